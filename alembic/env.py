@@ -1,0 +1,34 @@
+"""Runs migrations: on the connection that `catactl db` hands over, else on the configured database."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from catactl.store.tables import metadata
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def main() -> None:
+    connection: Connection | None = context.config.attributes.get("connection")
+    if connection is not None:
+        run(connection)
+        return
+    from catactl.settings import load_settings
+    from catactl.store.engine import open_engine, parse_url
+
+    engine = open_engine(parse_url(load_settings().database_url.value))
+    with engine.connect() as own:
+        run(own)
+        own.commit()
+
+
+main()

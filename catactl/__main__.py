@@ -1,0 +1,3 @@
+from catactl.cli.main import main
+
+main()

@@ -1,0 +1,233 @@
+"""A job configuration: which image runs which command, when, with what, on which input files."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import ClassVar, assert_never
+from uuid import UUID
+
+from catactl.domain.decider import Command, Decider, Event
+from catactl.domain.names import check_name, check_text
+from catactl.domain.schedule import check_schedule
+from catactl.domain.sizes import check_size_bytes
+from catactl.errors import AlreadyExists, CorruptLog, InvalidValue, NotFound, Refused
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MAX_CPU_MILLIS = 1_000_000
+_MAX_TIMEOUT_SECONDS = 366 * 24 * 3600
+_MAX_INPUTS = 1_000
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """Everything about a job that can be set. `inputs` are file ids, sorted, each once.
+
+    `cpu_millis` are thousandths of a processor; null means that the platform decides.
+    """
+
+    name: str
+    image: str
+    command: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    cpu_millis: int | None = None
+    memory_bytes: int | None = None
+    timeout_seconds: int | None = None
+    schedule: str | None = None
+    inputs: tuple[UUID, ...] = ()
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class JobConfigurationCreated(Event):
+    spec: JobSpec
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class JobConfigurationUpdated(Event):
+    """`spec` is the whole configuration after the change, `removed_inputs` what it no longer names."""
+
+    spec: JobSpec
+    added_inputs: tuple[UUID, ...]
+    removed_inputs: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class JobConfigurationEnabled(Event):
+    pass
+
+
+@dataclass(frozen=True)
+class JobConfigurationDisabled(Event):
+    pass
+
+
+@dataclass(frozen=True)
+class JobConfigurationDeleted(Event):
+    released_inputs: tuple[UUID, ...]
+
+
+JobConfigurationEvent = (
+    JobConfigurationCreated
+    | JobConfigurationUpdated
+    | JobConfigurationEnabled
+    | JobConfigurationDisabled
+    | JobConfigurationDeleted
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class JobConfiguration:
+    spec: JobSpec
+    created_at: datetime
+    enabled: bool = True
+    deleted: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def status(self) -> str:
+        if self.deleted:
+            return "deleted"
+        return "enabled" if self.enabled else "disabled"
+
+    @property
+    def live_name(self) -> str | None:
+        return None if self.deleted else self.spec.name
+
+
+def evolve(state: JobConfiguration | None, event: JobConfigurationEvent) -> JobConfiguration:
+    if isinstance(event, JobConfigurationCreated):
+        return JobConfiguration(spec=event.spec, created_at=event.created_at)
+    if state is None:
+        raise CorruptLog(f"{type(event).__name__} in a stream without JobConfigurationCreated")
+    match event:
+        case JobConfigurationUpdated():
+            return replace(state, spec=event.spec)
+        case JobConfigurationEnabled():
+            return replace(state, enabled=True)
+        case JobConfigurationDisabled():
+            return replace(state, enabled=False)
+        case JobConfigurationDeleted():
+            return replace(state, deleted=True)
+        case _:
+            assert_never(event)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CreateJobConfiguration(Command):
+    adds: ClassVar[bool] = True
+    spec: JobSpec
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class UpdateJobConfiguration(Command):
+    """`changes` holds the fields of `JobSpec` to set; those absent stay as they are."""
+
+    changes: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class EnableJobConfiguration(Command):
+    pass
+
+
+@dataclass(frozen=True)
+class DisableJobConfiguration(Command):
+    pass
+
+
+@dataclass(frozen=True)
+class DeleteJobConfiguration(Command):
+    pass
+
+
+JobConfigurationCommand = (
+    CreateJobConfiguration
+    | UpdateJobConfiguration
+    | EnableJobConfiguration
+    | DisableJobConfiguration
+    | DeleteJobConfiguration
+)
+
+
+def decide(
+    state: JobConfiguration | None, command: JobConfigurationCommand
+) -> list[JobConfigurationEvent]:
+    if isinstance(command, CreateJobConfiguration):
+        if state is not None:
+            raise AlreadyExists(f"job {state.name!r} exists already")
+        return [JobConfigurationCreated(check_spec(command.spec), command.created_at)]
+    if state is None:
+        raise NotFound("no such job")
+    if state.deleted:
+        raise Refused(f"job {state.name!r} is deleted")
+    match command:
+        case UpdateJobConfiguration():
+            return _update(state, command)
+        case EnableJobConfiguration():
+            return [] if state.enabled else [JobConfigurationEnabled()]
+        case DisableJobConfiguration():
+            return [JobConfigurationDisabled()] if state.enabled else []
+        case DeleteJobConfiguration():
+            return [JobConfigurationDeleted(state.spec.inputs)]
+        case _:
+            assert_never(command)
+
+
+def _update(
+    state: JobConfiguration, command: UpdateJobConfiguration
+) -> list[JobConfigurationEvent]:
+    spec = check_spec(replace(state.spec, **command.changes))  # type: ignore[arg-type]
+    if spec == state.spec:
+        return []
+    before, after = set(state.spec.inputs), set(spec.inputs)
+    return [
+        JobConfigurationUpdated(
+            spec=spec,
+            added_inputs=tuple(sorted(after - before)),
+            removed_inputs=tuple(sorted(before - after)),
+        )
+    ]
+
+
+def check_spec(spec: JobSpec) -> JobSpec:
+    """Return the configuration in its canonical form; raise `InvalidValue` for what cannot be run."""
+    check_name("job name", spec.name)
+    check_text("image", spec.image)
+    if not spec.image or re.search(r"\s", spec.image):
+        raise InvalidValue(f"not an image reference: {spec.image!r}", "as in registry/name:tag")
+    if spec.command is not None:
+        check_text("command", spec.command, max_bytes=65_536)
+    for name, value in spec.env.items():
+        if not _ENV_NAME.fullmatch(name):
+            raise InvalidValue(f"not the name of an environment variable: {name!r}")
+        check_text(f"value of {name}", value, max_bytes=65_536)
+    _check_range("cpu", spec.cpu_millis, _MAX_CPU_MILLIS)
+    _check_range("timeout", spec.timeout_seconds, _MAX_TIMEOUT_SECONDS)
+    if spec.memory_bytes is not None and check_size_bytes(spec.memory_bytes) == 0:
+        raise InvalidValue("memory must be more than 0 bytes")
+    if spec.schedule is not None:
+        check_schedule(spec.schedule)
+    if len(spec.inputs) > _MAX_INPUTS:
+        raise InvalidValue(f"a job takes at most {_MAX_INPUTS:,} inputs, not {len(spec.inputs):,}")
+    return replace(spec, inputs=tuple(sorted(set(spec.inputs))))
+
+
+def _check_range(what: str, value: int | None, maximum: int) -> None:
+    if value is not None and not 0 < value <= maximum:
+        raise InvalidValue(f"{what} is out of range: {value}")
+
+
+decider = Decider(decide, evolve)

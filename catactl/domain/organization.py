@@ -1,0 +1,322 @@
+"""An organization: its name, its quota, whether it may grow, and the storage its files use."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from catactl.domain.decider import Command, Decider, Event
+from catactl.domain.names import check_name
+from catactl.domain.sizes import MAX_BYTES, check_size_bytes
+from catactl.errors import (
+    AlreadyExists,
+    CorruptLog,
+    NotEmpty,
+    NotFound,
+    QuotaExceeded,
+    Refused,
+    Suspended,
+)
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrganizationCreated(Event):
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class OrganizationRenamed(Event):
+    name: str
+
+
+@dataclass(frozen=True)
+class QuotaSet(Event):
+    quota_bytes: int
+
+
+@dataclass(frozen=True)
+class QuotaCleared(Event):
+    pass
+
+
+@dataclass(frozen=True)
+class OrganizationSuspended(Event):
+    pass
+
+
+@dataclass(frozen=True)
+class OrganizationResumed(Event):
+    pass
+
+
+@dataclass(frozen=True)
+class OrganizationDeleted(Event):
+    pass
+
+
+@dataclass(frozen=True)
+class StorageUsageChanged(Event):
+    """What one file event did to the usage, and the usage after it."""
+
+    delta_bytes: int
+    delta_files: int
+    delta_parts: int
+    used_bytes: int
+    file_count: int
+    part_count: int
+
+
+@dataclass(frozen=True)
+class StorageUsageCorrected(Event):
+    """The running figure departed from the file events; from here on it is theirs again.
+
+    `before_*` is the running figure, `used_bytes` and its companions what the file events add up to,
+    `unpaired_events` how many file or usage events had no counterpart when the two were compared.
+    """
+
+    before_bytes: int
+    before_files: int
+    before_parts: int
+    used_bytes: int
+    file_count: int
+    part_count: int
+    compared: str
+    unpaired_events: int
+
+
+OrganizationEvent = (
+    OrganizationCreated
+    | OrganizationRenamed
+    | QuotaSet
+    | QuotaCleared
+    | OrganizationSuspended
+    | OrganizationResumed
+    | OrganizationDeleted
+    | StorageUsageChanged
+    | StorageUsageCorrected
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class OrganizationStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True)
+class Organization:
+    name: str
+    created_at: datetime
+    status: OrganizationStatus = OrganizationStatus.ACTIVE
+    quota_bytes: int | None = None
+    used_bytes: int = 0
+    file_count: int = 0
+    part_count: int = 0
+
+    @property
+    def live_name(self) -> str | None:
+        return None if self.status is OrganizationStatus.DELETED else self.name
+
+
+def evolve(state: Organization | None, event: OrganizationEvent) -> Organization:
+    if isinstance(event, OrganizationCreated):
+        return Organization(name=event.name, created_at=event.created_at)
+    if state is None:
+        raise CorruptLog(f"{type(event).__name__} in a log without OrganizationCreated")
+    match event:
+        case StorageUsageChanged() | StorageUsageCorrected():
+            return replace(
+                state,
+                used_bytes=event.used_bytes,
+                file_count=event.file_count,
+                part_count=event.part_count,
+            )
+        case OrganizationRenamed():
+            return replace(state, name=event.name)
+        case QuotaSet():
+            return replace(state, quota_bytes=event.quota_bytes)
+        case QuotaCleared():
+            return replace(state, quota_bytes=None)
+        case OrganizationSuspended():
+            return replace(state, status=OrganizationStatus.SUSPENDED)
+        case OrganizationResumed():
+            return replace(state, status=OrganizationStatus.ACTIVE)
+        case OrganizationDeleted():
+            return replace(state, status=OrganizationStatus.DELETED)
+        case _:
+            assert_never(event)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CreateOrganization(Command):
+    name: str
+    created_at: datetime
+    quota_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class RenameOrganization(Command):
+    name: str
+
+
+@dataclass(frozen=True)
+class SetQuota(Command):
+    quota_bytes: int
+
+
+@dataclass(frozen=True)
+class ClearQuota(Command):
+    pass
+
+
+@dataclass(frozen=True)
+class SuspendOrganization(Command):
+    pass
+
+
+@dataclass(frozen=True)
+class ResumeOrganization(Command):
+    pass
+
+
+@dataclass(frozen=True)
+class DeleteOrganization(Command):
+    pass
+
+
+@dataclass(frozen=True)
+class ChangeStorageUsage(Command):
+    """Sent by the storage usage saga alone: one for each file event that changes usage."""
+
+    delta_bytes: int
+    delta_files: int
+    delta_parts: int
+
+
+@dataclass(frozen=True)
+class CorrectStorageUsage(Command):
+    """Sent by recomputation alone, with what the file events add up to."""
+
+    used_bytes: int
+    file_count: int
+    part_count: int
+    compared: str
+    unpaired_events: int
+
+
+OrganizationCommand = (
+    CreateOrganization
+    | RenameOrganization
+    | SetQuota
+    | ClearQuota
+    | SuspendOrganization
+    | ResumeOrganization
+    | DeleteOrganization
+    | ChangeStorageUsage
+    | CorrectStorageUsage
+)
+
+
+def admits(organization: Organization | None, command: Command) -> None:
+    """Raise unless the organization lets a command pass to one of its files or job configurations.
+
+    A suspended organization takes nothing new, but lets go; a deleted one takes nothing at all.
+    """
+    if organization is None or organization.status is OrganizationStatus.DELETED:
+        raise NotFound("organization does not exist or is deleted")
+    if organization.status is OrganizationStatus.SUSPENDED and command.adds:
+        raise Suspended(
+            f"organization {organization.name!r} is suspended and takes nothing new",
+            f"catactl org resume {organization.name}",
+        )
+
+
+def decide(state: Organization | None, command: OrganizationCommand) -> list[OrganizationEvent]:
+    if isinstance(command, CreateOrganization):
+        return _create(state, command)
+    if state is None or state.status is OrganizationStatus.DELETED:
+        raise NotFound("organization does not exist or is deleted")
+    match command:
+        case ChangeStorageUsage():
+            return [_change_usage(state, command)]
+        case CorrectStorageUsage():
+            return [_correct_usage(state, command)]
+        case RenameOrganization():
+            name = check_name("organization name", command.name)
+            return [] if name == state.name else [OrganizationRenamed(name)]
+        case SetQuota():
+            quota_bytes = check_size_bytes(command.quota_bytes)
+            return [] if quota_bytes == state.quota_bytes else [QuotaSet(quota_bytes)]
+        case ClearQuota():
+            return [] if state.quota_bytes is None else [QuotaCleared()]
+        case SuspendOrganization():
+            suspended = state.status is OrganizationStatus.SUSPENDED
+            return [] if suspended else [OrganizationSuspended()]
+        case ResumeOrganization():
+            active = state.status is OrganizationStatus.ACTIVE
+            return [] if active else [OrganizationResumed()]
+        case DeleteOrganization():
+            if state.file_count:
+                raise NotEmpty(
+                    f"organization {state.name!r} still has {state.file_count:,} files",
+                    f"catactl file list {state.name}",
+                )
+            return [OrganizationDeleted()]
+        case _:
+            assert_never(command)
+
+
+def _create(state: Organization | None, command: CreateOrganization) -> list[OrganizationEvent]:
+    if state is not None:
+        raise AlreadyExists(f"organization {state.name!r} exists already")
+    events: list[OrganizationEvent] = [
+        OrganizationCreated(check_name("organization name", command.name), command.created_at)
+    ]
+    if command.quota_bytes is not None:
+        events.append(QuotaSet(check_size_bytes(command.quota_bytes)))
+    return events
+
+
+def _change_usage(state: Organization, command: ChangeStorageUsage) -> StorageUsageChanged:
+    used_bytes = state.used_bytes + command.delta_bytes
+    quota_bytes = state.quota_bytes
+    if command.delta_bytes > 0 and quota_bytes is not None and used_bytes > quota_bytes:
+        raise QuotaExceeded(
+            f"quota of organization {state.name!r} exceeded: {state.used_bytes:,} of {quota_bytes:,} "
+            f"bytes are used, {command.delta_bytes:,} more do not fit",
+            f"delete files, or raise it: catactl quota set {state.name} SIZE",
+        )
+    if used_bytes > MAX_BYTES:
+        raise Refused(f"storage usage would pass {MAX_BYTES:,} bytes (2^63-1)")
+    return StorageUsageChanged(
+        delta_bytes=command.delta_bytes,
+        delta_files=command.delta_files,
+        delta_parts=command.delta_parts,
+        used_bytes=used_bytes,
+        file_count=state.file_count + command.delta_files,
+        part_count=state.part_count + command.delta_parts,
+    )
+
+
+def _correct_usage(state: Organization, command: CorrectStorageUsage) -> StorageUsageCorrected:
+    return StorageUsageCorrected(
+        before_bytes=state.used_bytes,
+        before_files=state.file_count,
+        before_parts=state.part_count,
+        used_bytes=command.used_bytes,
+        file_count=command.file_count,
+        part_count=command.part_count,
+        compared=command.compared,
+        unpaired_events=command.unpaired_events,
+    )
+
+
+decider = Decider(decide, evolve)

@@ -1,0 +1,90 @@
+"""The parts of a file: an immutable map from number (1 to 10,000) to part.
+
+A file may have 10,000 parts and gains one at a time, so putting one in must not copy all of them.
+Parts lie in blocks of 100; `with_part` copies one block and the tuple of blocks, 200 references at
+most, and shares the rest. That two versions share a block is also how `changed_since` finds what
+differs without looking at every part.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from catactl.errors import InvalidValue
+
+MAX_PART_NUMBER = 10_000
+_BLOCK = 100
+
+
+@dataclass(frozen=True)
+class Part:
+    number: int
+    size_bytes: int
+    sha256: str
+
+
+_Block = tuple[Part | None, ...]
+_EMPTY_BLOCK: _Block = (None,) * _BLOCK
+
+
+@dataclass(frozen=True)
+class Parts:
+    count: int = 0
+    size_bytes: int = 0
+    _blocks: tuple[_Block, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> "Parts":
+        """Build from scratch, in time proportional to the number of parts."""
+        blocks: list[list[Part | None]] = []
+        count = size_bytes = 0
+        for part in parts:
+            block, slot = divmod(part.number - 1, _BLOCK)
+            while len(blocks) <= block:
+                blocks.append(list(_EMPTY_BLOCK))
+            count += 1
+            size_bytes += part.size_bytes
+            blocks[block][slot] = part
+        return cls(count, size_bytes, tuple(tuple(block) for block in blocks))
+
+    def get(self, number: int) -> Part | None:
+        block, slot = divmod(number - 1, _BLOCK)
+        return self._blocks[block][slot] if block < len(self._blocks) else None
+
+    def with_part(self, part: Part) -> "Parts":
+        block, slot = divmod(part.number - 1, _BLOCK)
+        missing = block + 1 - len(self._blocks)
+        blocks = self._blocks + (_EMPTY_BLOCK,) * missing
+        old = blocks[block]
+        replaced = old[slot]
+        new = (*old[:slot], part, *old[slot + 1 :])
+        return Parts(
+            count=self.count + (replaced is None),
+            size_bytes=self.size_bytes + part.size_bytes - (replaced.size_bytes if replaced else 0),
+            _blocks=(*blocks[:block], new, *blocks[block + 1 :]),
+        )
+
+    def __iter__(self) -> Iterator[Part]:
+        for block in self._blocks:
+            yield from (part for part in block if part is not None)
+
+    def changed_since(self, before: "Parts") -> Iterator[Part]:
+        """Yield the parts that `before` lacks or has with other content."""
+        for index, block in enumerate(self._blocks):
+            old = before._blocks[index] if index < len(before._blocks) else _EMPTY_BLOCK
+            if block is not old:
+                for part, old_part in zip(block, old, strict=True):
+                    if part is not old_part and part is not None and part != old_part:
+                        yield part
+
+    def first_missing(self) -> int | None:
+        """The lowest number that is absent although a higher one is present."""
+        for expected, part in enumerate(self, start=1):
+            if part.number != expected:
+                return expected
+        return None
+
+
+def check_part_number(number: int) -> int:
+    if not 1 <= number <= MAX_PART_NUMBER:
+        raise InvalidValue(f"part number {number} is not between 1 and {MAX_PART_NUMBER:,}")
+    return number

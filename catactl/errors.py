@@ -1,0 +1,118 @@
+"""Everything that can go wrong, as one tree.
+
+An error carries a stable `code` for programs, a message for people (lower case, no period), a hint
+that names the mend where there is one, and whether the same command may succeed when run again.
+Exit codes are not known here: `cli/exits.py` maps each class to its own.
+"""
+
+from typing import ClassVar
+
+
+class CatactlError(Exception):
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidValue(CatactlError):
+    """A value that no state of the system would accept: malformed, out of range, wrong type."""
+
+    code = "invalid_value"
+
+
+class NotFound(CatactlError):
+    code = "not_found"
+
+
+class Conflict(CatactlError):
+    """The request contradicts what is there already."""
+
+    code = "conflict"
+
+
+class AlreadyExists(Conflict):
+    code = "already_exists"
+
+
+class VersionConflict(Conflict):
+    """A stream or a stored state is not at the version that the writer saw."""
+
+    code = "version_conflict"
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency_key_reused"
+
+
+class Refused(CatactlError):
+    """A rule of the domain says no; the state could change so that it says yes."""
+
+    code = "refused"
+
+
+class QuotaExceeded(Refused):
+    code = "quota_exceeded"
+
+
+class Suspended(Refused):
+    code = "organization_suspended"
+
+
+class InUse(Refused):
+    code = "in_use"
+
+
+class NotEmpty(Refused):
+    code = "not_empty"
+
+
+class Findings(CatactlError):
+    """A check ran to its end and found something."""
+
+    code = "findings"
+
+
+class PartialFailure(CatactlError):
+    """Some of several independent operations failed; the others are done."""
+
+    code = "partial_failure"
+
+
+class ConfirmationRequired(CatactlError):
+    code = "confirmation_required"
+
+
+class Unreachable(CatactlError):
+    code = "database_unreachable"
+    retryable = True
+
+
+class Busy(CatactlError):
+    """Locked, or a transaction that the database asks to run again."""
+
+    code = "busy"
+    retryable = True
+
+
+class Forbidden(CatactlError):
+    code = "permission_denied"
+
+
+class BadConfiguration(CatactlError):
+    code = "bad_configuration"
+
+
+class SchemaMismatch(BadConfiguration):
+    """The database is empty, older, newer, or not one of ours."""
+
+    code = "schema_mismatch"
+
+
+class CorruptLog(CatactlError):
+    """Events that cannot have been written by any version of the rules."""
+
+    code = "corrupt_log"

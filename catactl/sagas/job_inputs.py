@@ -1,0 +1,31 @@
+"""Job inputs: a file knows which job configurations read it, so it refuses by itself to be deleted."""
+
+from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.file import LinkFile, UnlinkFile
+from catactl.domain.job_configuration import (
+    JobConfigurationCreated,
+    JobConfigurationDeleted,
+    JobConfigurationUpdated,
+)
+
+LISTENS: tuple[type[Event], ...] = (
+    JobConfigurationCreated,
+    JobConfigurationUpdated,
+    JobConfigurationDeleted,
+)
+
+
+def react(occurred: Occurred) -> list[Addressed]:
+    match occurred.event:
+        case JobConfigurationCreated() as event:
+            added, removed = event.spec.inputs, ()
+        case JobConfigurationUpdated() as event:
+            added, removed = event.added_inputs, event.removed_inputs
+        case JobConfigurationDeleted() as event:
+            added, removed = (), event.released_inputs
+        case other:
+            raise AssertionError(f"job inputs does not listen to {type(other).__name__}")
+    job_id = occurred.stream_id
+    return [Addressed(file_id, LinkFile(job_id)) for file_id in added] + [
+        Addressed(file_id, UnlinkFile(job_id)) for file_id in removed
+    ]

@@ -1,0 +1,1 @@
+"""What touches the database. Functions take the connection first and neither open nor commit."""

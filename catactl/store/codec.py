@@ -1,0 +1,153 @@
+"""Events to stored names and payloads, and back.
+
+Storage format: a stored name or a field of a payload never changes; classes may. A payload that needs
+another shape gets a new schema version here and an upcaster from the old one in `UPCASTERS`.
+
+Payloads are canonical JSON: sorted keys, no spaces, UTF-8, integers and no floats. PostgreSQL's JSONB
+gives back keys in an order of its own, so `canonical` is applied again before anything is hashed.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from catactl.domain import file, job_configuration, organization
+from catactl.domain.decider import Event
+from catactl.errors import CorruptLog, SchemaMismatch
+
+Payload = dict[str, Any]
+_Convert = Callable[[Any], Any]
+
+EVENT_NAMES: dict[type[Event], str] = {
+    organization.OrganizationCreated: "organization.created",
+    organization.OrganizationRenamed: "organization.renamed",
+    organization.QuotaSet: "organization.quota_set",
+    organization.QuotaCleared: "organization.quota_cleared",
+    organization.OrganizationSuspended: "organization.suspended",
+    organization.OrganizationResumed: "organization.resumed",
+    organization.OrganizationDeleted: "organization.deleted",
+    organization.StorageUsageChanged: "organization.storage_usage_changed",
+    organization.StorageUsageCorrected: "organization.storage_usage_corrected",
+    file.FileCreated: "file.created",
+    file.PartUploaded: "file.part_uploaded",
+    file.FileCompleted: "file.completed",
+    file.FileDeleted: "file.deleted",
+    file.FileRestored: "file.restored",
+    file.FileLinked: "file.linked",
+    file.FileUnlinked: "file.unlinked",
+    job_configuration.JobConfigurationCreated: "job_configuration.created",
+    job_configuration.JobConfigurationUpdated: "job_configuration.updated",
+    job_configuration.JobConfigurationEnabled: "job_configuration.enabled",
+    job_configuration.JobConfigurationDisabled: "job_configuration.disabled",
+    job_configuration.JobConfigurationDeleted: "job_configuration.deleted",
+}
+EVENT_CLASSES: dict[str, type[Event]] = {name: cls for cls, name in EVENT_NAMES.items()}
+
+# (stored name, schema version) -> what turns such a payload into one of the next version.
+UPCASTERS: dict[tuple[str, int], Callable[[Payload], Payload]] = {}
+
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+
+
+@cache
+def schema_version(name: str) -> int:
+    """The version that events of this name are written with now."""
+    return 1 + sum(1 for upcast_name, _ in UPCASTERS if upcast_name == name)
+
+
+def canonical(payload: object) -> str:
+    """Return JSON whose text depends on nothing but its content."""
+    return _canonical(payload)
+
+
+def encode(event: Event) -> str:
+    """Return the canonical payload of an event."""
+    return canonical(_dump(event))
+
+
+def decode(name: str, version: int, payload: str) -> Event:
+    """Return the event; `SchemaMismatch` when a newer catactl wrote it, `CorruptLog` when none did."""
+    cls = EVENT_CLASSES.get(name)
+    if cls is None or version > schema_version(name):
+        raise SchemaMismatch(
+            f"the log holds {name!r} in schema version {version}, which this catactl does not know",
+            "upgrade catactl",
+        )
+    try:
+        document = json.loads(payload)
+        while version < schema_version(name):
+            document = UPCASTERS[name, version](document)
+            version += 1
+        event: Event = _load(cls, document)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptLog(
+            f"the payload of a {name!r} event cannot be read: {error}", "catactl event verify"
+        ) from error
+    return event
+
+
+def load_document(text: str) -> Any:
+    """Return what a stored JSON document holds."""
+    return json.loads(text)
+
+
+def dump_object(value: object) -> Payload:
+    """Return a dataclass of the domain as a JSON object; stores and results use it for documents."""
+    return _dump(value)
+
+
+def load_object(cls: type[Any], document: Mapping[str, Any]) -> Any:
+    """The inverse of `dump_object`."""
+    return _load(cls, document)
+
+
+def _dump(value: object) -> Payload:
+    document: Payload = {}
+    for name, dump, _ in _converters(type(value)):
+        plain = getattr(value, name)
+        document[name] = dump(plain) if dump is not None and plain is not None else plain
+    return document
+
+
+def _load(cls: type[Any], document: Mapping[str, Any]) -> Any:
+    converters = _converters(cls)
+    if document.keys() != {name for name, _, _ in converters}:
+        raise ValueError(f"its fields are {sorted(document)}")
+    values: dict[str, Any] = {}
+    for name, _, load in converters:
+        plain = document[name]
+        values[name] = load(plain) if load is not None and plain is not None else plain
+    return cls(**values)
+
+
+@cache
+def _converters(cls: type[Any]) -> tuple[tuple[str, _Convert | None, _Convert | None], ...]:
+    """For each field: its name, how it becomes JSON, how it is read back; None where it is the same."""
+    hints = get_type_hints(cls)
+    return tuple((field.name, *_converter(hints[field.name])) for field in fields(cls))
+
+
+def _converter(hint: Any) -> tuple[_Convert | None, _Convert | None]:
+    if hint is datetime:
+        return format_instant, datetime.fromisoformat
+    if hint is UUID:
+        return str, UUID
+    if get_origin(hint) is tuple and get_args(hint)[0] is UUID:
+        return (lambda ids: [str(id_) for id_ in ids]), (lambda ids: tuple(map(UUID, ids)))
+    if get_origin(hint) is Mapping:
+        return dict, None
+    if is_dataclass(hint):
+        return _dump, lambda document: _load(hint, document)  # type: ignore[arg-type]
+    return None, None
+
+
+def format_instant(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds: `2026-01-31T12:00:00.000000Z`."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -1,0 +1,124 @@
+"""From what people type to ids: organizations, files, jobs and users by name or by id."""
+
+from difflib import get_close_matches
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Connection, Table, and_, select
+
+from catactl.errors import NotFound
+from catactl.store.tables import (
+    files,
+    idempotency_keys,
+    job_configurations,
+    organization_names,
+    organizations,
+    users,
+)
+
+_MANY_NAMES = 10_000
+
+
+def parse_id(text: str) -> UUID | None:
+    """Return the id that the text spells, or None if it is a name."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def resolve_organization(conn: Connection, reference: str) -> UUID:
+    """Return the id of a live organization by name, or of any by id; raise `NotFound`."""
+    org_id = parse_id(reference)
+    if org_id is not None:
+        found = conn.execute(
+            select(organizations.c.org_id).where(organizations.c.org_id == org_id)
+        ).scalar()
+    else:
+        found = find_organization(conn, reference)
+    if found is None:
+        names = select(organization_names.c.name).order_by(organization_names.c.name)
+        raise _not_found(conn, "organization", reference, names, "catactl org list")
+    return found
+
+
+def find_organization(conn: Connection, name: str) -> UUID | None:
+    """Return the id of the live organization of that name."""
+    return conn.execute(
+        select(organization_names.c.org_id).where(organization_names.c.name == name)
+    ).scalar()
+
+
+def find_organization_by_key(conn: Connection, reference: str, key: str) -> UUID | None:
+    """Return the organization that a command named so was done for, under an idempotency key.
+
+    A command that renamed or deleted an organization and is run again finds it by this alone.
+    """
+    return conn.execute(
+        select(idempotency_keys.c.org_id).where(
+            idempotency_keys.c.key == key, idempotency_keys.c.org_ref == reference
+        )
+    ).scalar()
+
+
+def find_live(conn: Connection, table: Table, org_id: UUID, name: str) -> UUID | None:
+    """Return the id of the live file or job (`table` says which) of that name."""
+    return conn.execute(
+        select(_id_column(table)).where(
+            table.c.org_id == org_id, table.c.name == name, ~table.c.deleted
+        )
+    ).scalar()
+
+
+def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:
+    """Return a file's id by id or name: the live one's, else the one deleted last; or `NotFound`."""
+    return _resolve(conn, files, org_id, "file", reference)
+
+
+def resolve_job(conn: Connection, org_id: UUID, reference: str) -> UUID:
+    """Return a job's id by id or name, as `resolve_file` does."""
+    return _resolve(conn, job_configurations, org_id, "job", reference)
+
+
+def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
+    """Return a user's id by id or e-mail address; or raise `NotFound`."""
+    user_id = parse_id(reference)
+    is_it = users.c.user_id == user_id if user_id else users.c.email == reference.lower()
+    found = conn.execute(select(users.c.user_id).where(users.c.org_id == org_id, is_it)).scalar()
+    if found is None:
+        emails = select(users.c.email).where(users.c.org_id == org_id).order_by(users.c.email)
+        raise _not_found(conn, "user", reference, emails, "catactl user list ORG")
+    return found
+
+
+def _id_column(table: Table) -> Column[UUID]:
+    return table.c.file_id if table is files else table.c.job_id
+
+
+def _resolve(conn: Connection, table: Table, org_id: UUID, what: str, reference: str) -> UUID:
+    id_column = _id_column(table)
+    id_ = parse_id(reference)
+    is_it = id_column == id_ if id_ is not None else table.c.name == reference
+    found = conn.execute(
+        select(id_column)
+        .where(and_(table.c.org_id == org_id, is_it))
+        .order_by(table.c.deleted, table.c.created_at.desc(), id_column)
+        .limit(1)
+    ).scalar()
+    if found is None:
+        names = (
+            select(table.c.name)
+            .where(table.c.org_id == org_id, ~table.c.deleted)
+            .order_by(table.c.name)
+        )
+        raise _not_found(conn, what, reference, names, f"catactl {what} list ORG")
+    return found
+
+
+def _not_found(conn: Connection, what: str, reference: str, names: Any, listing: str) -> NotFound:
+    candidates = (
+        [] if parse_id(reference) else list(conn.execute(names.limit(_MANY_NAMES)).scalars())
+    )
+    close = get_close_matches(reference, candidates, n=3, cutoff=0.6)
+    hint = f"did you mean {', '.join(map(repr, close))}?" if close else f"see: {listing}"
+    return NotFound(f"no {what} {reference!r}", hint)

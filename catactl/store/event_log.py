@@ -1,0 +1,268 @@
+"""One organization's log: lock it, read it, append to it, prove it.
+
+Positions run 1, 2, 3 … without gaps in commit order, because every writer holds the log's row lock
+from before it reads until it commits. Each event carries the hash of everything before it, a chain as
+in Haber and Stornetta's time stamps, so that a change anywhere is found by position.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from catactl.domain.decider import Event
+from catactl.errors import VersionConflict
+from catactl.store import codec
+from catactl.store.tables import events, logs
+from catactl.store.wire import fetch, write
+
+GENESIS_HASH = bytes(32)
+_PAGE = 1_000
+# How many later events `lock` brings along at most; who gets that many had better load afresh.
+MANY_EVENTS = 500
+
+
+class Head(NamedTuple):
+    """Where a log stands: its last position, when that was recorded, and its hash."""
+
+    position: int
+    recorded_at: datetime | None
+    hash: bytes
+
+
+EMPTY = Head(0, None, GENESIS_HASH)
+
+
+class Recorded(NamedTuple):
+    """A row of the event table. `payload` is canonical JSON text, `hash` 32 bytes."""
+
+    org_id: UUID
+    position: int
+    stream_id: UUID
+    version: int
+    type: str
+    schema_version: int
+    payload: str
+    event_id: UUID
+    actor: str
+    reason: str | None
+    command_id: UUID
+    correlation_id: UUID
+    causation_id: UUID | None
+    recorded_at: datetime
+    hash: bytes
+
+    @property
+    def event(self) -> Event:
+        return codec.decode(self.type, self.schema_version, self.payload)
+
+
+class Later(NamedTuple):
+    """What of an event it takes to evolve a state over it."""
+
+    stream_id: UUID
+    version: int
+    type: str
+    schema_version: int
+    payload: str
+
+    @property
+    def event(self) -> Event:
+        return codec.decode(self.type, self.schema_version, self.payload)
+
+
+_COLUMNS = [events.c[name] for name in Recorded._fields]
+_LOCK = (
+    select(logs.c.position, logs.c.recorded_at, logs.c.head_hash)
+    .where(logs.c.org_id == bindparam("of_org"))
+    .with_for_update()
+)
+_AFTER = (
+    select(*_COLUMNS)
+    .where(events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
+    .order_by(events.c.position)
+    .limit(_PAGE)
+)
+_LATER = (
+    select(*(events.c[name] for name in Later._fields))
+    .where(events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
+    .order_by(events.c.position)
+    .limit(MANY_EVENTS)
+)
+_STREAM = (
+    select(*(events.c[name] for name in Later._fields))
+    .where(
+        events.c.org_id == bindparam("of_org"),
+        events.c.stream_id == bindparam("of_stream"),
+        events.c.version >= bindparam("from_version"),
+    )
+    .order_by(events.c.version)
+    .limit(_PAGE)
+)
+_APPEND = insert(events)
+_OPEN_LOG = insert(logs)
+_MOVE_HEAD = (
+    update(logs)
+    .where(logs.c.org_id == bindparam("of_org"), logs.c.position == bindparam("from_position"))
+    .values(
+        position=bindparam("to_position"),
+        recorded_at=bindparam("to_recorded_at"),
+        head_hash=bindparam("to_hash"),
+    )
+)
+
+
+def lock(conn: Connection, org_id: UUID, after: int | None = None) -> tuple[Head, list[Later]]:
+    """Lock an organization's log until the transaction ends; return where it stands.
+
+    The lock is a statement of its own: joined to anything, READ COMMITTED would re-read only the
+    locked row after a wait, and pair it with stale others. With `after`, the events past that position
+    come along, `MANY_EVENTS` at most, read by a second statement that starts once the lock is held.
+    """
+    queries: list[tuple[Any, dict[str, Any]]] = [(_LOCK, {"of_org": org_id})]
+    if after is not None:
+        queries.append((_LATER, {"of_org": org_id, "after": after}))
+    rows, *later = fetch(conn, *queries)
+    head = Head(*rows[0]) if rows else EMPTY
+    return head, [Later(*row) for row in later[0]] if later else []
+
+
+def read_after(conn: Connection, org_id: UUID, after: int = 0) -> Iterator[Recorded]:
+    """Yield an organization's events past a position, in order, a page at a time."""
+    while True:
+        page = conn.execute(_AFTER, {"of_org": org_id, "after": after}).all()
+        for row in page:
+            yield Recorded(*row)
+        if len(page) < _PAGE:
+            return
+        after = page[-1].position
+
+
+def read_stream(
+    conn: Connection, org_id: UUID, stream_id: UUID, from_version: int = 1
+) -> Iterator[Later]:
+    """Yield a stream's events from a version on, in order, a page at a time."""
+    while True:
+        page = conn.execute(
+            _STREAM, {"of_org": org_id, "of_stream": stream_id, "from_version": from_version}
+        ).all()
+        for row in page:
+            yield Later(*row)
+        if len(page) < _PAGE:
+            return
+        from_version = page[-1].version + 1
+
+
+def next_instant(head: Head, now: datetime) -> datetime:
+    """The time to record next: now, or the last one again if the clock went backwards."""
+    now = now.astimezone(UTC)
+    return now if head.recorded_at is None else max(now, head.recorded_at.astimezone(UTC))
+
+
+def seal(head: Head, unsealed: Recorded) -> Recorded:
+    """Return the event with its hash, which stands on the log's head before it."""
+    return unsealed._replace(hash=chain_hash(head.hash, unsealed))
+
+
+def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
+    """SHA-256 over the hash before, the digest of the payload, and the canonical header.
+
+    Storage format: the payload enters as a digest alone, so one could be erased and the chain hold.
+    """
+    header = codec.canonical(
+        [
+            str(recorded.org_id),
+            recorded.position,
+            str(recorded.stream_id),
+            recorded.version,
+            recorded.type,
+            recorded.schema_version,
+            str(recorded.event_id),
+            recorded.actor,
+            recorded.reason,
+            str(recorded.command_id),
+            str(recorded.correlation_id),
+            str(recorded.causation_id) if recorded.causation_id else None,
+            codec.format_instant(recorded.recorded_at),
+        ]
+    )
+    payload_digest = hashlib.sha256(recorded.payload.encode()).digest()
+    return hashlib.sha256(previous + payload_digest + header.encode()).digest()
+
+
+def _moved() -> VersionConflict:
+    return VersionConflict("the log's head moved under its lock")
+
+
+def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded]) -> Head:
+    """Write the events and move the log's head; return the new one.
+
+    The head moves only from where the caller saw it. `VersionConflict` means that a writer came
+    between, which the lock prevents; the unique indexes would catch it as well.
+    """
+    last = appended[-1]
+    moved = {"to_position": last.position, "to_recorded_at": last.recorded_at, "to_hash": last.hash}
+    if head == EMPTY:
+        write(
+            conn,
+            _OPEN_LOG,
+            {
+                "org_id": org_id,
+                "position": last.position,
+                "recorded_at": last.recorded_at,
+                "head_hash": last.hash,
+            },
+        )
+    else:
+        write(
+            conn,
+            _MOVE_HEAD,
+            {"of_org": org_id, "from_position": head.position, **moved},
+            _moved,
+        )
+    for recorded in appended:
+        write(conn, _APPEND, recorded._asdict())
+    return Head(last.position, last.recorded_at, last.hash)
+
+
+class Break(NamedTuple):
+    """Where a log stops proving itself: the first position that does not follow from those before."""
+
+    position: int
+    problem: str
+
+
+def verify(conn: Connection, org_id: UUID) -> tuple[int, Break | None]:
+    """Walk the chain; return how many events hold, and the first break if there is one."""
+    row = conn.execute(
+        select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(logs.c.org_id == org_id)
+    ).one_or_none()
+    head = Head(*row) if row is not None else EMPTY
+    position, previous, versions = 0, GENESIS_HASH, dict[UUID, int]()
+    for recorded in read_after(conn, org_id):
+        problem = _problem(previous, position, versions.get(recorded.stream_id, 0), recorded)
+        if problem is not None:
+            return position, Break(min(position + 1, recorded.position), problem)
+        position, previous = recorded.position, recorded.hash
+        versions[recorded.stream_id] = recorded.version
+    if position < head.position:
+        return position, Break(position + 1, f"missing: the log's head is at {head.position}")
+    if position > head.position:
+        return head.position, Break(head.position + 1, "inserted past the log's head")
+    if previous != head.hash:
+        return max(position - 1, 0), Break(position, "its hash is not the one at the log's head")
+    return position, None
+
+
+def _problem(previous: bytes, position: int, version: int, recorded: Recorded) -> str | None:
+    if recorded.position != position + 1:
+        return "missing, or out of place"
+    if recorded.version != version + 1:
+        return f"version {recorded.version} of its stream follows version {version}"
+    payload = codec.canonical(codec.load_document(recorded.payload))
+    if chain_hash(previous, recorded._replace(payload=payload)) != recorded.hash:
+        return "changed: its hash does not match its content and the events before it"
+    return None

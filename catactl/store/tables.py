@@ -1,0 +1,197 @@
+"""Every table. `alembic check` holds the migrations to this file.
+
+`org_id` comes first in each primary key and unique index, so an organization's rows can lie together
+on one shard. The exceptions are `organization_names`, the directory, and Alembic's own table.
+
+`logs` and `events` are the truth, `users` are plain rows, `idempotency_keys` remember results. All
+the other tables hold what the events add up to: they can be emptied and rebuilt at any time.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from catactl.store.types import Document, ExactInteger, Id, Instant
+
+# The revision that this version of the code works with: the head of `alembic/versions`.
+SCHEMA_REVISION = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_ix",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+# One row an organization: the row that every write locks first, and the head of its log.
+logs = Table(
+    "logs",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("head_hash", LargeBinary, nullable=False),
+)
+
+# Storage format: names, payloads and hashes of events never change once written.
+events = Table(
+    "events",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("stream_id", Id, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("payload", Document, nullable=False),
+    Column("event_id", Id, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text),
+    Column("command_id", Id, nullable=False),
+    Column("correlation_id", Id, nullable=False),
+    Column("causation_id", Id),
+    Column("recorded_at", Instant, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("org_id", "stream_id", "version"),
+)
+
+organization_names = Table(
+    "organization_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("org_id", Id, nullable=False),
+)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("quota_bytes", BigInteger),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("file_count", BigInteger, nullable=False),
+    Column("part_count", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("file_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("completed", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("part_count", Integer, nullable=False),
+    Column("linked_by", Document, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+Index(
+    "files_live_name_key",
+    files.c.org_id,
+    files.c.name,
+    unique=True,
+    postgresql_where=text("NOT deleted"),
+    sqlite_where=text("NOT deleted"),
+)
+
+file_parts = Table(
+    "file_parts",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("file_id", Id, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+job_configurations = Table(
+    "job_configurations",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("job_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("spec", Document, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+Index(
+    "job_configurations_live_name_key",
+    job_configurations.c.org_id,
+    job_configurations.c.name,
+    unique=True,
+    postgresql_where=text("NOT deleted"),
+    sqlite_where=text("NOT deleted"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("org_id", Id, ForeignKey(logs.c.org_id), primary_key=True),
+    Column("user_id", Id, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text),
+    Column("role", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("org_id", "email"),
+)
+
+storage_usage = Table(
+    "storage_usage",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("file_count", BigInteger, nullable=False),
+    Column("part_count", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+)
+
+# A row for each UTC day on which usage changed. `byte_microseconds` is the integral of usage over
+# time from the day's first moment to `changed_at`; the rest of the day is `closing_bytes` long.
+storage_usage_days = Table(
+    "storage_usage_days",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("opening_bytes", BigInteger, nullable=False),
+    Column("closing_bytes", BigInteger, nullable=False),
+    Column("peak_bytes", BigInteger, nullable=False),
+    Column("byte_microseconds", ExactInteger, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("org_ref", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("result", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+)
+Index("idempotency_keys_key_ix", idempotency_keys.c.key)

@@ -1,0 +1,153 @@
+"""Column types that hold the same Python values on PostgreSQL and on SQLite."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Dialect, Numeric, String, Text, TypeDecorator, types
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+
+class Id(TypeDecorator[UUID]):
+    """A UUID: native on PostgreSQL, 36 readable characters on SQLite."""
+
+    impl = types.Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return types.Uuid() if dialect.name == "postgresql" else String(36)
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return str(value) if value is not None and dialect.name != "postgresql" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return UUID(value) if isinstance(value, str) else value
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC, to the microsecond. On SQLite RFC 3339 text of fixed width, so it sorts."""
+
+    impl = types.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        postgres = dialect.name == "postgresql"
+        return types.DateTime(timezone=True) if postgres else String(32)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC) if moment is not None else None
+
+
+class ExactInteger(TypeDecorator[int]):
+    """An integer without bounds: NUMERIC on PostgreSQL, digits on SQLite, whose NUMERIC rounds."""
+
+    impl = types.Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return Numeric(60, 0) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        return int(value) if value is not None else None
+
+
+class _JsonbText(postgresql.JSONB):
+    """JSONB that goes in and comes out as text: the codec alone reads and writes JSON."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
+
+
+Document = Text().with_variant(_JsonbText(), "postgresql")
+
+
+class plus_product(FunctionElement[int]):  # noqa: N801 - a SQL function
+    """`plus_product(total, a, b)`: total + a * b over `ExactInteger`, which SQLite cannot do."""
+
+    type = ExactInteger()
+    inherit_cache = True
+
+
+@compiles(plus_product, "postgresql")
+def _postgresql_plus_product(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    total, a, b = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({total} + CAST({a} AS NUMERIC) * {b})"
+
+
+@compiles(plus_product, "sqlite")
+def _sqlite_plus_product(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"plus_product({compiler.process(element.clauses, **kw)})"
+
+
+def sqlite_plus_product(total: str, a: int, b: int) -> str:
+    """The function that `plus_product` calls on SQLite; every connection registers it."""
+    return str(int(total) + int(a) * int(b))
+
+
+class microseconds_between(FunctionElement[int]):  # noqa: N801 - a SQL function
+    """`microseconds_between(later, earlier)` of two `Instant`s, exactly."""
+
+    type = types.BigInteger()
+    inherit_cache = True
+
+
+@compiles(microseconds_between, "postgresql")
+def _postgresql_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    later, earlier = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(EXTRACT(EPOCH FROM {later} - {earlier}) * 1000000 AS BIGINT)"
+
+
+@compiles(microseconds_between, "sqlite")
+def _sqlite_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"microseconds_between({compiler.process(element.clauses, **kw)})"
+
+
+def sqlite_microseconds_between(later: str, earlier: str) -> int:
+    """The function that `microseconds_between` calls on SQLite; every connection registers it."""
+    return microseconds(datetime.fromisoformat(later) - datetime.fromisoformat(earlier))
+
+
+def microseconds(span: Any) -> int:
+    """A timedelta in whole microseconds, exactly (`total_seconds` is a float)."""
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+class payload_field(FunctionElement[Any]):  # noqa: N801 - a SQL function
+    """`payload_field(events.c.payload, 'size_bytes')`: one integer field of a JSON object."""
+
+    type = types.BigInteger()
+    inherit_cache = False
+
+    def __init__(self, payload: ColumnElement[Any], field: str) -> None:
+        super().__init__(payload)
+        self.field = field
+
+
+@compiles(payload_field, "postgresql")
+def _postgresql_payload_field(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} ->> '{element.field}' AS BIGINT)"
+
+
+@compiles(payload_field, "sqlite")
+def _sqlite_payload_field(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_extract({compiler.process(element.clauses, **kw)}, '$.{element.field}')"

@@ -1,0 +1,93 @@
+"""Users: plain rows, the one thing here that is not event-sourced."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from catactl.domain.names import check_email, check_text
+from catactl.errors import AlreadyExists, InvalidValue, NotFound
+from catactl.store.tables import users
+
+ROLES = ("owner", "admin", "member")
+
+
+def get(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:
+    """Return a user's row; raise `NotFound`."""
+    row = conn.execute(
+        select(users).where(users.c.org_id == org_id, users.c.user_id == user_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no user {str(user_id)!r}")
+    return dict(row._mapping)
+
+
+def find_by_email(conn: Connection, org_id: UUID, email: str) -> dict[str, Any] | None:
+    """Return the row of the organization's user with that address."""
+    row = conn.execute(
+        select(users).where(users.c.org_id == org_id, users.c.email == email)
+    ).one_or_none()
+    return dict(row._mapping) if row is not None else None
+
+
+def add(
+    conn: Connection,
+    org_id: UUID,
+    user_id: UUID,
+    *,
+    email: str,
+    name: str | None,
+    role: str,
+    created_at: datetime,
+) -> dict[str, Any]:
+    """Insert and return a row. Raises `AlreadyExists` when the organization has that address."""
+    email = check_email(email)
+    if find_by_email(conn, org_id, email) is not None:
+        raise AlreadyExists(f"user {email!r} exists already", "--if-not-exists makes that no error")
+    row = {
+        "org_id": org_id,
+        "user_id": user_id,
+        "email": email,
+        "name": check_text("name", name) if name is not None else None,
+        "role": check_role(role),
+        "disabled": False,
+        "created_at": created_at,
+        "version": 1,
+    }
+    conn.execute(insert(users), row)
+    return row
+
+
+def change(conn: Connection, org_id: UUID, user_id: UUID, **changes: Any) -> dict[str, Any]:
+    """Set the given columns and return the row; nothing is written when nothing differs."""
+    row = get(conn, org_id, user_id)
+    if "email" in changes:
+        changes["email"] = check_email(changes["email"])
+        other = find_by_email(conn, org_id, changes["email"])
+        if other is not None and other["user_id"] != user_id:
+            raise AlreadyExists(f"user {changes['email']!r} exists already")
+    if "role" in changes:
+        check_role(changes["role"])
+    if changes.get("name") is not None:
+        check_text("name", changes["name"])
+    if all(row[column] == value for column, value in changes.items()):
+        return row
+    changes["version"] = row["version"] + 1
+    conn.execute(
+        update(users).where(users.c.org_id == org_id, users.c.user_id == user_id).values(changes)
+    )
+    return row | changes
+
+
+def remove(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:
+    """Delete and return the row as it was."""
+    row = get(conn, org_id, user_id)
+    conn.execute(delete(users).where(users.c.org_id == org_id, users.c.user_id == user_id))
+    return row
+
+
+def check_role(role: str) -> str:
+    if role not in ROLES:
+        raise InvalidValue(f"no role {role!r}", f"one of: {', '.join(ROLES)}")
+    return role

@@ -1,0 +1,180 @@
+"""What leads to what: the one place that says which command goes to which aggregate, which events
+that may give, and which sagas and views hear each event. `catactl topology` prints these tables.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catactl.domain import file, job_configuration, organization
+from catactl.domain.decider import Addressed, Command, Decider, Event, Occurred
+from catactl.domain.file import (
+    CompleteFile,
+    CreateFile,
+    DeleteFile,
+    FileCompleted,
+    FileCreated,
+    FileDeleted,
+    FileLinked,
+    FileRestored,
+    FileUnlinked,
+    LinkFile,
+    PartUploaded,
+    RestoreFile,
+    UnlinkFile,
+    UploadPart,
+)
+from catactl.domain.job_configuration import (
+    CreateJobConfiguration,
+    DeleteJobConfiguration,
+    DisableJobConfiguration,
+    EnableJobConfiguration,
+    JobConfigurationCreated,
+    JobConfigurationDeleted,
+    JobConfigurationDisabled,
+    JobConfigurationEnabled,
+    JobConfigurationUpdated,
+    UpdateJobConfiguration,
+)
+from catactl.domain.organization import (
+    ChangeStorageUsage,
+    ClearQuota,
+    CorrectStorageUsage,
+    CreateOrganization,
+    DeleteOrganization,
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationRenamed,
+    OrganizationResumed,
+    OrganizationSuspended,
+    QuotaCleared,
+    QuotaSet,
+    RenameOrganization,
+    ResumeOrganization,
+    SetQuota,
+    StorageUsageChanged,
+    StorageUsageCorrected,
+    SuspendOrganization,
+)
+from catactl.projections import storage_usage as storage_usage_view
+from catactl.projections import storage_usage_days as storage_usage_days_view
+from catactl.projections.view import View
+from catactl.sagas import job_inputs as job_inputs_saga
+from catactl.sagas import storage_usage as storage_usage_saga
+from catactl.store.state_store import (
+    FileStore,
+    JobConfigurationStore,
+    OrganizationStore,
+    StateStore,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregate:
+    """`commands` says which events each command may give."""
+
+    name: str
+    decider: Decider[Any, Any, Any]
+    store: StateStore[Any]
+    commands: Mapping[type[Command], tuple[type[Event], ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Saga:
+    name: str
+    react: Callable[[Occurred], list[Addressed]]
+    listens: tuple[type[Event], ...]
+    sends: tuple[type[Command], ...]
+
+
+ORGANIZATION = Aggregate(
+    "organization",
+    organization.decider,
+    OrganizationStore(),
+    {
+        CreateOrganization: (OrganizationCreated, QuotaSet),
+        RenameOrganization: (OrganizationRenamed,),
+        SetQuota: (QuotaSet,),
+        ClearQuota: (QuotaCleared,),
+        SuspendOrganization: (OrganizationSuspended,),
+        ResumeOrganization: (OrganizationResumed,),
+        DeleteOrganization: (OrganizationDeleted,),
+        ChangeStorageUsage: (StorageUsageChanged,),
+        CorrectStorageUsage: (StorageUsageCorrected,),
+    },
+)
+FILE = Aggregate(
+    "file",
+    file.decider,
+    FileStore(),
+    {
+        CreateFile: (FileCreated,),
+        UploadPart: (PartUploaded,),
+        CompleteFile: (FileCompleted,),
+        DeleteFile: (FileDeleted,),
+        RestoreFile: (FileRestored,),
+        LinkFile: (FileLinked,),
+        UnlinkFile: (FileUnlinked,),
+    },
+)
+JOB_CONFIGURATION = Aggregate(
+    "job_configuration",
+    job_configuration.decider,
+    JobConfigurationStore(),
+    {
+        CreateJobConfiguration: (JobConfigurationCreated,),
+        UpdateJobConfiguration: (JobConfigurationUpdated,),
+        EnableJobConfiguration: (JobConfigurationEnabled,),
+        DisableJobConfiguration: (JobConfigurationDisabled,),
+        DeleteJobConfiguration: (JobConfigurationDeleted,),
+    },
+)
+
+AGGREGATES: tuple[Aggregate, ...] = (ORGANIZATION, FILE, JOB_CONFIGURATION)
+
+SAGAS: tuple[Saga, ...] = (
+    Saga(
+        "storage_usage",
+        storage_usage_saga.react,
+        listens=storage_usage_saga.LISTENS,
+        sends=(ChangeStorageUsage,),
+    ),
+    Saga(
+        "job_inputs",
+        job_inputs_saga.react,
+        listens=job_inputs_saga.LISTENS,
+        sends=(LinkFile, UnlinkFile),
+    ),
+)
+
+VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view)
+
+_AGGREGATE_OF: dict[type[Command], Aggregate] = {
+    command: aggregate for aggregate in AGGREGATES for command in aggregate.commands
+}
+_AGGREGATE_OF_EVENT: dict[type[Event], Aggregate] = {
+    event: aggregate
+    for aggregate in AGGREGATES
+    for events in aggregate.commands.values()
+    for event in events
+}
+_SAGAS_OF: dict[type[Event], tuple[Saga, ...]] = {
+    event: tuple(saga for saga in SAGAS if event in saga.listens) for event in _AGGREGATE_OF_EVENT
+}
+
+
+def aggregate_of(command: Command) -> Aggregate:
+    """Return the aggregate that a command goes to."""
+    return _AGGREGATE_OF[type(command)]
+
+
+def aggregate_of_event(event: Event) -> Aggregate:
+    """Return the aggregate in whose streams an event occurs."""
+    return _AGGREGATE_OF_EVENT[type(event)]
+
+
+def reactions_to(occurred: Occurred) -> list[Addressed]:
+    """Return the commands with which the sagas answer an event."""
+    return [
+        addressed for saga in _SAGAS_OF[type(occurred.event)] for addressed in saga.react(occurred)
+    ]
