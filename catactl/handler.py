@@ -165,15 +165,20 @@ class Handler:
         org_id: UUID,
         intent: Intent,
         inspect: Callable[[Connection], Command | None],
-        present: Callable[[Outcome | None], Result],
-    ) -> Result:
-        """Run the command that `inspect` finds necessary for the organization, if it finds one."""
+    ) -> None:
+        """Let `inspect` look at, and rebuild, stored rows under the lock; run the command it returns.
+
+        With a dry run everything is rolled back, what was rebuilt as well.
+        """
+        self._memories.pop(org_id, None)
 
         def work(conn: Connection, head: Head, unit: "UnitOfWork") -> Result:
             command = inspect(conn)
-            return present(unit.run(Addressed(org_id, command)) if command is not None else None)
+            if command is not None:
+                unit.run(Addressed(org_id, command))
+            return {}
 
-        return self._transact(org_id, intent, work)
+        self._transact(org_id, intent, work)
 
     def _transact(
         self,

@@ -2,6 +2,7 @@
 that may give, and which sagas and views hear each event. `catactl topology` prints these tables.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -171,6 +172,37 @@ def aggregate_of(command: Command) -> Aggregate:
 def aggregate_of_event(event: Event) -> Aggregate:
     """Return the aggregate in whose streams an event occurs."""
     return _AGGREGATE_OF_EVENT[type(event)]
+
+
+def events_of(command: type[Command]) -> tuple[type[Event], ...]:
+    """Return the events that a command may give."""
+    return _AGGREGATE_OF[command].commands[command]
+
+
+def command_giving(event: type[Event]) -> type[Command]:
+    """Return the command that gives an event; the first wired, where several do."""
+    commands = _AGGREGATE_OF_EVENT[event].commands
+    return next(command for command, events in commands.items() if event in events)
+
+
+def command_name(command: type[Command]) -> str:
+    """Return a command's name as people read it: `upload part`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", command.__name__).lower()
+
+
+def sagas_of(event: type[Event]) -> tuple[Saga, ...]:
+    """Return the sagas that hear an event."""
+    return _SAGAS_OF[event]
+
+
+def saga_between(event: type[Event], command: type[Command]) -> Saga:
+    """Return the saga that answers an event with a command."""
+    return next(saga for saga in _SAGAS_OF[event] if command in saga.sends)
+
+
+def views_of(event: type[Event]) -> tuple[View, ...]:
+    """Return the views that hear an event."""
+    return tuple(view for view in VIEWS if event in view.LISTENS)
 
 
 def reactions_to(occurred: Occurred) -> list[Addressed]:

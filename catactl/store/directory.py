@@ -11,6 +11,7 @@ from catactl.store.tables import (
     files,
     idempotency_keys,
     job_configurations,
+    logs,
     organization_names,
     organizations,
     users,
@@ -58,6 +59,20 @@ def find_organization_by_key(conn: Connection, reference: str, key: str) -> UUID
         select(idempotency_keys.c.org_id).where(
             idempotency_keys.c.key == key, idempotency_keys.c.org_ref == reference
         )
+    ).scalar()
+
+
+def all_logs(conn: Connection) -> list[UUID]:
+    """Return the ids of all organizations, oldest first: also deleted ones, and where no state is
+    stored, since their figures must hold as well.
+    """
+    return list(conn.execute(select(logs.c.org_id).order_by(logs.c.org_id)).scalars())
+
+
+def organization_name(conn: Connection, org_id: UUID) -> str | None:
+    """Return an organization's stored name, None if its state is missing."""
+    return conn.execute(
+        select(organizations.c.name).where(organizations.c.org_id == org_id)
     ).scalar()
 
 

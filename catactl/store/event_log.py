@@ -130,10 +130,13 @@ def lock(conn: Connection, org_id: UUID, after: int | None = None) -> tuple[Head
     return head, [Later(*row) for row in later[0]] if later else []
 
 
-def read_after(conn: Connection, org_id: UUID, after: int = 0) -> Iterator[Recorded]:
+def read_after(
+    conn: Connection, org_id: UUID, after: int = 0, stream_id: UUID | None = None
+) -> Iterator[Recorded]:
     """Yield an organization's events past a position, in order, a page at a time."""
+    query = _AFTER if stream_id is None else _AFTER.where(events.c.stream_id == stream_id)
     while True:
-        page = conn.execute(_AFTER, {"of_org": org_id, "after": after}).all()
+        page = conn.execute(query, {"of_org": org_id, "after": after}).all()
         for row in page:
             yield Recorded(*row)
         if len(page) < _PAGE:

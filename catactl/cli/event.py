@@ -1,0 +1,167 @@
+"""catactl event"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from catactl import resources
+from catactl.cli.leaf import Org, leaf
+from catactl.cli.output import shown
+from catactl.cli.progress import progress
+from catactl.cli.run import Run
+from catactl.cli.shapes import EVENT, VERIFIED
+from catactl.cli.usage import Orgs
+from catactl.errors import Findings, InvalidValue, NotFound
+from catactl.store import directory, event_log
+
+if TYPE_CHECKING:
+    from catactl.store.event_log import Recorded
+
+app = typer.Typer()
+
+Position = Annotated[int, typer.Argument(metavar="POSITION", help="Position in the log, from 1.")]
+
+
+@leaf(app, "list")
+def list_(
+    run: Run,
+    org: Org,
+    stream: Annotated[
+        str | None,
+        typer.Option("--stream", metavar="ID", help="Only this file's, job's or organization's."),
+    ] = None,
+    after: Annotated[
+        int, typer.Option("--after", metavar="POSITION", min=0, help="Only what comes after.")
+    ] = 0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
+    ] = None,
+) -> None:
+    """List an organization's events in order.
+
+    Example: catactl event list acme --after 100 --limit 20
+    """
+    stream_id = directory.parse_id(stream) if stream is not None else None
+    if stream is not None and stream_id is None:
+        raise InvalidValue(f"--stream takes an id, not {stream!r}")
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        found = event_log.read_after(conn, org_id, after, stream_id)
+        run.output.rows(map(resources.event, islice(found, limit)), EVENT)
+
+
+@leaf(app)
+def show(run: Run, org: Org, position: Position) -> None:
+    """Show one event, with payload and hash.
+
+    Example: catactl event show acme 7 --json
+    """
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        run.output.show(resources.event(_at(conn, org_id, position)), EVENT)
+
+
+@leaf(app)
+def trace(run: Run, org: Org, position: Position) -> None:
+    """Show what one command led to: its events, the sagas' answers to them, the views they reached.
+
+    Example: catactl event trace acme 7
+    """
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        events = list(_of_same_command(conn, org_id, position))
+    if run.output.is_for_programs:
+        run.output.rows(map(resources.event, events), EVENT)
+    else:
+        run.output.text("\n".join(_tree(events)))
+
+
+@leaf(app)
+def verify(run: Run, orgs: Orgs = None) -> None:
+    """Walk the hash chain of each log and find any event changed, removed, inserted or reordered.
+
+    Exit code 6 names the position of the first break.
+
+    Example: catactl event verify acme
+    """
+    with run.reading() as conn:
+        ids = [directory.resolve_organization(conn, org) for org in orgs or ()]
+        ids = ids or directory.all_logs(conn)
+    rows: list[dict[str, Any]] = []
+    with progress(run, "verifying", len(ids)) as advance:
+        for org_id in ids:
+            with run.reading() as conn:
+                holding, found = event_log.verify(conn, org_id)
+                name = directory.organization_name(conn, org_id)
+            rows.append(
+                {
+                    "org_id": str(org_id),
+                    "name": name,
+                    "events": holding,
+                    "ok": found is None,
+                    "position": found.position if found is not None else None,
+                    "problem": found.problem if found is not None else None,
+                }
+            )
+            advance(1)
+    run.output.rows(rows, VERIFIED)
+    broken = [row for row in rows if not row["ok"]]
+    if broken:
+        first = broken[0]
+        raise Findings(
+            f"{len(broken)} of {len(rows)} logs do not prove themselves: {first['name']!r} breaks "
+            f"at position {first['position']}: {first['problem']}",
+            "compare with a backup: catactl event list ORG",
+        )
+
+
+def _at(conn: Any, org_id: UUID, position: int) -> "Recorded":
+    found = next(event_log.read_after(conn, org_id, position - 1), None)
+    if found is None or found.position != position:
+        raise NotFound(f"no event at position {position}", "see: catactl event list ORG")
+    return found
+
+
+def _of_same_command(conn: Any, org_id: UUID, position: int) -> "Iterator[Recorded]":
+    """Yield the events with the same correlation: they lie together, written under one lock."""
+    correlation_id = _at(conn, org_id, position).correlation_id
+    first = position
+    while first > 1 and _at(conn, org_id, first - 1).correlation_id == correlation_id:
+        first -= 1
+    for recorded in event_log.read_after(conn, org_id, first - 1):
+        if recorded.correlation_id != correlation_id:
+            return
+        yield recorded
+
+
+def _tree(events: "list[Recorded]") -> Iterator[str]:
+    """Draw command -> event -> saga -> command -> event -> view."""
+    from catactl import wiring
+
+    children: dict[UUID | None, list[Recorded]] = defaultdict(list)
+    for recorded in events:
+        children[recorded.causation_id].append(recorded)
+
+    def draw(recorded: "Recorded", indent: str) -> Iterator[str]:
+        event = recorded.event
+        yield shown(f"{indent}└─ event {recorded.position} {recorded.type} {recorded.payload}")
+        for view in wiring.views_of(type(event)):
+            yield f"{indent}   ├─ view {view.NAME}"
+        for answer in children[recorded.event_id]:
+            command = wiring.command_giving(type(answer.event))
+            saga = wiring.saga_between(type(event), command)
+            yield f"{indent}   └─ saga {saga.name} ─ command {wiring.command_name(command)}"
+            yield from draw(answer, f"{indent}      ")
+
+    root = events[0]
+    yield shown(
+        f"command {wiring.command_name(wiring.command_giving(type(root.event)))}"
+        f" by {root.actor} at {resources.plain(root.recorded_at)}"
+        + (f": {root.reason}" if root.reason else "")
+    )
+    for recorded in children[None]:
+        yield from draw(recorded, "")

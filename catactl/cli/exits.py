@@ -1,0 +1,29 @@
+"""The only table from errors to exit codes."""
+
+from catactl import errors
+
+DONE = 0
+BUG = 1
+USAGE = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+# The first class that an error is an instance of decides, so subclasses may stand before their bases.
+EXIT_CODES: tuple[tuple[type[errors.CatactlError], int], ...] = (
+    (errors.InvalidValue, USAGE),
+    (errors.NotFound, 3),
+    (errors.Conflict, 4),
+    (errors.Refused, 5),
+    (errors.Findings, 6),
+    (errors.CorruptLog, 6),
+    (errors.PartialFailure, 7),
+    (errors.ConfirmationRequired, 8),
+    (errors.Unreachable, 69),
+    (errors.Busy, 75),
+    (errors.Forbidden, 77),
+    (errors.BadConfiguration, 78),
+)
+
+
+def exit_code(error: errors.CatactlError) -> int:
+    return next((code for cls, code in EXIT_CODES if isinstance(error, cls)), BUG)

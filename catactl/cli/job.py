@@ -1,0 +1,328 @@
+"""catactl job"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from sqlalchemy import Connection
+
+from catactl import resources
+from catactl.cli.leaf import Org, leaf
+from catactl.cli.org import Deleted
+from catactl.cli.run import Run
+from catactl.cli.shapes import JOB
+from catactl.domain.decider import Addressed
+from catactl.domain.job_configuration import (
+    CreateJobConfiguration,
+    DeleteJobConfiguration,
+    DisableJobConfiguration,
+    EnableJobConfiguration,
+    JobSpec,
+    UpdateJobConfiguration,
+    check_spec,
+)
+from catactl.domain.sizes import parse_size
+from catactl.errors import AlreadyExists, InvalidValue
+from catactl.ids import new_id
+from catactl.store import directory
+from catactl.store.tables import job_configurations
+
+app = typer.Typer()
+
+_MAX_DOCUMENT_BYTES = 1024 * 1024
+_DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_CPU = re.compile(r"(?P<whole>[0-9]{1,6})(?:\.(?P<fraction>[0-9]{1,3}))?")
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")]
+Image = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="What runs.")]
+Command = Annotated[
+    str | None, typer.Option("--command", metavar="TEXT", help="What it runs there.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="K=V", help="Environment variable; may be repeated."),
+]
+Cpu = Annotated[str | None, typer.Option("--cpu", metavar="N", help="Processors, as in 0.5.")]
+Memory = Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="As in 512MiB.")]
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", metavar="D", help="Seconds, or as in 90s, 15m, 2h, 1d.")
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option("--schedule", metavar="CRON", help="As in '30 4 * * 1-5', or @daily."),
+]
+Input = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="FILE", help="Input file, by name or id; may be repeated."),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="FILE.json|-", help="The same fields as JSON; options go before it."
+    ),
+]
+
+
+def _present(outcome: Any) -> dict[str, Any]:
+    return resources.job(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
+
+
+@leaf(app, writes=True, versioned=True)
+def create(
+    run: Run,
+    org: Org,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live jobs.")],
+    image: Image = None,
+    command: Command = None,
+    env: Env = None,
+    cpu: Cpu = None,
+    memory: Memory = None,
+    timeout: Timeout = None,
+    schedule: Schedule = None,
+    input_: Input = None,
+    from_: From = None,
+    if_not_exists: Annotated[
+        bool, typer.Option("--if-not-exists", help="An identical one that exists is no error.")
+    ] = False,
+) -> None:
+    """Create a job configuration. Its input files cannot be deleted while it names them.
+
+    Example: catactl job create acme nightly --image python:3.12 --schedule "30 4 * * *" --input data.bin
+    """
+    asked = _asked(image, command, env, cpu, memory, timeout, schedule, input_, from_)
+    asked["name"] = name
+    if not asked.get("image"):
+        raise InvalidValue("a job needs an image", "add --image IMAGE")
+    now = datetime.now(UTC)
+
+    def resolve(conn: Connection, org_id: UUID) -> Addressed:
+        spec = JobSpec(**_with_file_ids(conn, org_id, asked))
+        return Addressed(new_id(now), CreateJobConfiguration(spec, now))
+
+    try:
+        result = run.write(org, resolve, _present)
+    except AlreadyExists:
+        if not if_not_exists:
+            raise
+        result = _existing(run, org, name, asked)
+    run.output.show(result, JOB)
+
+
+def _existing(run: Run, org: str, name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the job of that name if it has every field that was asked for."""
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        job_id = directory.find_live(conn, job_configurations, org_id, name)
+        if job_id is None:
+            raise AlreadyExists(f"job {name!r} was deleted just now", "run it again")
+        existing = resources.get_job(conn, org_id, job_id)
+        wanted = resources.job_spec(check_spec(JobSpec(**_with_file_ids(conn, org_id, asked))))
+        for field in asked:
+            if existing[field] != wanted[field]:
+                raise AlreadyExists(
+                    f"job {name!r} exists with another {field}", f"catactl job update {org} {name}"
+                )
+        position = resources.get_usage(conn, org_id)["position"]
+    return existing | {"position": position, "events": []}
+
+
+@leaf(app, "list")
+def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
+    """List an organization's job configurations.
+
+    Example: catactl job list acme
+    """
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        run.output.rows(resources.list_jobs(conn, org_id, deleted=deleted), JOB)
+
+
+@leaf(app)
+def show(run: Run, org: Org, job: Job) -> None:
+    """Show a job configuration.
+
+    Example: catactl job show acme nightly
+    """
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        job_id = directory.resolve_job(conn, org_id, job)
+        run.output.show(resources.get_job(conn, org_id, job_id), JOB)
+
+
+@leaf(app, writes=True, versioned=True)
+def update(
+    run: Run,
+    org: Org,
+    job: Job,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="A new name.")] = None,
+    image: Image = None,
+    command: Command = None,
+    env: Env = None,
+    cpu: Cpu = None,
+    memory: Memory = None,
+    timeout: Timeout = None,
+    schedule: Schedule = None,
+    input_: Input = None,
+    from_: From = None,
+) -> None:
+    """Change the given fields; --env and --input replace all of theirs. In --from, null clears a field.
+
+    Example: catactl job update acme nightly --memory 2GiB
+    """
+    asked = _asked(image, command, env, cpu, memory, timeout, schedule, input_, from_)
+    if name is not None:
+        asked["name"] = name
+    if not asked:
+        raise InvalidValue("nothing to update", "give at least one option")
+
+    def resolve(conn: Connection, org_id: UUID) -> Addressed:
+        changes = _with_file_ids(conn, org_id, asked)
+        return Addressed(directory.resolve_job(conn, org_id, job), UpdateJobConfiguration(changes))
+
+    run.output.show(run.write(org, resolve, _present), JOB)
+
+
+@leaf(app, writes=True, versioned=True)
+def enable(run: Run, org: Org, job: Job) -> None:
+    """Let a job run on its schedule again.
+
+    Example: catactl job enable acme nightly
+    """
+    run.output.show(run.write(org, _to_job(job, EnableJobConfiguration()), _present), JOB)
+
+
+@leaf(app, writes=True, versioned=True)
+def disable(run: Run, org: Org, job: Job) -> None:
+    """Keep a job from running, without forgetting it.
+
+    Example: catactl job disable acme nightly
+    """
+    run.output.show(run.write(org, _to_job(job, DisableJobConfiguration()), _present), JOB)
+
+
+@leaf(app, writes=True, versioned=True, destructive=True)
+def delete(run: Run, org: Org, job: Job) -> None:
+    """Delete a job configuration for good; its input files can be deleted again.
+
+    Example: catactl job delete acme nightly --yes
+    """
+    run.confirm(f"deleting job {job!r} of {org!r}")
+    run.output.show(run.write(org, _to_job(job, DeleteJobConfiguration()), _present), JOB)
+
+
+def _to_job(job: str, command: Any) -> Callable[[Connection, UUID], Addressed]:
+    """Address a command to a job that is looked up under the lock."""
+    return lambda conn, org_id: Addressed(directory.resolve_job(conn, org_id, job), command)
+
+
+def _asked(
+    image: str | None,
+    command: str | None,
+    env: list[str] | None,
+    cpu: str | None,
+    memory: str | None,
+    timeout: str | None,
+    schedule: str | None,
+    input_: list[str] | None,
+    from_: str | None,
+) -> dict[str, Any]:
+    """Return the fields of `JobSpec` that were given; options go before a document's fields.
+
+    `inputs` are still names or ids here.
+    """
+    given: dict[str, Any] = {
+        "image": image,
+        "command": command,
+        "env": _parse_env(env) if env else None,
+        "cpu_millis": _parse_cpu(cpu) if cpu is not None else None,
+        "memory_bytes": parse_size(memory) if memory is not None else None,
+        "timeout_seconds": _parse_duration(timeout) if timeout is not None else None,
+        "schedule": schedule,
+        "inputs": input_ or None,
+    }
+    options = {field: value for field, value in given.items() if value is not None}
+    return (_read_document(from_) if from_ is not None else {}) | options
+
+
+def _with_file_ids(conn: Connection, org_id: UUID, asked: dict[str, Any]) -> dict[str, Any]:
+    if "inputs" not in asked:
+        return asked
+    inputs: Sequence[str] = asked["inputs"]
+    ids = {directory.resolve_file(conn, org_id, file) for file in inputs}
+    return asked | {"inputs": tuple(sorted(ids))}
+
+
+def _parse_env(pairs: list[str]) -> dict[str, str]:
+    env: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidValue(f"not an environment variable: {pair!r}", "as in KEY=VALUE")
+        if name in env:
+            raise InvalidValue(f"environment variable {name!r} is given twice")
+        env[name] = value
+    return env
+
+
+def _parse_cpu(text: str) -> int:
+    match = _CPU.fullmatch(text)
+    if match is None:
+        raise InvalidValue(f"not a number of processors: {text!r}", "as in 2 or 0.5")
+    return int(match["whole"]) * 1000 + int((match["fraction"] or "").ljust(3, "0"))
+
+
+def _parse_duration(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InvalidValue(f"not a duration: {text!r}", "seconds, or as in 90s, 15m, 2h, 1d")
+    return int(match["number"]) * _SECONDS[match["unit"]]
+
+
+_TYPES: dict[str, Any] = {
+    "image": str,
+    "command": str,
+    "env": dict,
+    "cpu_millis": int,
+    "memory_bytes": int,
+    "timeout_seconds": int,
+    "schedule": str,
+    "inputs": list,
+}
+_REQUIRED = frozenset({"image", "env", "inputs"})
+
+
+def _read_document(path: str) -> dict[str, Any]:
+    """Read a JSON object with fields of `JobSpec`; raise `InvalidValue` that names what is wrong."""
+    try:
+        if path == "-":
+            text = sys.stdin.read(_MAX_DOCUMENT_BYTES + 1)
+        else:
+            with open(path, encoding="utf-8") as file:
+                text = file.read(_MAX_DOCUMENT_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InvalidValue(f"cannot read {path}: {reason}") from error
+    if len(text) > _MAX_DOCUMENT_BYTES:
+        raise InvalidValue(f"{path} is over {_MAX_DOCUMENT_BYTES:,} characters long")
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InvalidValue(f"{path} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidValue(f"{path} holds no JSON object")
+    for field, value in document.items():
+        if field not in _TYPES:
+            raise InvalidValue(f"unknown field {field!r}", f"known: {', '.join(_TYPES)}")
+        clears = value is None and field not in _REQUIRED
+        if not clears and (not isinstance(value, _TYPES[field]) or isinstance(value, bool)):
+            raise InvalidValue(f"{field!r} must be of type {_TYPES[field].__name__}")
+        members = value.values() if isinstance(value, dict) else value
+        if isinstance(value, (dict, list)) and not all(isinstance(each, str) for each in members):
+            raise InvalidValue(f"{field!r} must hold strings")
+    return document

@@ -1,0 +1,144 @@
+"""Declaring a verb: one decorator gives it the options that every command takes.
+
+Typer refuses a group's option after the verb, so each leaf declares them all; this is where that is
+done once. Annotations are read at run time, so modules here import what they annotate with.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from catactl.cli.run import MAX_LOCK_TIMEOUT_SECONDS, Common, Run
+
+_READ_OPTIONS: dict[str, Any] = {
+    "database_url": Annotated[
+        str | None,
+        typer.Option("--database-url", metavar="URL", help="Database (CATACTL_DATABASE_URL)."),
+    ],
+    "database_url_file": Annotated[
+        str | None,
+        typer.Option(
+            "--database-url-file",
+            metavar="PATH",
+            help="File that holds the URL (CATACTL_DATABASE_URL_FILE).",
+        ),
+    ],
+    "profile": Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Profile of config.toml (CATACTL_PROFILE)."),
+    ],
+    "output": Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."
+        ),
+    ],
+    "json": Annotated[bool, typer.Option("--json", help="The same as -o json.")],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")],
+    "verbose": Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say on stderr what was used and done.")
+    ],
+    "no_color": Annotated[bool, typer.Option("--no-color", help="No colors (NO_COLOR).")],
+    "lock_timeout": Annotated[
+        float | None,
+        typer.Option(
+            "--lock-timeout",
+            metavar="SECONDS",
+            min=0,
+            max=MAX_LOCK_TIMEOUT_SECONDS,
+            help="How long to wait for a lock; 0: not at all. [default: 30]",
+        ),
+    ],
+}
+_WRITE_OPTIONS: dict[str, Any] = {
+    "dry_run": Annotated[bool, typer.Option("--dry-run", help="Do it all, then roll it back.")],
+    "idempotency_key": Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key", metavar="KEY", help="Run again under the same key: done once."
+        ),
+    ],
+    "actor": Annotated[
+        str | None, typer.Option("--actor", metavar="NAME", help="Who does it (CATACTL_ACTOR).")
+    ],
+    "reason": Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept with the events.")
+    ],
+}
+_VERSION_OPTION: dict[str, Any] = {
+    "expected_version": Annotated[
+        int | None,
+        typer.Option(
+            "--expected-version", metavar="N", min=0, help="Refuse unless it is at this version."
+        ),
+    ]
+}
+_YES_OPTION: dict[str, Any] = {
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+}
+
+Verb = Callable[..., int | None]
+
+
+def leaf(
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    writes: bool = False,
+    versioned: bool = False,
+    destructive: bool = False,
+) -> Callable[[Verb], Verb]:
+    """Register a function `(run, …)` as a verb; it may return an exit code.
+
+    Everything after `run` is an argument or option of its own, and part of what an idempotency key
+    stands for. `versioned` adds --expected-version, `destructive` --yes.
+    """
+    options = dict(_READ_OPTIONS)
+    if writes:
+        options |= _WRITE_OPTIONS
+    if versioned:
+        options |= _VERSION_OPTION
+    if destructive:
+        options |= _YES_OPTION
+
+    def register(verb: Verb) -> Verb:
+        noun = verb.__module__.rpartition(".")[2]
+        command_name = name or verb.__name__.rstrip("_").replace("_", "-")
+        hints = get_type_hints(verb, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name])
+            for parameter in list(inspect.signature(verb).parameters.values())[1:]
+        ]
+
+        def command(**given: Any) -> int:
+            common = Common(**{option: given.pop(option) for option in options})
+            arguments = {key: value for key, value in given.items() if key != "org"}
+            run = Run(common, {"command": f"{noun}.{command_name}", **arguments})
+            return verb(run, **given) or 0
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [parameter.replace(kind=keyword) for parameter in own]
+            + [
+                inspect.Parameter(
+                    option,
+                    keyword,
+                    default=getattr(Common(), option),
+                    annotation=annotation,
+                )
+                for option, annotation in options.items()
+            ]
+        )
+        command.__annotations__ = {
+            parameter.name: parameter.annotation for parameter in own
+        } | options
+        command.__doc__ = verb.__doc__
+        app.command(command_name)(command)
+        return verb
+
+    return register
+
+
+Org = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]

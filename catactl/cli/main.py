@@ -1,0 +1,245 @@
+"""The program: nouns, each loaded when it is asked for, and the one place where errors end."""
+
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info
+
+from catactl.cli import exits
+from catactl.cli.output import shown
+from catactl.errors import CatactlError, Unreachable
+
+NOUNS = {
+    "org": "Organizations: create, list, show, rename, suspend, resume, delete.",
+    "quota": "How much an organization may store.",
+    "user": "Users of an organization.",
+    "job": "Job configurations: what runs, when, on which files.",
+    "file": "Files and whether they are complete.",
+    "part": "The parts of a file.",
+    "usage": "Storage usage: show it, prove it, correct it.",
+    "event": "The log: list, show, trace, verify.",
+    "projection": "Views that are kept up from the events.",
+    "db": "The database's schema.",
+    "config": "Settings and where they come from.",
+}
+VERBS = {
+    "topology": "Print what leads to what: commands, events, sagas, views.",
+    "demo": "Run the main job on real files, in a database thrown away afterwards.",
+    "version": "Print the version.",
+}
+_HELP = """Administer Catacloud: organizations, users, jobs and files, with storage usage that is exact
+at every commit and that anyone can prove from the events.
+
+Example: catactl org create acme --quota 10GB
+"""
+
+
+class Terminated(BaseException):
+    """SIGTERM: unwinds like an interrupt, so that a transaction under way is rolled back."""
+
+
+class _Noun(TyperGroup):
+    """A group whose module is imported, and whose verbs are built, only when one is asked for."""
+
+    def _infos(self) -> dict[str, Any]:
+        module = importlib.import_module(f"catactl.cli.{self.name}")
+        return {info.name: info for info in module.app.registered_commands}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self._infos())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        info = self._infos().get(cmd_name)
+        return _build(info) if info is not None else None
+
+
+class _Root(_Noun):
+    """The nouns, and the verbs that stand alone: each a module with one command of its own name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*NOUNS, *VERBS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return what can say its own help in a line; `resolve_command` loads what is run."""
+        if cmd_name in NOUNS:
+            return _Noun(
+                name=cmd_name,
+                help=NOUNS[cmd_name],
+                no_args_is_help=True,
+                rich_markup_mode=None,
+                context_settings=_CONTEXT,
+            )
+        if cmd_name in VERBS:
+            return TyperCommand(name=cmd_name, help=VERBS[cmd_name], rich_markup_mode=None)
+        return None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in VERBS:
+            module = importlib.import_module(f"catactl.cli.{args[0]}")
+            return args[0], _build(module.app.registered_commands[0]), args[1:]
+        return super().resolve_command(ctx, args)
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _build(info: Any) -> Any:
+    info.context_settings = _CONTEXT
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+
+
+def root() -> TyperGroup:
+    """The whole command tree."""
+    return _Root(
+        name="catactl",
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings=_CONTEXT,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        # Names are UTF-8 whatever the locale; what cannot be encoded is escaped, never an error.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        code = _fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
+        if code == exits.INTERRUPTED:
+            return _interrupted(exits.INTERRUPTED)
+        return int(code or exits.DONE)
+    except CatactlError as error:
+        return _fail(arguments, error)
+    except BrokenPipeError:
+        _discard_stdout()  # whoever read our output has seen enough
+        return exits.DONE
+    except KeyboardInterrupt:
+        return _interrupted(exits.INTERRUPTED)
+    except Terminated:
+        return _interrupted(exits.TERMINATED)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return _fail_usage(arguments, error)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _fail(arguments, Unreachable("the disk is full", "free some space"))
+        return _fail_bug(arguments, error)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _interrupted(code: int) -> int:
+    word = "terminated" if code == exits.TERMINATED else "interrupted"
+    _complain(f"catactl: {word}; what was under way is rolled back")
+    return code
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's last flush go nowhere, instead of failing after us."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _fail(arguments: Sequence[str], error: CatactlError) -> int:
+    code = exits.exit_code(error)
+    _report(arguments, error.code, code, error.message, error.hint, retryable=error.retryable)
+    return code
+
+
+def _fail_usage(arguments: Sequence[str], error: Any) -> int:
+    """Typer's own complaints: unknown commands, bad options and values."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+        return exits.USAGE
+    path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "catactl"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message = message[:1].lower() + message[1:]
+    _report(arguments, "usage", exits.USAGE, message, f"{path} --help", retryable=False)
+    return exits.USAGE
+
+
+def _fail_bug(arguments: Sequence[str], error: Exception) -> int:
+    """Write the trace where the user can find it; say so in a line that holds nothing secret."""
+    import tempfile
+    import traceback
+
+    from catactl.settings import mask
+
+    trace = mask("".join(traceback.format_exception(error)))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="catactl-", suffix=".trace", delete=False, encoding="utf-8", errors="replace"
+    ) as file:
+        file.write(trace)
+    message = f"a bug: {type(error).__name__}"
+    hint = f"nothing was committed; please report it with {file.name}"
+    _report(arguments, "bug", exits.BUG, message, hint, retryable=False)
+    return exits.BUG
+
+
+def _report(
+    arguments: Sequence[str],
+    code: str,
+    exit_: int,
+    message: str,
+    hint: str | None,
+    *,
+    retryable: bool,
+) -> None:
+    if _wants_json(arguments):
+        fields = {
+            "code": code,
+            "exit": exit_,
+            "message": message,
+            "hint": hint,
+            "retryable": retryable,
+        }
+        _complain(json.dumps({"error": fields}, ensure_ascii=False))
+        return
+    _complain(f"catactl: error: {shown(message)}")
+    if hint:
+        _complain(f"hint: {shown(hint)}")
+
+
+def _complain(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody can be told
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether errors are to be JSON, as far as arguments tell that may not even parse."""
+    for index, argument in enumerate(arguments):
+        if argument in {"--json", "-ojson", "--output=json", "-ojsonl", "--output=jsonl"}:
+            return True
+        if argument in {"-o", "--output"} and list(arguments[index + 1 : index + 2]) in (
+            ["json"],
+            ["jsonl"],
+        ):
+            return True
+        if argument == "--":
+            return False
+    return False

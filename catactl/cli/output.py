@@ -1,0 +1,183 @@
+"""Results to stdout: rows to table, json, jsonl, csv, tsv or id. Commands never branch on the format.
+
+On a terminal a table, with sizes and times for people; anywhere else plain values, untruncated.
+Control characters in data are shown, never sent, and nothing in data is ever markup.
+"""
+
+import csv
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from catactl.domain.sizes import format_size
+from catactl.errors import InvalidValue
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What identifies a resource, and which of its fields a list shows. JSON has all of them."""
+
+    id_field: str
+    columns: tuple[str, ...]
+
+
+class Output:
+    def __init__(self, format_: str, *, quiet: bool, color: bool, stream: TextIO) -> None:
+        self.format = format_
+        self._quiet = quiet
+        self._color = color
+        self._stream = stream
+
+    def show(self, row: Row, shape: Shape) -> None:
+        """Print one resource."""
+        if self._quiet:
+            return
+        match self.format:
+            case "json":
+                self._line(json.dumps(row, indent=2, ensure_ascii=False))
+            case "jsonl":
+                self._line(json.dumps(row, ensure_ascii=False))
+            case "csv":
+                self._csv([row], tuple(row))
+            case "id":
+                self._id(row, shape)
+            case "tsv":
+                for name, value in row.items():
+                    self._line(f"{name}\t{_plain(value)}")
+            case _:
+                self._fields(row)
+
+    def rows(self, rows: Iterable[Row], shape: Shape) -> None:
+        """Print a list; all formats but the table stream it."""
+        match self.format:
+            case _ if self._quiet:
+                for _ in rows:
+                    pass
+            case "json":
+                self._json_array(rows)
+            case "jsonl":
+                for row in rows:
+                    self._line(json.dumps(row, ensure_ascii=False))
+            case "csv":
+                self._csv(rows, shape.columns)
+            case "id":
+                for row in rows:
+                    self._id(row, shape)
+            case "tsv":
+                for row in rows:
+                    self._line("\t".join(_plain(row.get(column)) for column in shape.columns))
+            case _:
+                self._table(list(rows), shape.columns)
+
+    def report(self, summary: Row, rows_field: str, shape: Shape) -> None:
+        """Print a summary that holds rows: whole as JSON, its rows alone in every other format."""
+        if self.format in {"json", "jsonl"}:
+            self.show(summary, shape)
+        else:
+            self.rows(summary[rows_field], shape)
+
+    @property
+    def is_for_programs(self) -> bool:
+        """Whether a result that people get as text is to be fields instead."""
+        return self.format in {"json", "jsonl", "csv"}
+
+    def as_json(self) -> "Output":
+        """The same output in JSON, for a command with a format option of its own."""
+        format_ = self.format if self.format == "jsonl" else "json"
+        return Output(format_, quiet=self._quiet, color=self._color, stream=self._stream)
+
+    def text(self, text: str) -> None:
+        """Print a result that is text already, in whatever format."""
+        if not self._quiet:
+            self._line(text)
+
+    def _line(self, line: str) -> None:
+        self._stream.write(line + "\n")
+
+    def _id(self, row: Row, shape: Shape) -> None:
+        if shape.id_field not in row:
+            raise InvalidValue("this result has no id", "use another output format")
+        self._line(_plain(row[shape.id_field]))
+
+    def _json_array(self, rows: Iterable[Row]) -> None:
+        separator = "["
+        for row in rows:
+            self._stream.write(f"{separator}\n  {json.dumps(row, ensure_ascii=False)}")
+            separator = ","
+        self._line("[]" if separator == "[" else "\n]")
+
+    def _csv(self, rows: Iterable[Row], columns: tuple[str, ...]) -> None:
+        writer = csv.writer(self._stream, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_plain(row.get(column)) for column in columns])
+
+    def _fields(self, row: Row) -> None:
+        width = max((len(name) for name in row), default=0)
+        for name, value in row.items():
+            self._line(f"{_title(name):<{width}}  {_for_people(name, value)}")
+
+    def _table(self, rows: list[Row], columns: tuple[str, ...]) -> None:
+        if not rows:
+            return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            numeric = isinstance(rows[0].get(column), int)
+            table.add_column(
+                Text(_title(column)), justify="right" if numeric else "left", overflow="fold"
+            )
+        for row in rows:
+            table.add_row(*(Text(_for_people(name, row.get(name))) for name in columns))
+        Console(
+            file=self._stream, no_color=not self._color, highlight=False, markup=False, emoji=False
+        ).print(table)
+
+
+def shown(text: str) -> str:
+    """Return the text with control characters written out: `\x1b`, never an escape sequence."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if _is_harmless(character) else repr(character)[1:-1] for character in text
+    )
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case list() | tuple() | dict():
+            return shown(json.dumps(value, ensure_ascii=False))
+        case _:
+            return shown(str(value))
+
+
+def _for_people(name: str, value: Any) -> str:
+    if value is None:
+        return "unlimited" if name == "quota_bytes" else "-"
+    if name.endswith("_bytes") and isinstance(value, int):
+        return format_size(value)
+    if name.endswith(("_at", "as_of")) and isinstance(value, str):
+        return value[:19].replace("T", " ") + "Z"
+    if isinstance(value, (list, tuple)):
+        return shown(", ".join(map(str, value))) or "-"
+    return _plain(value)
+
+
+def _title(column: str) -> str:
+    return column.removesuffix("_bytes").replace("_", " ").upper()

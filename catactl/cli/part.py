@@ -1,0 +1,58 @@
+"""catactl part"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from catactl import resources
+from catactl.cli.file import File
+from catactl.cli.leaf import Org, leaf
+from catactl.cli.run import Run
+from catactl.cli.shapes import PART
+from catactl.domain.sizes import parse_size
+from catactl.store import directory
+
+app = typer.Typer()
+
+
+@leaf(app, writes=True, versioned=True)
+def record(
+    run: Run,
+    org: Org,
+    file: File,
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="1 to 10,000.")],
+    size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Its size.")],
+    sha256: Annotated[str, typer.Option("--sha256", metavar="HEX", help="Its digest.")],
+) -> None:
+    """Record a part whose content is kept elsewhere. The same again changes nothing; other content
+    under the same number replaces it.
+
+    Example: catactl part record acme data.bin 1 --size 1048576 --sha256 "$(sha256sum < part1 | head -c 64)"
+    """
+    from catactl.domain.decider import Addressed
+    from catactl.domain.file import UploadPart
+
+    command = UploadPart(number, parse_size(size), sha256.lower())
+
+    def resolve(conn: Any, org_id: UUID) -> Addressed:
+        return Addressed(directory.resolve_file(conn, org_id, file), command)
+
+    def present(outcome: Any) -> dict[str, Any]:
+        return resources.part(
+            outcome.org_id, outcome.stream_id, number, outcome.state, outcome.version
+        )
+
+    run.output.show(run.write(org, resolve, present), PART)
+
+
+@leaf(app, "list")
+def list_(run: Run, org: Org, file: File) -> None:
+    """List a file's parts.
+
+    Example: catactl part list acme data.bin
+    """
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        file_id = directory.resolve_file(conn, org_id, file)
+        run.output.rows(resources.list_parts(conn, org_id, file_id), PART)

@@ -1,0 +1,76 @@
+"""catactl projection"""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import func, select
+
+from catactl.cli.leaf import leaf
+from catactl.cli.progress import progress
+from catactl.cli.run import Run
+from catactl.cli.shapes import VIEW, VIEW_REBUILT
+from catactl.errors import NotFound
+from catactl.rebuild import rebuild_view
+from catactl.store import codec, directory
+from catactl.wiring import VIEWS
+
+app = typer.Typer()
+
+
+@leaf(app, "list")
+def list_(run: Run) -> None:
+    """List the views, the events each listens to, and how many rows it has.
+
+    Example: catactl projection list
+    """
+    with run.reading() as conn:
+        rows = [
+            {
+                "name": view.NAME,
+                "listens": [codec.EVENT_NAMES[event] for event in view.LISTENS],
+                "rows": conn.execute(select(func.count()).select_from(view.TABLE)).scalar(),
+            }
+            for view in VIEWS
+        ]
+    run.output.rows(rows, VIEW)
+
+
+@leaf(app, writes=True)
+def rebuild(
+    run: Run,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME…]", help="Views; none: every one.")
+    ] = None,
+) -> None:
+    """Rebuild views from the events, one organization at a time: writers elsewhere go on.
+
+    Example: catactl projection rebuild storage_usage
+    """
+    known = {view.NAME: view for view in VIEWS}
+    for name in names or ():
+        if name not in known:
+            raise NotFound(f"no view {name!r}", f"one of: {', '.join(known)}")
+    views = [known[name] for name in dict.fromkeys(names)] if names else list(VIEWS)
+    with run.reading() as conn:
+        org_ids = directory.all_logs(conn)
+    counts = {view.NAME: 0 for view in views}
+    intent = run.intent("")
+
+    def rebuild_all(conn: Any, org_id: Any) -> None:
+        for view in views:
+            counts[view.NAME] += rebuild_view(conn, view, org_id)
+
+    with progress(run, "rebuilding", len(org_ids)) as advance:
+        for org_id in org_ids:
+            run.handler.inspect_and_handle(
+                org_id, intent, lambda conn, org_id=org_id: rebuild_all(conn, org_id)
+            )
+            advance(1)
+    run.output.rows(
+        (
+            {"name": name, "organizations": len(org_ids), "events": count}
+            | ({"dry_run": True} if run.common.dry_run else {})
+            for name, count in counts.items()
+        ),
+        VIEW_REBUILT,
+    )

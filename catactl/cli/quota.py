@@ -1,0 +1,88 @@
+"""catactl quota"""
+
+from typing import Annotated, Any
+
+import typer
+
+from catactl import resources
+from catactl.cli.leaf import Org, leaf
+from catactl.cli.run import Run
+from catactl.cli.shapes import ORGANIZATION, QUOTA
+from catactl.domain.sizes import parse_size
+from catactl.errors import InvalidValue
+
+app = typer.Typer()
+
+
+def _present(outcome: Any) -> dict[str, Any]:
+    return resources.organization(outcome.org_id, outcome.state, outcome.version)
+
+
+@leaf(app, "set", writes=True, versioned=True)
+def set_(
+    run: Run,
+    org: Org,
+    size: Annotated[str, typer.Argument(metavar="SIZE", help="Bytes, or as in 10GB or 10GiB.")],
+) -> None:
+    """Set the most that an organization may store. Below what is used: nothing more can be added.
+
+    Example: catactl quota set acme 10GiB
+    """
+    from catactl.domain.organization import SetQuota
+
+    result = run.write(org, SetQuota(parse_size(size)), _present)
+    if result["used_bytes"] > result["quota_bytes"]:
+        run.note(
+            f"{result['used_bytes']:,} bytes are used, more than the quota of "
+            f"{result['quota_bytes']:,}: nothing more can be added until files are deleted"
+        )
+    run.output.show(result, ORGANIZATION)
+
+
+@leaf(app, writes=True, versioned=True)
+def clear(run: Run, org: Org) -> None:
+    """Let an organization store without a limit.
+
+    Example: catactl quota clear acme
+    """
+    from catactl.domain.organization import ClearQuota
+
+    run.output.show(run.write(org, ClearQuota(), _present), ORGANIZATION)
+
+
+@leaf(app, "list")
+def list_(
+    run: Run,
+    over: Annotated[
+        str | None,
+        typer.Option("--over", metavar="PERCENT", help="Only those that use more, as in 80%."),
+    ] = None,
+) -> None:
+    """List organizations that have a quota, with the share that is used.
+
+    Example: catactl quota list --over 80%
+    """
+    threshold = _percent(over) if over is not None else None
+    with run.reading() as conn:
+        rows = (
+            row | {"used_percent": _share(row)}
+            for row in resources.list_organizations(conn)
+            if row["quota_bytes"] is not None
+        )
+        run.output.rows(
+            (row for row in rows if threshold is None or row["used_percent"] > threshold), QUOTA
+        )
+
+
+def _share(row: dict[str, Any]) -> int:
+    """Whole percent, rounded down; a quota of nothing is full as soon as it is used at all."""
+    if row["quota_bytes"] == 0:
+        return 100 if row["used_bytes"] else 0
+    return int(row["used_bytes"] * 100 // row["quota_bytes"])
+
+
+def _percent(text: str) -> int:
+    digits = text.removesuffix("%")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 6:
+        raise InvalidValue(f"not a percentage: {text!r}", "as in 80%")
+    return int(digits)

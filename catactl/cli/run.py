@@ -1,0 +1,221 @@
+"""What a running command has at hand: settings, output, the database, and how to write to it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from catactl.cli.output import Output, shown
+from catactl.errors import ConfirmationRequired, InvalidValue
+from catactl.settings import Settings, default_database_path, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from catactl.domain.decider import Addressed, Command
+    from catactl.handler import Handler, Intent, Outcome
+
+MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
+_MAX_KEY_BYTES = 256
+_MAX_TEXT_BYTES = 4_096
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options every command takes, and after them those every write takes, as they were given."""
+
+    database_url: str | None = None
+    database_url_file: str | None = None
+    profile: str | None = None
+    output: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    lock_timeout: float | None = None
+    dry_run: bool = False
+    idempotency_key: str | None = None
+    actor: str | None = None
+    reason: str | None = None
+    expected_version: int | None = None
+    yes: bool = False
+
+
+class Run:
+    """One command under way. `request` is what an idempotency key stands for: command and arguments."""
+
+    def __init__(self, common: Common, request: Mapping[str, Any]) -> None:
+        self.common = common
+        self._request = request
+
+    @cached_property
+    def settings(self) -> Settings:
+        given = self.common
+        return load_settings(
+            {
+                "database_url": given.database_url,
+                "database_url_file": given.database_url_file,
+                "profile": given.profile,
+                "output": "json" if given.json else given.output,
+                "actor": given.actor,
+                "lock_timeout": None if given.lock_timeout is None else str(given.lock_timeout),
+            }
+        )
+
+    @cached_property
+    def output(self) -> Output:
+        terminal = sys.stdout.isatty()
+        chosen = self.settings.output
+        return Output(
+            chosen.value if chosen is not None else "table" if terminal else "tsv",
+            quiet=self.common.quiet,
+            color=terminal and not self.common.no_color and not os.environ.get("NO_COLOR"),
+            stream=sys.stdout,
+        )
+
+    # --- the database -----------------------------------------------------------------------------
+
+    def open(self) -> "Engine":
+        """Open the configured database without looking at its schema."""
+        from catactl.store.engine import DEFAULT_LOCK_TIMEOUT_SECONDS, open_engine, parse_url
+
+        setting = self.settings.database_url
+        url = parse_url(setting.value)
+        if setting.origin == "default":
+            default_database_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        seconds = self._lock_timeout_seconds()
+        return open_engine(
+            url,
+            lock_timeout_seconds=DEFAULT_LOCK_TIMEOUT_SECONDS if seconds is None else seconds,
+        )
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The configured database, at the schema this version works with."""
+        from catactl.store import schema
+
+        engine = self.open()
+        schema.ensure(engine)
+        return engine
+
+    @contextmanager
+    def reading(self) -> "Iterator[Connection]":
+        from catactl.store.engine import reading
+
+        with reading(self.engine) as conn:
+            yield conn
+
+    def _lock_timeout_seconds(self) -> float | None:
+        setting = self.settings.lock_timeout
+        if setting is None:
+            return None
+        try:
+            seconds = float(setting.value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds <= MAX_LOCK_TIMEOUT_SECONDS:
+            raise InvalidValue(
+                f"lock timeout {setting.value!r} is not a number of seconds from 0 to 86400"
+            )
+        return seconds
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    @cached_property
+    def handler(self) -> "Handler":
+        from catactl.handler import Handler
+
+        return Handler(self.engine)
+
+    def intent(self, org_ref: str, *, key_suffix: str = "") -> "Intent":
+        """Who, why and how, from the options. `key_suffix` tells apart several writes of one command."""
+        from catactl.domain.names import check_text
+        from catactl.handler import Intent
+
+        given = self.common
+        key = given.idempotency_key
+        if key is not None:
+            if not key:
+                raise InvalidValue("the idempotency key is empty")
+            key = check_text("idempotency key", key, _MAX_KEY_BYTES) + key_suffix
+        if given.reason is not None:
+            check_text("reason", given.reason, _MAX_TEXT_BYTES)
+        return Intent(
+            actor=check_text("actor", self.settings.actor.value, _MAX_TEXT_BYTES),
+            reason=given.reason,
+            expected_version=given.expected_version,
+            dry_run=given.dry_run,
+            idempotency_key=key,
+            org_ref=org_ref,
+            request=self._request,
+        )
+
+    def organization_id(self, org_ref: str) -> UUID:
+        """Find an organization by name or id; by the idempotency key when its name is no more."""
+        from catactl.errors import NotFound
+        from catactl.store import directory
+
+        with self.reading() as conn:
+            try:
+                return directory.resolve_organization(conn, org_ref)
+            except NotFound:
+                key = self.common.idempotency_key
+                known = key and directory.find_organization_by_key(conn, org_ref, key)
+                if not known:
+                    raise
+                return known
+
+    def write(
+        self,
+        org_ref: str,
+        command: "Command | Callable[[Connection, UUID], Addressed]",
+        present: "Callable[[Outcome], dict[str, Any]]",
+        *,
+        key_suffix: str = "",
+    ) -> dict[str, Any]:
+        """Run a command in an organization; return the resource after it with what was done."""
+        org_id = self.organization_id(org_ref)
+        target: Any = command
+        if callable(command):
+            resolve = command
+
+            def target(conn: "Connection") -> "Addressed":
+                return resolve(conn, org_id)
+
+        intent = self.intent(org_ref, key_suffix=key_suffix)
+        return self.handler.handle(org_id, target, intent, lambda outcome: done(outcome, present))
+
+    # --- talking to people ------------------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, beside the result."""
+        if not self.common.quiet:
+            print(f"catactl: {shown(text)}", file=sys.stderr)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether there is somebody to ask."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def confirm(self, question: str, flag: str = "--yes") -> None:
+        """Ask on a terminal; off it, or when declined, raise `ConfirmationRequired` naming the flag."""
+        if self.common.yes or self.common.dry_run:
+            return
+        if not self.is_interactive:
+            raise ConfirmationRequired(f"{question} needs a confirmation", f"add {flag}")
+        print(f"{shown(question)}? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise ConfirmationRequired("declined; nothing was changed")
+
+
+def done(outcome: "Outcome", present: "Callable[[Outcome], dict[str, Any]]") -> dict[str, Any]:
+    """The resource after a write, its position in the log, and the names of what happened."""
+    result = present(outcome) | {
+        "position": outcome.position,
+        "events": [recorded.type for recorded in outcome.events],
+    }
+    return result | {"dry_run": True} if outcome.dry_run else result

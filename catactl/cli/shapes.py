@@ -1,0 +1,44 @@
+"""The shapes of results: what identifies each resource, and what a list of it shows."""
+
+from catactl.cli.output import Shape
+
+ORGANIZATION = Shape(
+    "org_id", ("org_id", "name", "status", "used_bytes", "quota_bytes", "created_at")
+)
+QUOTA = Shape("org_id", ("org_id", "name", "used_bytes", "quota_bytes", "used_percent"))
+USER = Shape("user_id", ("user_id", "email", "name", "role", "status", "created_at"))
+JOB = Shape("job_id", ("job_id", "name", "status", "image", "schedule", "created_at"))
+FILE = Shape("file_id", ("file_id", "name", "status", "size_bytes", "part_count", "created_at"))
+PART = Shape("number", ("number", "size_bytes", "sha256"))
+USAGE = Shape(
+    "org_id",
+    (
+        "org_id",
+        "name",
+        "used_bytes",
+        "quota_bytes",
+        "file_count",
+        "part_count",
+        "position",
+        "as_of",
+    ),
+)
+FINDING = Shape(
+    "org_id",
+    (
+        "org_id",
+        "name",
+        "events_bytes",
+        "organization_bytes",
+        "projection_bytes",
+        "drift_bytes",
+        "unpaired_events",
+        "correction",
+    ),
+)
+EVENT = Shape("event_id", ("position", "recorded_at", "type", "stream_id", "version", "actor"))
+VERIFIED = Shape("org_id", ("org_id", "name", "events", "ok", "position", "problem"))
+VIEW = Shape("name", ("name", "listens", "rows"))
+SETTING = Shape("name", ("name", "value", "origin"))
+SCHEMA = Shape("revision", ("revision", "head", "ok"))
+VIEW_REBUILT = Shape("name", ("name", "organizations", "events"))

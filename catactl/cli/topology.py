@@ -1,0 +1,36 @@
+"""catactl topology"""
+
+from typing import Annotated
+
+import typer
+
+from catactl import topology as flow
+from catactl.cli.leaf import leaf
+from catactl.cli.output import Shape
+from catactl.cli.run import Run
+from catactl.errors import InvalidValue
+
+app = typer.Typer()
+
+
+@leaf(app)
+def topology(
+    run: Run,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json.")
+    ] = None,
+) -> None:
+    """Print what leads to what, from the running registries: command, aggregate, event, saga, view.
+
+    Example: catactl topology --format mermaid
+    """
+    chosen = format_ or ("json" if run.output.is_for_programs else "tree")
+    match chosen:
+        case "tree":
+            run.output.text("\n".join(flow.as_tree()))
+        case "mermaid":
+            run.output.text("\n".join(flow.as_mermaid()))
+        case "json":
+            run.output.as_json().show(flow.as_document(), Shape("", ()))
+        case other:
+            raise InvalidValue(f"no format {other!r}", "one of: tree, mermaid, json")

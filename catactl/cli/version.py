@@ -1,0 +1,22 @@
+"""catactl version"""
+
+import typer
+
+import catactl
+from catactl.cli.leaf import leaf
+from catactl.cli.output import Shape
+from catactl.cli.run import Run
+
+app = typer.Typer()
+
+
+@leaf(app)
+def version(run: Run) -> None:
+    """Print the version.
+
+    Example: catactl version
+    """
+    if run.output.format in {"table", "tsv", "id"}:
+        run.output.text(catactl.__version__)
+    else:
+        run.output.show({"version": catactl.__version__}, Shape("version", ("version",)))

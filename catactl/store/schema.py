@@ -1,0 +1,138 @@
+"""Whether a database has our schema, and bringing it there.
+
+Alembic is imported only to migrate or to explain a mismatch: it takes longer to load than all the rest.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+import catactl
+from catactl.errors import Forbidden, SchemaMismatch
+from catactl.store.engine import is_missing_file, reading, writing
+from catactl.store.tables import SCHEMA_REVISION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_UPGRADE = "catactl db upgrade"
+# Two upgrades at once: the second waits. Any constant will do, as long as it stays the same.
+_ADVISORY_LOCK = 0x63617461
+
+
+def ensure(engine: Engine) -> None:
+    """Make sure that the schema is the one this version works with.
+
+    SQLite is created and migrated here, PostgreSQL never: raises `SchemaMismatch` that says what to do.
+    """
+    sqlite = engine.dialect.name == "sqlite"
+    if sqlite and is_missing_file(engine.url):
+        upgrade(engine)
+        return
+    with reading(engine) as conn:
+        revision = _read_revision(conn)
+        if revision == SCHEMA_REVISION:
+            return
+        mismatch = _explain(conn, revision)
+    if sqlite and _is_older(revision):
+        upgrade(engine)
+        return
+    raise mismatch
+
+
+def check(engine: Engine) -> str | None:
+    """Return the revision of the database's schema, None if it has none; raise if it is not ours."""
+    with reading(engine) as conn:
+        revision = _read_revision(conn)
+        if revision is None or not (_is_older(revision) or revision == SCHEMA_REVISION):
+            mismatch = _explain(conn, revision)
+            if revision is not None or inspect(conn).get_table_names():
+                raise mismatch
+    return revision
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate to the newest schema in one transaction; two at once wait for each other."""
+    from alembic import command
+
+    if engine.dialect.name == "sqlite":
+        _create_private(engine)
+    if not is_missing_file(engine.url):
+        check(engine)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with writing(engine) as conn:
+        if engine.dialect.name == "postgresql":
+            conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        config = migrations()
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
+        conn.commit()
+
+
+def migrations() -> "Config":
+    """Alembic's configuration: of the installed package, or of the checkout it runs from."""
+    from alembic.config import Config
+
+    package = Path(catactl.__file__).parent
+    installed = package / "migrations"
+    config = Config()
+    location = installed if installed.is_dir() else package.parent / "alembic"
+    config.set_main_option("script_location", str(location).replace("%", "%%"))
+    return config
+
+
+def _read_revision(conn: Connection) -> str | None:
+    # On SQLite and on PostgreSQL asking whether the table is there costs less than a failed query.
+    if conn.dialect.name == "postgresql":
+        exists = conn.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar()
+    else:
+        exists = conn.execute(
+            text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")
+        ).scalar()
+    if not exists:
+        return None
+    revision: str | None = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def _is_older(revision: str | None) -> bool:
+    from alembic.script import ScriptDirectory
+
+    known = {
+        script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()
+    }
+    return revision in known and revision != SCHEMA_REVISION
+
+
+def _explain(conn: Connection, revision: str | None) -> SchemaMismatch:
+    if revision is None and not inspect(conn).get_table_names():
+        return SchemaMismatch("the database is empty", _UPGRADE)
+    if revision is None:
+        return SchemaMismatch(
+            "the database holds tables that are not catactl's", "give catactl a database of its own"
+        )
+    if _is_older(revision):
+        return SchemaMismatch(
+            f"the database's schema is at {revision}, this catactl needs {SCHEMA_REVISION}",
+            _UPGRADE,
+        )
+    return SchemaMismatch(
+        f"the database's schema is at {revision!r}, which this catactl ({SCHEMA_REVISION}) does not know",
+        "it is newer, or not catactl's: upgrade catactl, or check the database URL",
+    )
+
+
+def _create_private(engine: Engine) -> None:
+    """Create a SQLite file that only its owner can read, before SQLite would with wider permissions."""
+    if not is_missing_file(engine.url) or engine.url.database is None:
+        return
+    path = Path(engine.url.database)
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise Forbidden(
+            f"cannot create the database {path}: {error.strerror}",
+            "check that the folder exists and is yours",
+        ) from error

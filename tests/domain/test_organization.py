@@ -1,0 +1,321 @@
+from dataclasses import replace
+
+import pytest
+
+from catactl.domain.decider import Command
+from catactl.domain.file import (
+    CompleteFile,
+    CreateFile,
+    DeleteFile,
+    LinkFile,
+    RestoreFile,
+    UnlinkFile,
+    UploadPart,
+)
+from catactl.domain.job_configuration import (
+    CreateJobConfiguration,
+    DeleteJobConfiguration,
+    JobSpec,
+)
+from catactl.domain.organization import (
+    ChangeStorageUsage,
+    ClearQuota,
+    CorrectStorageUsage,
+    CreateOrganization,
+    DeleteOrganization,
+    Organization,
+    OrganizationCommand,
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationEvent,
+    OrganizationRenamed,
+    OrganizationResumed,
+    OrganizationStatus,
+    OrganizationSuspended,
+    QuotaCleared,
+    QuotaSet,
+    RenameOrganization,
+    ResumeOrganization,
+    SetQuota,
+    StorageUsageChanged,
+    StorageUsageCorrected,
+    SuspendOrganization,
+    admits,
+    decider,
+    evolve,
+)
+from catactl.domain.sizes import MAX_BYTES
+from catactl.errors import (
+    AlreadyExists,
+    CorruptLog,
+    InvalidValue,
+    NotEmpty,
+    NotFound,
+    QuotaExceeded,
+    Refused,
+    Suspended,
+)
+from catactl.ids import new_id
+from tests.domain.scenario import Given
+from tests.support import BYTES_1, NOON
+
+CREATED = OrganizationCreated("acme", NOON)
+SUSPENDED = OrganizationSuspended()
+DELETED = OrganizationDeleted()
+CORRECT = CorrectStorageUsage(7, 1, 1, compared="events", unpaired_events=0)
+
+
+def given(
+    *events: OrganizationEvent,
+) -> Given[Organization, OrganizationCommand, OrganizationEvent]:
+    return Given(decider, events)
+
+
+def used(used_bytes: int, file_count: int = 1, part_count: int = 1) -> StorageUsageChanged:
+    return StorageUsageChanged(used_bytes, 0, 0, used_bytes, file_count, part_count)
+
+
+# --- create, rename, delete -----------------------------------------------------------------------
+
+
+def test_an_organization_is_created_active_unlimited_and_empty() -> None:
+    given().when(CreateOrganization("acme", NOON)).then(CREATED)
+    state = given(CREATED).state
+    assert state == Organization("acme", NOON, OrganizationStatus.ACTIVE, None, 0, 0, 0)
+    assert state.live_name == "acme"
+
+
+def test_an_organization_can_be_created_with_a_quota() -> None:
+    given().when(CreateOrganization("acme", NOON, 10)).then(CREATED, QuotaSet(10))
+
+
+def test_a_quota_of_nothing_is_a_quota() -> None:
+    given().when(CreateOrganization("acme", NOON, 0)).then(CREATED, QuotaSet(0))
+
+
+def test_a_stream_holds_one_organization_alone() -> None:
+    create = CreateOrganization("acme", NOON)
+    given(CREATED).when(create).then_refused(AlreadyExists, "exists already")
+    given(CREATED, DELETED).when(create).then_refused(AlreadyExists, "exists already")
+
+
+@pytest.mark.parametrize("name", ["", " acme", "a/b", "0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10"])
+def test_an_organization_takes_no_name_that_cannot_be_one(name: str) -> None:
+    given().when(CreateOrganization(name, NOON)).then_refused(InvalidValue, "organization name")
+    given(CREATED).when(RenameOrganization(name)).then_refused(InvalidValue, "organization name")
+
+
+@pytest.mark.parametrize("quota_bytes", [-1, MAX_BYTES + 1])
+def test_a_quota_out_of_range_is_refused(quota_bytes: int) -> None:
+    create = CreateOrganization("acme", NOON, quota_bytes)
+    given().when(create).then_refused(InvalidValue, "size")
+    given(CREATED).when(SetQuota(quota_bytes)).then_refused(InvalidValue, "size")
+
+
+def test_an_organization_is_renamed() -> None:
+    given(CREATED).when(RenameOrganization("beta")).then(OrganizationRenamed("beta"))
+    state = given(CREATED, OrganizationRenamed("beta")).state
+    assert state is not None
+    assert state.live_name == "beta"
+
+
+def test_the_name_that_it_has_already_changes_nothing() -> None:
+    given(CREATED).when(RenameOrganization("acme")).then_nothing()
+
+
+def test_an_organization_without_files_is_deleted() -> None:
+    given(CREATED).when(DeleteOrganization()).then(DELETED)
+    given(CREATED, SUSPENDED).when(DeleteOrganization()).then(DELETED)
+    given(CREATED, used(0, 0, 0)).when(DeleteOrganization()).then(DELETED)
+    state = given(CREATED, DELETED).state
+    assert state is not None
+    assert state.live_name is None
+
+
+def test_an_organization_with_live_files_is_not_deleted_even_when_they_are_empty() -> None:
+    given(CREATED, used(0, 1, 0)).when(DeleteOrganization()).then_refused(NotEmpty, "1 files")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        RenameOrganization("beta"),
+        SetQuota(1),
+        ClearQuota(),
+        SuspendOrganization(),
+        ResumeOrganization(),
+        DeleteOrganization(),
+        ChangeStorageUsage(1, 0, 1),
+        CORRECT,
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_what_is_not_there_or_deleted_takes_no_command(command: OrganizationCommand) -> None:
+    given().when(command).then_refused(NotFound, "does not exist or is deleted")
+    given(CREATED, DELETED).when(command).then_refused(NotFound, "does not exist or is deleted")
+
+
+# --- quota ----------------------------------------------------------------------------------------
+
+
+def test_a_quota_is_set_changed_and_cleared() -> None:
+    given(CREATED).when(SetQuota(10)).then(QuotaSet(10))
+    given(CREATED, QuotaSet(10)).when(SetQuota(11)).then(QuotaSet(11))
+    given(CREATED, QuotaSet(10)).when(ClearQuota()).then(QuotaCleared())
+    assert given(CREATED, QuotaSet(10), QuotaCleared()).state == given(CREATED).state
+
+
+def test_the_quota_that_is_set_already_changes_nothing() -> None:
+    given(CREATED, QuotaSet(10)).when(SetQuota(10)).then_nothing()
+    given(CREATED).when(ClearQuota()).then_nothing()
+
+
+def test_a_quota_may_be_set_below_what_is_used() -> None:
+    given(CREATED, used(100)).when(SetQuota(10)).then(QuotaSet(10))
+
+
+def test_usage_may_reach_the_quota_to_the_byte() -> None:
+    given(CREATED, QuotaSet(100), used(60)).when(ChangeStorageUsage(40, 0, 1)).then(
+        StorageUsageChanged(40, 0, 1, used_bytes=100, file_count=1, part_count=2)
+    )
+
+
+def test_usage_may_not_pass_the_quota_by_one_byte() -> None:
+    change = ChangeStorageUsage(41, 0, 1)
+    given(CREATED, QuotaSet(100), used(60)).when(change).then_refused(
+        QuotaExceeded, "60 of 100 bytes are used, 41 more do not fit"
+    )
+
+
+def test_over_the_quota_usage_may_shrink_or_stay_but_not_grow() -> None:
+    over = given(CREATED, used(60), QuotaSet(10))
+    over.when(ChangeStorageUsage(-5, 0, 0)).then(StorageUsageChanged(-5, 0, 0, 55, 1, 1))
+    over.when(ChangeStorageUsage(0, 1, 0)).then(StorageUsageChanged(0, 1, 0, 60, 2, 1))
+    over.when(ChangeStorageUsage(1, 0, 0)).then_refused(QuotaExceeded, "1 more do not fit")
+
+
+def test_usage_stays_within_a_signed_64_bit_integer() -> None:
+    full = given(CREATED, used(MAX_BYTES - 1))
+    full.when(ChangeStorageUsage(1, 0, 1)).then(StorageUsageChanged(1, 0, 1, MAX_BYTES, 1, 2))
+    full.when(ChangeStorageUsage(2, 0, 1)).then_refused(Refused, "2\\^63-1")
+
+
+# --- usage ----------------------------------------------------------------------------------------
+
+
+def test_a_usage_event_carries_the_change_and_the_figures_after_it() -> None:
+    given(CREATED, used(10, 2, 3)).when(ChangeStorageUsage(-4, -1, -2)).then(
+        StorageUsageChanged(-4, -1, -2, used_bytes=6, file_count=1, part_count=1)
+    )
+
+
+def test_usage_changes_while_suspended_since_deletes_are_allowed() -> None:
+    given(CREATED, used(10), SUSPENDED).when(ChangeStorageUsage(-10, -1, -1)).then(
+        StorageUsageChanged(-10, -1, -1, 0, 0, 0)
+    )
+
+
+def test_a_correction_carries_the_figures_before_and_after() -> None:
+    corrected = StorageUsageCorrected(10, 2, 3, 7, 1, 1, compared="events", unpaired_events=0)
+    given(CREATED, used(10, 2, 3)).when(CORRECT).then(corrected)
+    state = given(CREATED, used(10, 2, 3), corrected).state
+    assert state is not None
+    assert (state.used_bytes, state.file_count, state.part_count) == (7, 1, 1)
+
+
+def test_a_correction_may_pass_the_quota_because_it_tells_what_is() -> None:
+    corrected = StorageUsageCorrected(0, 0, 0, 7, 1, 1, compared="events", unpaired_events=0)
+    given(CREATED, QuotaSet(1)).when(CORRECT).then(corrected)
+
+
+# --- suspend --------------------------------------------------------------------------------------
+
+
+def test_an_organization_is_suspended_and_resumed() -> None:
+    given(CREATED).when(SuspendOrganization()).then(SUSPENDED)
+    given(CREATED, SUSPENDED).when(ResumeOrganization()).then(OrganizationResumed())
+    assert given(CREATED, SUSPENDED, OrganizationResumed()).state == given(CREATED).state
+
+
+def test_suspending_and_resuming_again_change_nothing() -> None:
+    given(CREATED, SUSPENDED).when(SuspendOrganization()).then_nothing()
+    given(CREATED).when(ResumeOrganization()).then_nothing()
+
+
+def test_a_suspended_organization_can_still_be_administered() -> None:
+    suspended = given(CREATED, SUSPENDED)
+    suspended.when(RenameOrganization("beta")).then(OrganizationRenamed("beta"))
+    suspended.when(SetQuota(5)).then(QuotaSet(5))
+
+
+def test_a_suspended_organization_keeps_its_name() -> None:
+    state = given(CREATED, SUSPENDED).state
+    assert state is not None
+    assert state.live_name == "acme"
+
+
+# --- what passes to files and job configurations --------------------------------------------------
+
+_SPEC = JobSpec("nightly", "image")
+_ADDS = [
+    CreateFile("a", NOON),
+    UploadPart(1, 1, BYTES_1),
+    RestoreFile(),
+    CreateJobConfiguration(_SPEC, NOON),
+]
+_LETS_GO = [
+    DeleteFile(),
+    CompleteFile(),
+    LinkFile(new_id(NOON)),
+    UnlinkFile(new_id(NOON)),
+    DeleteJobConfiguration(),
+]
+
+
+def _name(command: Command) -> str:
+    return type(command).__name__
+
+
+@pytest.mark.parametrize("command", _ADDS, ids=_name)
+def test_a_suspended_organization_takes_nothing_new(command: Command) -> None:
+    with pytest.raises(Suspended, match="is suspended and takes nothing new"):
+        admits(given(CREATED, SUSPENDED).state, command)
+
+
+@pytest.mark.parametrize("command", _LETS_GO, ids=_name)
+def test_a_suspended_organization_lets_go(command: Command) -> None:
+    admits(given(CREATED, SUSPENDED).state, command)
+
+
+@pytest.mark.parametrize("command", _ADDS + _LETS_GO, ids=_name)
+def test_an_active_organization_admits_everything(command: Command) -> None:
+    admits(given(CREATED).state, command)
+    admits(given(CREATED, SUSPENDED, OrganizationResumed()).state, command)
+
+
+@pytest.mark.parametrize("command", _ADDS + _LETS_GO, ids=_name)
+def test_a_deleted_organization_takes_nothing_at_all(command: Command) -> None:
+    for state in (None, given(CREATED, DELETED).state, given(CREATED, SUSPENDED, DELETED).state):
+        with pytest.raises(NotFound, match="does not exist or is deleted"):
+            admits(state, command)
+
+
+# --- evolve ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    [OrganizationRenamed("b"), QuotaSet(1), QuotaCleared(), SUSPENDED, DELETED, used(1)],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_log_without_a_beginning_is_corrupt(event: OrganizationEvent) -> None:
+    with pytest.raises(CorruptLog, match="without OrganizationCreated"):
+        evolve(None, event)
+
+
+def test_evolving_leaves_the_state_before_as_it_was() -> None:
+    before = given(CREATED, used(5)).state
+    assert before is not None
+    copy = replace(before)
+    evolve(before, used(9))
+    assert before == copy

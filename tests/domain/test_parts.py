@@ -1,0 +1,111 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catactl.domain.parts import MAX_PART_NUMBER, Part, Parts, check_part_number
+from catactl.errors import InvalidValue
+
+# Few numbers, near the borders of the blocks, so that parts are replaced and gaps are left often.
+NUMBERS = st.one_of(
+    st.sampled_from([1, 2, 3, 99, 100, 101, 102, 199, 200, 201, 9_999, 10_000]),
+    st.integers(1, MAX_PART_NUMBER),
+)
+PARTS = st.builds(Part, NUMBERS, st.integers(0, 2**40), st.sampled_from(["a", "b"]))
+
+
+_NONE = Parts()
+
+
+def filled(parts: list[Part], start: Parts = _NONE) -> Parts:
+    for part in parts:
+        start = start.with_part(part)
+    return start
+
+
+@given(st.lists(PARTS))
+def test_parts_behave_like_a_dictionary_by_number(uploaded: list[Part]) -> None:
+    model = {part.number: part for part in uploaded}
+    parts = filled(uploaded)
+    assert list(parts) == [model[number] for number in sorted(model)]
+    assert parts.count == len(model)
+    assert parts.size_bytes == sum(part.size_bytes for part in model.values())
+    for number in {1, 100, 101, 10_000, *model}:
+        assert parts.get(number) == model.get(number)
+
+
+@given(st.lists(PARTS))
+def test_parts_built_at_once_equal_parts_put_in_one_by_one(uploaded: list[Part]) -> None:
+    one_by_one = filled(uploaded)
+    assert Parts.of(one_by_one) == one_by_one
+
+
+@given(st.lists(PARTS), PARTS)
+def test_putting_a_part_in_leaves_the_parts_before_as_they_were(
+    uploaded: list[Part], part: Part
+) -> None:
+    before = filled(uploaded)
+    content = list(before)
+    before.with_part(part)
+    assert list(before) == content
+
+
+@given(st.lists(PARTS), st.lists(PARTS))
+def test_changed_since_finds_exactly_the_difference(first: list[Part], then: list[Part]) -> None:
+    before = filled(first)
+    after = filled(then, before)
+    expected = [part for part in after if before.get(part.number) != part]
+    assert list(after.changed_since(before)) == expected
+
+
+@given(st.lists(PARTS), st.lists(PARTS))
+def test_changed_since_does_not_depend_on_shared_blocks(
+    first: list[Part], then: list[Part]
+) -> None:
+    before = filled(first)
+    after = filled(then, before)
+    rebuilt = Parts.of(after)
+    assert list(rebuilt.changed_since(before)) == list(after.changed_since(before))
+
+
+@given(st.lists(PARTS))
+def test_nothing_changed_since_itself_and_everything_since_nothing(uploaded: list[Part]) -> None:
+    parts = filled(uploaded)
+    assert list(parts.changed_since(parts)) == []
+    assert list(parts.changed_since(Parts())) == list(parts)
+
+
+@given(st.lists(PARTS))
+def test_the_first_missing_number_is_the_lowest_gap(uploaded: list[Part]) -> None:
+    numbers = {part.number for part in uploaded}
+    gaps = set(range(1, max(numbers, default=0))) - numbers
+    assert filled(uploaded).first_missing() == min(gaps, default=None)
+
+
+def test_no_parts_lack_nothing() -> None:
+    assert Parts().first_missing() is None
+    assert (Parts().count, Parts().size_bytes, list(Parts())) == (0, 0, [])
+
+
+def test_ten_thousand_parts_in_any_order_are_all_there() -> None:
+    parts = filled([Part(number, number, "a") for number in range(MAX_PART_NUMBER, 0, -1)])
+    assert [part.number for part in parts] == list(range(1, MAX_PART_NUMBER + 1))
+    assert parts.size_bytes == MAX_PART_NUMBER * (MAX_PART_NUMBER + 1) // 2
+    assert parts.first_missing() is None
+
+
+def test_putting_one_part_among_ten_thousand_shares_all_other_blocks() -> None:
+    before = Parts.of(Part(number, 1, "a") for number in range(1, MAX_PART_NUMBER + 1))
+    after = before.with_part(Part(5_000, 2, "b"))
+    shared = [old is new for old, new in zip(before._blocks, after._blocks, strict=True)]
+    assert shared.count(False) == 1
+
+
+@pytest.mark.parametrize("number", [1, MAX_PART_NUMBER])
+def test_numbers_in_range_pass(number: int) -> None:
+    assert check_part_number(number) == number
+
+
+@pytest.mark.parametrize("number", [-1, 0, MAX_PART_NUMBER + 1])
+def test_numbers_out_of_range_are_refused(number: int) -> None:
+    with pytest.raises(InvalidValue, match="not between 1 and 10,000"):
+        check_part_number(number)

@@ -1,0 +1,56 @@
+from uuid import UUID
+
+import pytest
+
+from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.file import LinkFile, UnlinkFile
+from catactl.domain.job_configuration import (
+    JobConfigurationCreated,
+    JobConfigurationDeleted,
+    JobConfigurationDisabled,
+    JobConfigurationUpdated,
+    JobSpec,
+)
+from catactl.sagas.job_inputs import LISTENS, react
+from tests.support import NOON
+
+ORG, JOB, A, B, C = (UUID(int=number) for number in range(1, 6))
+
+
+def spec(*inputs: UUID) -> JobSpec:
+    return JobSpec("nightly", "image", inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("event", "commands"),
+    [
+        (JobConfigurationCreated(spec(), NOON), []),
+        (
+            JobConfigurationCreated(spec(A, B), NOON),
+            [Addressed(A, LinkFile(JOB)), Addressed(B, LinkFile(JOB))],
+        ),
+        (
+            JobConfigurationUpdated(spec(B, C), added_inputs=(C,), removed_inputs=(A,)),
+            [Addressed(C, LinkFile(JOB)), Addressed(A, UnlinkFile(JOB))],
+        ),
+        (JobConfigurationUpdated(spec(A), added_inputs=(), removed_inputs=()), []),
+        (
+            JobConfigurationDeleted((A, B)),
+            [Addressed(A, UnlinkFile(JOB)), Addressed(B, UnlinkFile(JOB))],
+        ),
+    ],
+)
+def test_inputs_that_come_are_linked_and_those_that_go_are_unlinked(
+    event: Event, commands: list[Addressed]
+) -> None:
+    assert react(Occurred(ORG, JOB, event)) == commands
+
+
+def test_it_listens_to_the_events_that_change_inputs_and_no_others() -> None:
+    assert set(LISTENS) == {
+        JobConfigurationCreated,
+        JobConfigurationUpdated,
+        JobConfigurationDeleted,
+    }
+    with pytest.raises(AssertionError, match="does not listen to JobConfigurationDisabled"):
+        react(Occurred(ORG, JOB, JobConfigurationDisabled()))

@@ -1,0 +1,44 @@
+from uuid import UUID
+
+import pytest
+
+from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.file import (
+    FileCompleted,
+    FileCreated,
+    FileDeleted,
+    FileRestored,
+    PartUploaded,
+)
+from catactl.domain.organization import ChangeStorageUsage
+from catactl.sagas.storage_usage import LISTENS, react
+from tests.support import BYTES_1, BYTES_2, NOON
+
+ORG, FILE = UUID(int=1), UUID(int=2)
+
+
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [
+        (FileCreated("a", NOON), ChangeStorageUsage(0, 1, 0)),
+        (PartUploaded(1, 10, BYTES_1, 0, None), ChangeStorageUsage(10, 0, 1)),
+        (PartUploaded(1, 0, BYTES_1, 0, None), ChangeStorageUsage(0, 0, 1)),
+        (PartUploaded(1, 12, BYTES_2, 10, BYTES_1), ChangeStorageUsage(2, 0, 0)),
+        (PartUploaded(1, 3, BYTES_2, 10, BYTES_1), ChangeStorageUsage(-7, 0, 0)),
+        (PartUploaded(1, 10, BYTES_2, 10, BYTES_1), ChangeStorageUsage(0, 0, 0)),
+        (PartUploaded(1, 5, BYTES_2, 0, BYTES_1), ChangeStorageUsage(5, 0, 0)),
+        (FileDeleted(30, 2), ChangeStorageUsage(-30, -1, -2)),
+        (FileDeleted(0, 0), ChangeStorageUsage(0, -1, 0)),
+        (FileRestored(30, 2), ChangeStorageUsage(30, 1, 2)),
+    ],
+)
+def test_each_file_event_that_counts_is_answered_by_one_change_of_the_organization(
+    event: Event, change: ChangeStorageUsage
+) -> None:
+    assert react(Occurred(ORG, FILE, event)) == [Addressed(ORG, change)]
+
+
+def test_it_listens_to_the_events_that_move_bytes_or_files_and_no_others() -> None:
+    assert set(LISTENS) == {FileCreated, PartUploaded, FileDeleted, FileRestored}
+    with pytest.raises(AssertionError, match="does not listen to FileCompleted"):
+        react(Occurred(ORG, FILE, FileCompleted(1, 1)))

@@ -1,0 +1,394 @@
+"""How databases are opened, and what their errors become."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL, Engine, make_url, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from catactl.domain.file import UploadPart
+from catactl.errors import (
+    BadConfiguration,
+    Busy,
+    CatactlError,
+    Forbidden,
+    SchemaMismatch,
+    Unreachable,
+)
+from catactl.handler import Handler
+from catactl.store.engine import (
+    is_missing_file,
+    lock_timeout_seconds,
+    open_engine,
+    parse_url,
+    reading,
+    translated_errors,
+    writing,
+)
+from catactl.store.event_log import lock
+from catactl.store.tables import organizations
+from tests.support import (
+    BYTES_1,
+    create_file,
+    create_organization,
+    event_types,
+    libpq_url,
+    opened,
+    run,
+    tampering,
+    upload,
+    usage,
+)
+
+
+def read(url: URL) -> None:
+    with opened(url) as engine, reading(engine) as conn:
+        conn.execute(select(organizations)).all()
+
+
+def write(url: URL) -> None:
+    with opened(url, lock_timeout_seconds=0) as engine:
+        create_organization(Handler(engine))
+
+
+# --- URLs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("postgres://ada@host/db", "postgresql+psycopg"),
+        ("postgresql://ada@host/db", "postgresql+psycopg"),
+        ("postgresql+psycopg2://ada@host/db", "postgresql+psycopg"),
+        ("postgresql+psycopg://ada@host/db", "postgresql+psycopg"),
+        ("sqlite:////tmp/x.db", "sqlite+pysqlite"),
+        ("sqlite+aiosqlite:////tmp/x.db", "sqlite+pysqlite"),
+    ],
+)
+def test_a_url_gets_the_driver_that_this_house_uses(given: str, driver: str) -> None:
+    url = parse_url(given)
+    assert url.drivername == driver
+    assert url.database == make_url(given).database
+
+
+@pytest.mark.parametrize(
+    ("given", "saying"),
+    [
+        ("mysql://ada:s3cret@host/db", "'mysql' is not supported"),
+        ("nosuch://ada:s3cret@host/db", "'nosuch' is not supported"),
+        ("nosuch+driver://ada:s3cret@host/db", "'nosuch' is not supported"),
+        ("", "cannot be read"),
+        ("ada:s3cret", "cannot be read"),
+        ("postgresql://ada:s3cret@host:port/db", "cannot be read"),
+    ],
+)
+def test_a_url_that_means_nothing_is_bad_configuration_and_not_repeated(
+    given: str, saying: str
+) -> None:
+    with pytest.raises(BadConfiguration, match=saying) as raised:
+        parse_url(given)
+    assert raised.value.hint is not None
+    assert "s3cret" not in raised.value.message + raised.value.hint
+    assert raised.value.__cause__ is None
+
+
+def test_an_option_that_libpq_does_not_know_is_bad_configuration(postgresql_url: URL) -> None:
+    with pytest.raises(BadConfiguration, match="nosuch"):
+        read(postgresql_url.update_query_dict({"nosuch": "1"}))
+
+
+def test_opening_connects_to_nothing() -> None:
+    engine = open_engine(parse_url("postgresql://ada@127.0.0.1:1/db"), lock_timeout_seconds=2.5)
+    assert lock_timeout_seconds(engine) == 2.5
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("database", "missing"),
+    [("absent.db", True), ("empty.db", True), ("full.db", False), (":memory:", False)],
+)
+def test_a_missing_or_empty_file_is_told_from_one_with_content(
+    tmp_path: Path, database: str, missing: bool
+) -> None:
+    (tmp_path / "empty.db").touch()
+    (tmp_path / "full.db").write_bytes(b"x")
+    path = database if database == ":memory:" else str(tmp_path / database)
+    assert is_missing_file(URL.create("sqlite", database=path)) is missing
+    assert not is_missing_file(parse_url("postgresql://host/db"))
+
+
+# --- what goes wrong ------------------------------------------------------------------------------
+
+
+def test_a_server_that_does_not_answer_is_unreachable() -> None:
+    with pytest.raises(Unreachable, match="cannot reach the database") as raised:
+        read(parse_url("postgresql://ada:s3cret@127.0.0.1:1/db"))
+    assert raised.value.retryable
+
+
+def test_an_unreachable_server_is_named_together_with_the_reason() -> None:
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1.*refused"):
+        read(parse_url("postgresql://ada:s3cret@127.0.0.1:1/db"))
+
+
+def test_a_socket_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable):
+        read(parse_url(f"postgresql://ada:s3cret@/db?host={tmp_path}"))
+
+
+def test_a_database_that_does_not_exist_is_bad_configuration(postgresql_url: URL) -> None:
+    with pytest.raises(BadConfiguration, match="does not exist") as raised:
+        read(postgresql_url.set(database="nosuch"))
+    assert type(raised.value) is BadConfiguration
+
+
+def test_a_database_without_the_schema_is_a_schema_mismatch(
+    empty_postgresql_url: URL, tmp_path: Path
+) -> None:
+    for url in (empty_postgresql_url, parse_url(f"sqlite:///{tmp_path}/new.db")):
+        for attempt in (read, write):
+            with pytest.raises(SchemaMismatch, match="has not catactl's schema") as raised:
+                attempt(url)
+            assert raised.value.hint == "catactl db upgrade"
+
+
+def test_a_role_that_may_not_is_forbidden(postgresql_url: URL) -> None:
+    role = f"nobody_{postgresql_url.database}"[:60]
+    with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+        conn.execute(f'CREATE ROLE "{role}"'.encode())
+        try:
+            with pytest.raises(Forbidden, match="refuses"):
+                _read_as(postgresql_url, role)
+        finally:
+            conn.execute(f'DROP ROLE "{role}"'.encode())
+
+
+def _read_as(url: URL, role: str) -> None:
+    with opened(url) as engine, writing(engine) as conn:
+        conn.execute(text(f'SET LOCAL ROLE "{role}"'))
+        conn.execute(select(organizations)).all()
+
+
+def test_a_file_that_is_no_database_is_a_schema_mismatch(tmp_path: Path) -> None:
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear Ada, " * 200)
+    for attempt in (read, write):
+        with pytest.raises(SchemaMismatch, match="not a usable SQLite database"):
+            attempt(parse_url(f"sqlite:///{path}"))
+
+
+@pytest.mark.parametrize("place", ["", "/nosuch/folder/x.db"], ids=["a folder", "no folder"])
+def test_a_file_that_cannot_be_opened_is_forbidden(tmp_path: Path, place: str) -> None:
+    with pytest.raises(Forbidden, match="cannot be opened"):
+        read(parse_url(f"sqlite:///{tmp_path}{place}"))
+
+
+def test_a_sqlite_file_opened_read_only_can_be_read_but_writing_is_forbidden(
+    sqlite_url: URL,
+) -> None:
+    read_only = parse_url(f"sqlite:///file:{sqlite_url.database}?mode=ro&uri=true")
+    read(read_only)
+    with pytest.raises(Forbidden, match="read-only") as raised:
+        write(read_only)
+    assert not raised.value.retryable
+
+
+def test_a_locked_sqlite_is_busy_at_once_with_a_lock_timeout_of_0(sqlite_url: URL) -> None:
+    refused = pytest.raises(Busy, match="locked by another process")
+    with opened(sqlite_url) as other, writing(other), refused as raised:
+        write(sqlite_url)
+    assert raised.value.retryable
+    write(sqlite_url)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05])
+def test_a_locked_organization_is_busy_once_the_lock_timeout_is_over(
+    postgresql_url: URL, seconds: float
+) -> None:
+    with opened(postgresql_url) as other, opened(postgresql_url, seconds) as mine:
+        org_id = create_organization(Handler(other))
+        with writing(other) as conn:
+            lock(conn, org_id)
+            with pytest.raises(Busy, match="locked by another command") as raised:
+                create_file(Handler(mine), org_id)
+        assert raised.value.retryable
+        create_file(Handler(mine), org_id)
+
+
+@pytest.mark.parametrize("uses", range(5))
+def test_a_connection_serves_on_after_a_lock_timeout_at_any_of_its_uses(
+    postgresql_url: URL, uses: int
+) -> None:
+    """Statements are prepared at their third use; one that never came to it is not prepared."""
+    with opened(postgresql_url) as other, opened(postgresql_url, 0.05) as mine:
+        org_id = create_organization(Handler(other))
+        file_id = create_file(Handler(other), org_id)
+        handler = Handler(mine)
+        for number in range(1, uses + 1):
+            upload(handler, org_id, file_id, number, 1)
+        with writing(other) as conn:
+            lock(conn, org_id)
+            with pytest.raises(Busy):
+                upload(handler, org_id, file_id, 99, 1)
+        for number in range(100, 104):
+            upload(handler, org_id, file_id, number, 1)
+        assert usage(mine, org_id).part_count == uses + 4
+
+
+@pytest.mark.parametrize("uses", range(5))
+def test_a_connection_serves_on_after_a_refused_write_at_any_of_its_uses(
+    postgresql_url: URL, uses: int
+) -> None:
+    with opened(postgresql_url) as mine:
+        handler = Handler(mine)
+        org_id = create_organization(handler)
+        file_id = create_file(handler, org_id)
+        for number in range(1, uses + 1):
+            upload(handler, org_id, file_id, number, 1)
+        with tampering(postgresql_url) as conn:
+            conn.execute(text("UPDATE organizations SET version = version - 1"))
+        for number in range(100, 104):
+            upload(handler, org_id, file_id, number, 1)
+        assert usage(mine, org_id).part_count == uses + 4
+
+
+def test_a_connection_that_broke_is_unreachable_and_the_next_command_has_a_new_one(
+    postgresql_url: URL,
+) -> None:
+    with opened(postgresql_url) as mine:
+        handler = Handler(mine)
+        org_id = create_organization(handler)
+        with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        with pytest.raises(Unreachable):
+            create_file(handler, org_id)
+        create_file(handler, org_id)
+
+
+def test_a_violation_that_nobody_knows_stays_a_bug(engine: Engine) -> None:
+    with pytest.raises(IntegrityError), writing(engine) as conn:
+        conn.execute(text("INSERT INTO storage_usage (org_id) VALUES (NULL)"))
+
+
+def test_errors_that_are_no_databases_pass_untouched() -> None:
+    with pytest.raises(ZeroDivisionError), translated_errors():
+        _ = 1 / 0
+
+
+_WRONG: list[Callable[[str], URL]] = [
+    lambda secret: parse_url(f"postgresql://ada:{secret}@127.0.0.1:1/db"),
+    lambda secret: parse_url(f"postgresql://ada:{secret}@/db?host=/nosuch"),
+    lambda secret: parse_url(f"postgresql://ada:{secret}@nosuch.invalid/db"),
+    lambda secret: parse_url(f"postgresql://ada:{secret}@127.0.0.1:99999/db"),
+]
+
+
+@pytest.mark.parametrize("url", _WRONG)
+def test_a_password_is_in_no_message(url: Callable[[str], URL]) -> None:
+    with pytest.raises(CatactlError) as raised:
+        read(url("s3cret"))
+    assert "s3cret" not in f"{raised.value.message} {raised.value.hint} {raised.value}"
+
+
+def test_a_refused_password_is_in_no_message(postgresql_url: URL) -> None:
+    with pytest.raises(CatactlError) as raised:
+        read(postgresql_url.set(username="nosuch", password="s3cret"))
+    assert "s3cret" not in f"{raised.value.message} {raised.value.hint} {raised.value}"
+
+
+def test_an_unknown_user_is_forbidden(postgresql_url: URL) -> None:
+    with pytest.raises(Forbidden):
+        read(postgresql_url.set(username="nosuch"))
+
+
+# --- transactions ---------------------------------------------------------------------------------
+
+
+def test_writing_rolls_back_unless_the_block_commits(engine: Engine) -> None:
+    org_id = create_organization(Handler(engine))
+    with writing(engine) as conn:
+        conn.execute(update(organizations).values(used_bytes=7))
+    assert usage(engine, org_id).used_bytes == 0
+    with writing(engine) as conn:
+        conn.execute(update(organizations).values(used_bytes=7))
+        conn.commit()
+    assert usage(engine, org_id).used_bytes == 7
+
+
+def test_reading_sees_one_snapshot(engine: Engine, database_url: URL) -> None:
+    org_id = create_organization(Handler(engine))
+    query = select(organizations.c.used_bytes).where(organizations.c.org_id == org_id)
+    with reading(engine) as conn:
+        assert conn.execute(query).scalar() == 0
+        with tampering(database_url) as other:
+            other.execute(update(organizations).values(used_bytes=7))
+        assert conn.execute(query).scalar() == 0
+    assert usage(engine, org_id).used_bytes == 7
+
+
+def test_reading_can_write_nothing(engine: Engine) -> None:
+    create_organization(Handler(engine))
+    with pytest.raises(Forbidden), reading(engine) as conn:
+        conn.execute(update(organizations).values(used_bytes=7))
+
+
+def test_reading_leaves_a_connection_that_can_write(engine: Engine) -> None:
+    handler = Handler(engine)
+    org_id = create_organization(handler)
+    for _ in range(3):
+        usage(engine, org_id)
+        create_file(handler, org_id, f"file-{_}")
+    assert usage(engine, org_id).file_count == 3
+
+
+def test_reading_does_not_wait_for_a_writer(engine: Engine, database_url: URL) -> None:
+    org_id = create_organization(Handler(engine))
+    with opened(database_url, lock_timeout_seconds=0) as other, writing(engine) as conn:
+        lock(conn, org_id)
+        conn.execute(update(organizations).values(used_bytes=7))
+        assert usage(other, org_id).used_bytes == 0
+
+
+def test_sqlite_writes_begin_immediately_and_sync_fully(sqlite_engine: Engine) -> None:
+    with writing(sqlite_engine) as conn:
+        pragmas = [
+            conn.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+        assert pragmas == ["wal", 2, 1, 30_000]
+        other = sqlite3.connect(str(sqlite_engine.url.database), timeout=0)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+
+def test_postgresql_writes_read_what_is_committed(postgresql_engine: Engine) -> None:
+    with writing(postgresql_engine) as conn:
+        assert conn.execute(text("SHOW transaction_isolation")).scalar() == "read committed"
+        assert conn.execute(text("SHOW transaction_read_only")).scalar() == "off"
+    with reading(postgresql_engine) as conn:
+        assert conn.execute(text("SHOW transaction_isolation")).scalar() == "repeatable read"
+        assert conn.execute(text("SHOW transaction_read_only")).scalar() == "on"
+
+
+def test_the_lock_timeout_reaches_postgresql_and_never_means_for_ever(postgresql_url: URL) -> None:
+    for seconds, shown in ((0.0, "1ms"), (2.0, "2s")):
+        with opened(postgresql_url, seconds) as engine:
+            org_id = create_organization(Handler(engine), f"acme-{seconds}")
+            with writing(engine) as conn:
+                lock(conn, org_id)
+                assert conn.execute(text("SHOW lock_timeout")).scalar() == shown
+
+
+def test_both_databases_give_the_same_events(engine: Engine) -> None:
+    handler = Handler(engine)
+    org_id = create_organization(handler)
+    file_id = create_file(handler, org_id)
+    outcome = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1))
+    assert event_types(outcome) == ["file.part_uploaded", "organization.storage_usage_changed"]

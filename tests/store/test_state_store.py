@@ -1,0 +1,353 @@
+"""Each aggregate's store: what goes in comes out, and nobody overwrites what he has not read.
+
+Everything is written both ways: statement by statement, as a rebuild may, and as the handler does.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, event, func, select
+
+from catactl.domain.file import File
+from catactl.domain.job_configuration import JobConfiguration, JobSpec
+from catactl.domain.organization import Organization, OrganizationStatus
+from catactl.domain.parts import Part, Parts
+from catactl.errors import AlreadyExists, VersionConflict
+from catactl.store import wire
+from catactl.store.engine import reading, writing
+from catactl.store.state_store import (
+    FileStore,
+    JobConfigurationStore,
+    OrganizationStore,
+    StateStore,
+    Stored,
+)
+from catactl.store.tables import file_parts, files, organization_names
+from catactl.store.wire import pipelined
+from tests.support import BYTES_1, BYTES_2, NOON
+
+ORG, OTHER_ORG, ID, OTHER_ID, JOB = (UUID(int=number) for number in range(1, 6))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A store, its stream's id, and states of a life, each following from the one before."""
+
+    store: StateStore[Any]
+    id: UUID
+    life: tuple[Any, ...]
+
+
+_ORGANIZATION = Organization("acme", NOON)
+_FILE = File("a/b.bin", NOON)
+_SPEC = JobSpec(
+    "nightly",
+    "registry/job:1",
+    command="run --all 'ü'",
+    env={"B": "2", "A": ""},
+    cpu_millis=500,
+    memory_bytes=2**40,
+    timeout_seconds=60,
+    schedule="@daily",
+    inputs=(OTHER_ID, JOB),
+)
+CASES = {
+    "organization": Case(
+        OrganizationStore(),
+        ORG,
+        (
+            _ORGANIZATION,
+            replace(_ORGANIZATION, quota_bytes=0),
+            replace(_ORGANIZATION, used_bytes=2**63 - 1, file_count=2, part_count=3),
+            replace(_ORGANIZATION, name="beta", status=OrganizationStatus.SUSPENDED),
+            replace(_ORGANIZATION, status=OrganizationStatus.DELETED),
+        ),
+    ),
+    "file": Case(
+        FileStore(),
+        ID,
+        (
+            _FILE,
+            replace(_FILE, parts=Parts.of([Part(1, 5, BYTES_1), Part(300, 7, BYTES_2)])),
+            replace(_FILE, parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)])),
+            replace(_FILE, parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)])),
+            replace(
+                _FILE,
+                parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)]),
+                completed=True,
+                linked_by=frozenset({JOB, OTHER_ID}),
+            ),
+            replace(
+                _FILE,
+                parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)]),
+                completed=True,
+                deleted=True,
+            ),
+        ),
+    ),
+    "job_configuration": Case(
+        JobConfigurationStore(),
+        JOB,
+        (
+            JobConfiguration(JobSpec("nightly", "image"), NOON),
+            JobConfiguration(_SPEC, NOON),
+            JobConfiguration(replace(_SPEC, name="hourly"), NOON, enabled=False),
+            JobConfiguration(_SPEC, NOON, deleted=True),
+        ),
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+@pytest.fixture(params=["one by one", "pipelined"])
+def pipelines(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "pipelined")
+
+
+@pytest.fixture
+def conn(engine: Engine) -> Iterator[Connection]:
+    with writing(engine) as conn:
+        yield conn
+
+
+def block(conn: Connection, pipelines: bool) -> AbstractContextManager[None]:
+    return pipelined(conn, commits=False) if pipelines else nullcontext()
+
+
+def test_what_was_never_stored_is_none(conn: Connection, case: Case) -> None:
+    assert case.store.get_by_id(conn, ORG, case.id) is None
+
+
+def test_a_state_comes_back_as_it_was_persisted_all_its_life(
+    conn: Connection, case: Case, pipelines: bool
+) -> None:
+    stored: Stored[Any] | None = None
+    for version, state in enumerate(case.life, start=1):
+        with block(conn, pipelines):
+            case.store.persist(conn, ORG, case.id, state, version, stored)
+        stored = case.store.get_by_id(conn, ORG, case.id)
+        assert stored == Stored(state, version)
+
+
+def test_persisting_what_nobody_else_stored_over_another_version_is_refused(
+    engine: Engine, case: Case, pipelines: bool
+) -> None:
+    first, second, *_ = case.life
+    _persist_and_commit(engine, case, first, 1, None)
+    stale = Stored(first, 7)
+    with pytest.raises(VersionConflict), writing(engine) as conn, block(conn, pipelines):
+        case.store.persist(conn, ORG, case.id, second, 8, stale)
+    assert _get(engine, case) == Stored(first, 1)
+
+
+def test_persisting_over_a_state_that_is_gone_is_refused(
+    engine: Engine, case: Case, pipelines: bool
+) -> None:
+    first, second, *_ = case.life
+    with pytest.raises(VersionConflict), writing(engine) as conn, block(conn, pipelines):
+        case.store.persist(conn, ORG, case.id, second, 2, Stored(first, 1))
+    assert _get(engine, case) is None
+
+
+def test_upserting_replaces_whatever_was_there(
+    conn: Connection, case: Case, pipelines: bool
+) -> None:
+    for version, state in ((9, case.life[-1]), (2, case.life[1]), (3, case.life[0])):
+        with block(conn, pipelines):
+            case.store.upsert(conn, ORG, case.id, state, version)
+        assert case.store.get_by_id(conn, ORG, case.id) == Stored(state, version)
+
+
+def test_a_deleted_state_is_gone_and_can_be_stored_again(
+    conn: Connection, case: Case, pipelines: bool
+) -> None:
+    with block(conn, pipelines):
+        case.store.upsert(conn, ORG, case.id, case.life[1], 2)
+        case.store.delete(conn, ORG, case.id)
+    assert case.store.get_by_id(conn, ORG, case.id) is None
+    with block(conn, pipelines):
+        case.store.persist(conn, ORG, case.id, case.life[0], 1, None)
+    assert case.store.get_by_id(conn, ORG, case.id) == Stored(case.life[0], 1)
+
+
+def test_deleting_what_is_not_there_is_no_error(
+    conn: Connection, case: Case, pipelines: bool
+) -> None:
+    with block(conn, pipelines):
+        case.store.delete(conn, ORG, case.id)
+
+
+def test_nothing_is_committed_by_a_store(engine: Engine, case: Case, pipelines: bool) -> None:
+    with writing(engine) as conn, block(conn, pipelines):
+        case.store.persist(conn, ORG, case.id, case.life[1], 1, None)
+    assert _get(engine, case) is None
+
+
+@pytest.mark.parametrize("name", ["file", "job_configuration"])
+def test_organizations_keep_states_of_the_same_id_apart(
+    conn: Connection, name: str, pipelines: bool
+) -> None:
+    case = CASES[name]
+    first, second, *_ = case.life
+    with block(conn, pipelines):
+        case.store.persist(conn, ORG, case.id, first, 1, None)
+        case.store.persist(conn, OTHER_ORG, case.id, second, 2, None)
+        case.store.persist(conn, ORG, case.id, second, 3, Stored(first, 1))
+        case.store.delete(conn, ORG, case.id)
+    assert case.store.get_by_id(conn, ORG, case.id) is None
+    assert case.store.get_by_id(conn, OTHER_ORG, case.id) == Stored(second, 2)
+
+
+def _persist_and_commit(
+    engine: Engine, case: Case, state: Any, version: int, before: Stored[Any] | None
+) -> None:
+    with writing(engine) as conn:
+        with pipelined(conn, commits=False):
+            case.store.persist(conn, ORG, case.id, state, version, before)
+        conn.commit()
+
+
+def _get(engine: Engine, case: Case) -> Stored[Any] | None:
+    with reading(engine) as conn:
+        return case.store.get_by_id(conn, ORG, case.id)
+
+
+# --- the directory of organizations ---------------------------------------------------------------
+
+
+def _names(conn: Connection) -> list[tuple[str, UUID]]:
+    rows = conn.execute(select(organization_names).order_by(organization_names.c.name))
+    return [tuple(row) for row in rows]
+
+
+def test_the_directory_follows_an_organizations_name(conn: Connection) -> None:
+    store, state = OrganizationStore(), _ORGANIZATION
+    store.persist(conn, ORG, ORG, state, 1, None)
+    assert _names(conn) == [("acme", ORG)]
+    renamed = replace(state, name="beta")
+    store.persist(conn, ORG, ORG, renamed, 2, Stored(state, 1))
+    assert _names(conn) == [("beta", ORG)]
+    deleted = replace(renamed, status=OrganizationStatus.DELETED)
+    store.persist(conn, ORG, ORG, deleted, 3, Stored(renamed, 2))
+    assert _names(conn) == []
+    store.upsert(conn, ORG, ORG, renamed, 2)
+    assert _names(conn) == [("beta", ORG)]
+    store.delete(conn, ORG, ORG)
+    assert _names(conn) == []
+
+
+def test_two_live_organizations_have_two_names(engine: Engine, pipelines: bool) -> None:
+    store = OrganizationStore()
+    _persist_and_commit(engine, CASES["organization"], _ORGANIZATION, 1, None)
+    with pytest.raises(AlreadyExists), writing(engine) as conn, block(conn, pipelines):
+        store.persist(conn, OTHER_ORG, OTHER_ORG, _ORGANIZATION, 1, None)
+
+
+@pytest.mark.parametrize("name", ["file", "job_configuration"])
+def test_two_live_files_or_jobs_have_two_names(engine: Engine, name: str, pipelines: bool) -> None:
+    store, state = CASES[name].store, CASES[name].life[0]
+    _persist_and_commit(engine, CASES[name], state, 1, None)
+    with pytest.raises(AlreadyExists), writing(engine) as conn, block(conn, pipelines):
+        store.persist(conn, ORG, OTHER_ID, state, 1, None)
+
+
+@pytest.mark.parametrize("name", ["file", "job_configuration"])
+def test_a_deleted_ones_name_is_free(conn: Connection, name: str, pipelines: bool) -> None:
+    store, state = CASES[name].store, CASES[name].life[0]
+    with block(conn, pipelines):
+        for id_ in (ID, OTHER_ID):
+            store.persist(conn, ORG, id_, replace(state, deleted=True), 1, None)
+        store.persist(conn, ORG, JOB, state, 1, None)
+        store.persist(conn, OTHER_ORG, JOB, state, 1, None)
+    assert store.get_by_id(conn, ORG, JOB) == Stored(state, 1)
+
+
+# --- what persisting a file costs -----------------------------------------------------------------
+
+
+@pytest.fixture
+def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The writing statements as they are sent, on both databases."""
+    sent: list[str] = []
+    real = wire._round_trip
+
+    def listening(conn: Connection, queries: Any, *, commits: bool = False) -> Any:
+        sent.extend(str(query.statement).split(" SET")[0].split(" (")[0] for query in queries)
+        return real(conn, queries, commits=commits)
+
+    monkeypatch.setattr(wire, "_round_trip", listening)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def executing(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            sent.append(statement.split(" SET")[0].split(" (")[0])
+
+    return sent
+
+
+def test_persisting_writes_the_parts_that_changed_and_no_others(
+    engine: Engine, written: list[str]
+) -> None:
+    many = Parts.of(Part(number, 1, BYTES_1) for number in range(1, 251))
+    before = replace(_FILE, parts=many)
+    _persist_and_commit(engine, CASES["file"], before, 1, None)
+    assert written.count("INSERT INTO file_parts") == 250
+    stored = _get(engine, CASES["file"])
+    for state in (
+        replace(before, parts=many.with_part(Part(251, 9, BYTES_1))),
+        replace(before, parts=stored.state.parts.with_part(Part(251, 9, BYTES_1)))
+        if stored is not None
+        else before,
+    ):
+        written.clear()
+        with writing(engine) as conn, pipelined(conn, commits=False):
+            FileStore().persist(conn, ORG, ID, state, 2, stored)
+        assert written == ["UPDATE files", "INSERT INTO file_parts"]
+
+
+def test_replacing_a_part_updates_its_row_alone(engine: Engine, written: list[str]) -> None:
+    before = replace(_FILE, parts=Parts.of(Part(number, 1, BYTES_1) for number in range(1, 251)))
+    _persist_and_commit(engine, CASES["file"], before, 1, None)
+    written.clear()
+    after = replace(before, parts=before.parts.with_part(Part(17, 9, BYTES_2)))
+    _persist_and_commit(engine, CASES["file"], after, 2, Stored(before, 1))
+    assert written == ["UPDATE files", "UPDATE file_parts"]
+    assert _get(engine, CASES["file"]) == Stored(after, 2)
+
+
+def test_deleting_and_restoring_a_file_writes_no_part(engine: Engine, written: list[str]) -> None:
+    before = replace(_FILE, parts=Parts.of(Part(number, 1, BYTES_1) for number in range(1, 251)))
+    _persist_and_commit(engine, CASES["file"], before, 1, None)
+    written.clear()
+    _persist_and_commit(engine, CASES["file"], replace(before, deleted=True), 2, Stored(before, 1))
+    assert written == ["UPDATE files"]
+
+
+def test_a_part_that_vanished_is_a_version_conflict_when_it_is_replaced(
+    engine: Engine, pipelines: bool
+) -> None:
+    before = replace(_FILE, parts=Parts.of([Part(1, 1, BYTES_1)]))
+    with writing(engine) as conn:
+        with pipelined(conn, commits=False):
+            FileStore().persist(conn, ORG, ID, before, 1, None)
+        conn.execute(file_parts.delete())
+        conn.commit()
+    after = replace(before, parts=before.parts.with_part(Part(1, 2, BYTES_2)))
+    with pytest.raises(VersionConflict), writing(engine) as conn, block(conn, pipelines):
+        FileStore().persist(conn, ORG, ID, after, 2, Stored(before, 1))
+
+
+def test_deleting_a_file_state_leaves_no_parts(conn: Connection) -> None:
+    with pipelined(conn, commits=False):
+        FileStore().persist(conn, ORG, ID, CASES["file"].life[1], 1, None)
+        FileStore().delete(conn, ORG, ID)
+    for table in (files, file_parts):
+        assert conn.execute(select(func.count()).select_from(table)).scalar() == 0

@@ -1,0 +1,396 @@
+"""What tests say and ask: commands in one line each, and a proof that a whole log is consistent."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, func, select
+
+from alembic import command as alembic
+from catactl.domain.decider import Addressed, Command, fold
+from catactl.domain.file import (
+    CompleteFile,
+    CreateFile,
+    DeleteFile,
+    RestoreFile,
+    UploadPart,
+)
+from catactl.domain.job_configuration import CreateJobConfiguration, JobSpec
+from catactl.domain.organization import CreateOrganization
+from catactl.handler import Handler, Intent, Outcome
+from catactl.ids import new_id
+from catactl.projections.view import Happened
+from catactl.store import event_log
+from catactl.store.engine import open_engine, reading
+from catactl.store.event_log import Recorded
+from catactl.store.tables import (
+    events,
+    file_parts,
+    files,
+    job_configurations,
+    logs,
+    organization_names,
+    organizations,
+    storage_usage,
+)
+from catactl.wiring import FILE, ORGANIZATION, VIEWS, Aggregate, aggregate_of_event
+
+ROOT = Path(__file__).parents[1]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+INTENT = Intent("tester")
+BYTES_1 = hashlib.sha256(b"1").hexdigest()
+BYTES_2 = hashlib.sha256(b"2").hexdigest()
+
+
+# --- databases ------------------------------------------------------------------------------------
+
+
+def libpq_url(url: URL) -> str:
+    """The URL as psycopg itself takes it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def alembic_config(conn: Connection | None = None) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("script_location", str(ROOT / "alembic"))
+    config.attributes["connection"] = conn
+    return config
+
+
+def migrate(url: URL) -> None:
+    """Bring a database to Alembic's head, as `catactl db upgrade` does."""
+    with opened(url) as engine, engine.connect() as conn:
+        alembic.upgrade(alembic_config(conn), "head")
+        conn.commit()
+
+
+@contextmanager
+def opened(url: URL, lock_timeout_seconds: float = 30.0) -> Iterator[Engine]:
+    """An engine of one's own: to be somebody else, or somebody who remembers nothing."""
+    engine = open_engine(url, lock_timeout_seconds=lock_timeout_seconds)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def tampering(url: URL) -> Iterator[Connection]:
+    """A plain connection that skips every rule of the house, and commits."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as conn:
+            yield conn
+    finally:
+        engine.dispose()
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is told otherwise."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+def run(
+    handler: Handler,
+    org_id: UUID,
+    stream_id: UUID,
+    command: Command,
+    intent: Intent = INTENT,
+) -> Outcome:
+    """Handle one command; return what it came to."""
+    outcomes: list[Outcome] = []
+
+    def present(outcome: Outcome) -> dict[str, Any]:
+        outcomes.append(outcome)
+        return summary(outcome)
+
+    handler.handle(org_id, lambda conn: Addressed(stream_id, command), intent, present)
+    return outcomes[-1]
+
+
+def perform(
+    handler: Handler,
+    org_id: UUID,
+    stream_id: UUID,
+    command: Command,
+    intent: Intent = INTENT,
+) -> dict[str, Any]:
+    """Handle one command; return what its caller gets, which may be a stored result."""
+    return handler.handle(org_id, lambda conn: Addressed(stream_id, command), intent, summary)
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "id": str(outcome.stream_id),
+        "version": outcome.version,
+        "position": outcome.position,
+        "events": [recorded.type for recorded in outcome.events],
+    }
+
+
+def event_types(outcome: Outcome) -> list[str]:
+    return [recorded.type for recorded in outcome.events]
+
+
+def create_organization(
+    handler: Handler, name: str = "acme", quota_bytes: int | None = None
+) -> UUID:
+    org_id = new_id(NOON)
+    run(handler, org_id, org_id, CreateOrganization(name, NOON, quota_bytes))
+    return org_id
+
+
+def create_file(handler: Handler, org_id: UUID, name: str = "data.bin") -> UUID:
+    file_id = new_id(NOON)
+    run(handler, org_id, file_id, CreateFile(name, NOON))
+    return file_id
+
+
+def upload(
+    handler: Handler,
+    org_id: UUID,
+    file_id: UUID,
+    number: int,
+    size_bytes: int,
+    sha256: str = BYTES_1,
+) -> Outcome:
+    return run(handler, org_id, file_id, UploadPart(number, size_bytes, sha256))
+
+
+def complete(handler: Handler, org_id: UUID, file_id: UUID) -> Outcome:
+    return run(handler, org_id, file_id, CompleteFile())
+
+
+def delete_file(handler: Handler, org_id: UUID, file_id: UUID) -> Outcome:
+    return run(handler, org_id, file_id, DeleteFile())
+
+
+def restore_file(handler: Handler, org_id: UUID, file_id: UUID) -> Outcome:
+    return run(handler, org_id, file_id, RestoreFile())
+
+
+def create_job(
+    handler: Handler, org_id: UUID, name: str = "nightly", inputs: tuple[UUID, ...] = ()
+) -> UUID:
+    job_id = new_id(NOON)
+    spec = JobSpec(name=name, image="registry/job:1", inputs=inputs)
+    run(handler, org_id, job_id, CreateJobConfiguration(spec, NOON))
+    return job_id
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class Usage(NamedTuple):
+    used_bytes: int
+    file_count: int
+    part_count: int
+
+
+def usage(engine: Engine, org_id: UUID) -> Usage:
+    """The usage that the organization's own row says, which commands decide on."""
+    row = organizations.c
+    with reading(engine) as conn:
+        found = conn.execute(
+            select(row.used_bytes, row.file_count, row.part_count).where(row.org_id == org_id)
+        ).one()
+    return Usage(*found)
+
+
+def read_log(engine: Engine, org_id: UUID) -> list[Recorded]:
+    with reading(engine) as conn:
+        return list(event_log.read_after(conn, org_id))
+
+
+@dataclass
+class _RecomputedFile:
+    parts: dict[int, int] = field(default_factory=dict)
+    lives: bool = True
+
+
+def recompute(conn: Connection, org_id: UUID) -> Usage:
+    """What the file events add up to, in plain Python that shares nothing with catactl's own."""
+    column = events.c
+    seen: dict[UUID, _RecomputedFile] = {}
+    for stream_id, type_, payload in conn.execute(
+        select(column.stream_id, column.type, column.payload)
+        .where(column.org_id == org_id)
+        .order_by(column.position)
+    ):
+        content = json.loads(payload)
+        if type_ == "file.created":
+            seen[stream_id] = _RecomputedFile()
+        elif type_ == "file.part_uploaded":
+            seen[stream_id].parts[content["number"]] = content["size_bytes"]
+        elif type_ == "file.deleted":
+            seen[stream_id].lives = False
+        elif type_ == "file.restored":
+            seen[stream_id].lives = True
+    live = [file for file in seen.values() if file.lives]
+    return Usage(
+        sum(sum(file.parts.values()) for file in live),
+        len(live),
+        sum(len(file.parts) for file in live),
+    )
+
+
+def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
+    """Prove an organization: chain, positions, states, views and usage agree with the events."""
+    with reading(engine) as conn:
+        held, broken = event_log.verify(conn, org_id)
+        assert broken is None, broken
+        history = list(event_log.read_after(conn, org_id))
+        assert len(history) == held
+        head = conn.execute(select(logs).where(logs.c.org_id == org_id)).one_or_none()
+        if head is None:
+            assert not history
+        else:
+            last = history[-1]
+            assert (head.position, head.head_hash) == (last.position, last.hash)
+            assert head.recorded_at == last.recorded_at
+        _assert_numbered(history)
+        _assert_states_are_folds(conn, org_id, history)
+        _assert_views_are_replays(conn, org_id, history)
+        return _assert_usage(conn, org_id, history)
+
+
+def _assert_numbered(history: list[Recorded]) -> None:
+    """Positions and each stream's versions run 1, 2, 3 …, and time never runs backwards."""
+    assert [each.position for each in history] == list(range(1, len(history) + 1))
+    versions: dict[UUID, int] = {}
+    for each in history:
+        assert each.version == versions.get(each.stream_id, 0) + 1
+        versions[each.stream_id] = each.version
+    moments = [each.recorded_at for each in history]
+    assert moments == sorted(moments)
+
+
+def _assert_states_are_folds(conn: Connection, org_id: UUID, history: list[Recorded]) -> None:
+    streams: dict[UUID, list[Recorded]] = {}
+    for each in history:
+        streams.setdefault(each.stream_id, []).append(each)
+    counts = dict.fromkeys(("organization", "file", "job_configuration"), 0)
+    parts = 0
+    for stream_id, recorded in streams.items():
+        aggregate: Aggregate = aggregate_of_event(recorded[0].event)
+        counts[aggregate.name] += 1
+        state = fold(aggregate.decider, None, [each.event for each in recorded])
+        stored = aggregate.store.get_by_id(conn, org_id, stream_id)
+        assert stored is not None
+        assert stored.state == state
+        assert stored.version == recorded[-1].version
+        if aggregate is FILE:
+            assert stored.state is not None
+            parts += stored.state.parts.count
+            row = conn.execute(select(files).where(files.c.file_id == stream_id)).one()
+            assert (row.size_bytes, row.part_count) == (
+                sum(part.size_bytes for part in stored.state.parts),
+                sum(1 for _ in stored.state.parts),
+            )
+        if aggregate is ORGANIZATION:
+            assert state is not None
+            names = list(
+                conn.execute(
+                    select(organization_names.c.name).where(organization_names.c.org_id == org_id)
+                ).scalars()
+            )
+            assert names == ([state.live_name] if state.live_name is not None else [])
+    for table, expected in (
+        (organizations, counts["organization"]),
+        (files, counts["file"]),
+        (job_configurations, counts["job_configuration"]),
+        (file_parts, parts),
+    ):
+        found = conn.execute(
+            select(func.count()).select_from(table).where(table.c.org_id == org_id)
+        ).scalar()
+        assert found == expected, f"{table.name} has {found} rows, not {expected}"
+
+
+def view_rows(conn: Connection, org_id: UUID) -> dict[str, list[tuple[Any, ...]]]:
+    """Every view's rows of an organization, with the bytes that the database holds."""
+    return {
+        view.NAME: [
+            tuple(row)
+            for row in conn.execute(
+                select(view.TABLE)
+                .where(view.TABLE.c.org_id == org_id)
+                .order_by(*view.TABLE.primary_key)
+            )
+        ]
+        for view in VIEWS
+    }
+
+
+def replay_views(
+    conn: Connection, org_id: UUID, history: list[Recorded], *, keep: bool = False
+) -> None:
+    """Empty the organization's views, unless they are to be kept, and apply the history at once."""
+    happened = [Happened(recorded, recorded.event) for recorded in history]
+    for view in VIEWS:
+        if not keep:
+            conn.execute(delete(view.TABLE).where(view.TABLE.c.org_id == org_id))
+        heard = [each for each in happened if isinstance(each.event, view.LISTENS)]
+        if heard:
+            view.apply(conn, org_id, heard)
+
+
+def _assert_views_are_replays(conn: Connection, org_id: UUID, history: list[Recorded]) -> None:
+    before = view_rows(conn, org_id)
+    engine = conn.engine
+    writer = open_engine(engine.url)
+    try:
+        with writer.connect() as scratch:  # rolled back
+            replay_views(scratch, org_id, history)
+            assert view_rows(scratch, org_id) == before
+    finally:
+        writer.dispose()
+
+
+def _assert_usage(conn: Connection, org_id: UUID, history: list[Recorded]) -> Usage:
+    recomputed = recompute(conn, org_id)
+    row = organizations.c
+    stored = conn.execute(
+        select(row.used_bytes, row.file_count, row.part_count).where(row.org_id == org_id)
+    ).one_or_none()
+    if stored is None:
+        assert not history
+        return recomputed
+    assert Usage(*stored) == recomputed, "the organization's usage departs from its file events"
+    view = storage_usage.c
+    viewed = conn.execute(
+        select(view.used_bytes, view.file_count, view.part_count).where(view.org_id == org_id)
+    ).one_or_none()
+    assert Usage(*(viewed or (0, 0, 0))) == recomputed, "the view departs from the file events"
+    live = files.c
+    total = conn.execute(
+        select(func.coalesce(func.sum(live.size_bytes), 0), func.count()).where(
+            live.org_id == org_id, ~live.deleted
+        )
+    ).one()
+    assert tuple(total) == recomputed[:2], "the files' rows depart from the file events"
+    pairs = [each for each in history if each.type in _CHARGED]
+    answers = [each for each in history if each.type == "organization.storage_usage_changed"]
+    assert [each.event_id for each in pairs] == [each.causation_id for each in answers]
+    return recomputed
+
+
+_CHARGED = {"file.created", "file.part_uploaded", "file.deleted", "file.restored"}

@@ -1,0 +1,299 @@
+"""Whatever commands come in whatever order: live state, replay, views and recomputation agree."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count, pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import URL, Engine
+
+from catactl.domain.decider import Command
+from catactl.domain.file import CompleteFile, CreateFile, DeleteFile, RestoreFile, UploadPart
+from catactl.domain.job_configuration import (
+    CreateJobConfiguration,
+    DeleteJobConfiguration,
+    DisableJobConfiguration,
+    EnableJobConfiguration,
+    JobSpec,
+    UpdateJobConfiguration,
+)
+from catactl.domain.organization import (
+    ClearQuota,
+    CreateOrganization,
+    DeleteOrganization,
+    RenameOrganization,
+    ResumeOrganization,
+    SetQuota,
+    SuspendOrganization,
+)
+from catactl.errors import CatactlError, QuotaExceeded
+from catactl.handler import Handler, Intent
+from catactl.ids import new_id
+from catactl.store.engine import writing
+from tests.support import (
+    BYTES_1,
+    BYTES_2,
+    INTENT,
+    NOON,
+    Clock,
+    assert_consistent,
+    opened,
+    read_log,
+    replay_views,
+    run,
+    usage,
+    view_rows,
+)
+
+_PLACES = st.integers(0, 3)  # which of the organization's files or jobs, modulo how many there are
+_NAMES = st.sampled_from(["a", "b", "c"])
+_INPUTS = st.lists(_PLACES, max_size=2)
+_numbers = count()
+
+
+@dataclass
+class World:
+    """One organization, two handlers on two connections, and a clock."""
+
+    handlers: list[Handler]
+    clock: Clock
+    org_id: UUID = field(default_factory=lambda: new_id(NOON))
+    files: list[UUID] = field(default_factory=list)
+    jobs: list[UUID] = field(default_factory=list)
+    quota_bytes: int | None = None
+
+    def file(self, place: int) -> UUID:
+        return self.files[place % len(self.files)] if self.files else UUID(int=7)
+
+    def job(self, place: int) -> UUID:
+        return self.jobs[place % len(self.jobs)] if self.jobs else UUID(int=8)
+
+    def inputs(self, places: list[int]) -> tuple[UUID, ...]:
+        return tuple(self.file(place) for place in places) if self.files else ()
+
+
+Step = Callable[[World], tuple[UUID, Command]]
+
+
+def _to_organization(command: Command) -> Step:
+    return lambda world: (world.org_id, command)
+
+
+def _create_file(name: str) -> Step:
+    def step(world: World) -> tuple[UUID, Command]:
+        world.files.append(new_id(NOON))
+        return world.files[-1], CreateFile(name, NOON)
+
+    return step
+
+
+def _to_file(place: int, command: Command) -> Step:
+    return lambda world: (world.file(place), command)
+
+
+def _create_job(name: str, inputs: list[int]) -> Step:
+    def step(world: World) -> tuple[UUID, Command]:
+        world.jobs.append(new_id(NOON))
+        spec = JobSpec(name, "image", inputs=world.inputs(inputs))
+        return world.jobs[-1], CreateJobConfiguration(spec, NOON)
+
+    return step
+
+
+def _to_job(place: int, command: Command) -> Step:
+    return lambda world: (world.job(place), command)
+
+
+def _update_job(place: int, inputs: list[int], name: str) -> Step:
+    return lambda world: (
+        world.job(place),
+        UpdateJobConfiguration({"inputs": world.inputs(inputs), "name": name}),
+    )
+
+
+_UPLOADS = st.builds(
+    UploadPart,
+    st.sampled_from([1, 2, 3, 100, 101, 10_000]),
+    st.sampled_from([0, 1, 10, 100, 2**50]),
+    st.sampled_from([BYTES_1, BYTES_2]),
+)
+_STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.builds(_to_file, _PLACES, _UPLOADS),
+    st.builds(_create_file, _NAMES),
+    st.builds(_to_file, _PLACES, _UPLOADS),
+    st.builds(_to_file, _PLACES, st.just(DeleteFile())),
+    st.builds(_to_file, _PLACES, st.just(RestoreFile())),
+    st.builds(_to_file, _PLACES, st.just(CompleteFile())),
+    st.builds(_create_job, _NAMES, _INPUTS),
+    st.builds(_update_job, _PLACES, _INPUTS, _NAMES),
+    st.builds(
+        _to_job,
+        _PLACES,
+        st.sampled_from(
+            [DeleteJobConfiguration(), EnableJobConfiguration(), DisableJobConfiguration()]
+        ),
+    ),
+    st.sampled_from(
+        [
+            SetQuota(0),
+            SetQuota(105),
+            SetQuota(2**51),
+            ClearQuota(),
+            SuspendOrganization(),
+            ResumeOrganization(),
+            ResumeOrganization(),
+            DeleteOrganization(),
+        ]
+    ).map(_to_organization),
+)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A step, by whom and when; `forgets` is a process that starts anew, `dry` changes nothing."""
+
+    step: Step
+    who: int
+    seconds: int
+    forgets: bool
+    dry: bool
+
+
+_MOVES = st.builds(
+    Move,
+    _STEPS,
+    who=st.integers(0, 1),
+    seconds=st.sampled_from([0, 0, 1, 3_600, 50_000, 400_000, -100_000]),
+    forgets=st.integers(0, 9).map(lambda n: n == 9),
+    dry=st.integers(0, 9).map(lambda n: n == 9),
+)
+
+
+def _play(engines: tuple[Engine, Engine], moves: list[Move]) -> World:
+    clock = Clock()
+    world = World([Handler(engine, clock=clock) for engine in engines], clock)
+    create = CreateOrganization(f"org-{next(_numbers)}", NOON)
+    run(world.handlers[0], world.org_id, world.org_id, create)
+    for move in moves:
+        _make(world, engines, move)
+    return world
+
+
+def _make(world: World, engines: tuple[Engine, Engine], move: Move) -> None:
+    world.clock.now += timedelta(seconds=move.seconds)
+    if move.forgets:
+        world.handlers[move.who] = Handler(engines[move.who], clock=world.clock)
+    stream_id, command = move.step(world)
+    before = usage(engines[0], world.org_id)
+    intent = Intent(INTENT.actor, dry_run=move.dry)
+    try:
+        run(world.handlers[move.who], world.org_id, stream_id, command, intent)
+    except CatactlError:
+        assert usage(engines[0], world.org_id) == before
+        return
+    after = usage(engines[0], world.org_id)
+    if move.dry:
+        assert after == before
+        return
+    match command:
+        case SetQuota():
+            world.quota_bytes = command.quota_bytes
+        case ClearQuota():
+            world.quota_bytes = None
+        case _ if world.quota_bytes is not None:
+            assert after.used_bytes <= max(world.quota_bytes, before.used_bytes)
+
+
+def _any_interleaving_keeps_everything_exact(
+    engines: tuple[Engine, Engine], moves: list[Move]
+) -> None:
+    world = _play(engines, moves)
+    assert assert_consistent(engines[0], world.org_id) == usage(engines[1], world.org_id)
+
+
+_UNHURRIED: dict[str, Any] = {
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+
+
+@settings(max_examples=200, **_UNHURRIED)
+@given(moves=st.lists(_MOVES, min_size=5, max_size=40))
+def test_any_interleaving_of_commands_keeps_everything_exact_on_sqlite(
+    sqlite_engine: Engine, second_sqlite_engine: Engine, moves: list[Move]
+) -> None:
+    _any_interleaving_keeps_everything_exact((sqlite_engine, second_sqlite_engine), moves)
+
+
+@settings(max_examples=60, **_UNHURRIED)
+@given(moves=st.lists(_MOVES, min_size=5, max_size=40))
+def test_any_interleaving_of_commands_keeps_everything_exact_on_postgresql(
+    postgresql_engine: Engine, second_postgresql_engine: Engine, moves: list[Move]
+) -> None:
+    _any_interleaving_keeps_everything_exact((postgresql_engine, second_postgresql_engine), moves)
+
+
+@pytest.fixture
+def second_sqlite_engine(sqlite_url: URL) -> Any:
+    with opened(sqlite_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def second_postgresql_engine(postgresql_url: URL) -> Any:
+    with opened(postgresql_url) as engine:
+        yield engine
+
+
+@settings(max_examples=25, **_UNHURRIED)
+@given(
+    moves=st.lists(_MOVES, min_size=5, max_size=25), cuts=st.lists(st.integers(1, 60), max_size=4)
+)
+def test_views_replayed_in_any_pieces_are_the_same_rows(
+    engine: Engine, moves: list[Move], cuts: list[int]
+) -> None:
+    """Replaying the whole history is held by `assert_consistent`; here it is cut anywhere."""
+    world = _play((engine, engine), moves)
+    history = read_log(engine, world.org_id)
+    bounds = sorted({0, *(cut for cut in cuts if cut < len(history)), len(history)})
+    assume(len(bounds) > 1)
+    with writing(engine) as conn:  # rolled back
+        inline = view_rows(conn, world.org_id)
+        replay_views(conn, world.org_id, history[: bounds[1]])
+        for start, end in pairwise(bounds):
+            replay_views(conn, world.org_id, history[start:end], keep=True)
+        assert view_rows(conn, world.org_id) == inline
+
+
+@settings(max_examples=30, **_UNHURRIED)
+@given(
+    quota_bytes=st.integers(0, 300),
+    sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 120)), max_size=15),
+)
+def test_a_quota_refuses_exactly_what_would_pass_it(
+    engine: Engine, quota_bytes: int, sizes: list[tuple[int, int]]
+) -> None:
+    handler = Handler(engine)
+    org_id, file_id = new_id(NOON), new_id(NOON)
+    name = f"quota-{next(_numbers)}"
+    run(handler, org_id, org_id, CreateOrganization(name, NOON, quota_bytes))
+    run(handler, org_id, file_id, CreateFile("a", NOON))
+    run(handler, org_id, org_id, RenameOrganization(f"{name}-renamed"))
+    parts: dict[int, int] = {}
+    for turn, (number, size_bytes) in enumerate(sizes):
+        grown = parts | {number: size_bytes}
+        grows = size_bytes > parts.get(number, 0)
+        digest = (BYTES_1, BYTES_2)[turn % 2]
+        try:
+            run(handler, org_id, file_id, UploadPart(number, size_bytes, digest))
+        except QuotaExceeded:
+            assert grows
+            assert sum(grown.values()) > quota_bytes
+        else:
+            assert not grows or sum(grown.values()) <= quota_bytes
+            parts = grown
+    assert usage(engine, org_id).used_bytes == sum(parts.values())

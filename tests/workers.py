@@ -1,0 +1,216 @@
+"""What other operating-system processes do in tests: race for one organization, and get killed.
+
+Nothing here runs in the process that tests. Workers report through a pipe of their own, since a
+killed process may leave a shared queue locked.
+"""
+
+import os
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Barrier
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Engine, bindparam, select
+
+from catactl.domain.file import CreateFile, UploadPart
+from catactl.errors import CatactlError, QuotaExceeded, Refused
+from catactl.handler import Handler
+from catactl.ids import new_id
+from catactl.store import event_log
+from catactl.store.engine import open_engine, parse_url
+from catactl.store.tables import logs
+from tests.support import BYTES_1, BYTES_2, NOON, delete_file, restore_file, run, upload
+
+# --- races ----------------------------------------------------------------------------------------
+
+
+class Race(NamedTuple):
+    """One organization and a file that all of `racers` upload to, `uploads` parts each."""
+
+    url: str
+    org_id: UUID
+    file_id: UUID
+    racers: int
+    uploads: int
+    guarded: bool = True
+
+
+@dataclass
+class Report:
+    done: int = 0
+    refused: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def race(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
+    """Upload, replace, delete and restore as fast as possible; every error is one too many."""
+    report = Report()
+    engine = _open(what)
+    try:
+        handler = Handler(engine)
+        scratch_id = new_id(NOON)
+        run(handler, what.org_id, scratch_id, CreateFile(f"scratch-{number}", NOON))
+        upload(handler, what.org_id, scratch_id, 1, 1_000 + number)
+        start.wait()
+        for turn in range(what.uploads):
+            part = number * what.uploads + turn + 1
+            _count(report, partial(upload, handler, what.org_id, what.file_id, part, part))
+            if turn % 5 == 4:
+                again = UploadPart(part - 3, part + 7, BYTES_2)
+                _count(report, partial(run, handler, what.org_id, what.file_id, again))
+            if turn % 10 == 8:
+                _count(report, lambda: delete_file(handler, what.org_id, scratch_id))
+                _count(report, lambda: restore_file(handler, what.org_id, scratch_id))
+    except BaseException:
+        report.errors.append(traceback.format_exc())
+        start.abort()
+    finally:
+        engine.dispose()
+        pipe.send(report)
+        pipe.close()
+
+
+def race_for_room(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
+    """Upload parts of ten bytes as long as there are numbers, whether or not there is room."""
+    report = Report()
+    engine = _open(what)
+    try:
+        handler = Handler(engine)
+        start.wait()
+        for turn in range(what.uploads):
+            part = number * what.uploads + turn + 1
+            try:
+                upload(handler, what.org_id, what.file_id, part, 10)
+                report.done += 1
+            except QuotaExceeded:
+                report.refused += 1
+    except BaseException:
+        report.errors.append(traceback.format_exc())
+        start.abort()
+    finally:
+        engine.dispose()
+        pipe.send(report)
+        pipe.close()
+
+
+def _count(report: Report, action: Callable[[], object]) -> None:
+    try:
+        action()
+        report.done += 1
+    except Exception as error:
+        report.errors.append(f"{type(error).__name__}: {error}")
+
+
+def _open(what: Race) -> Engine:
+    engine = open_engine(parse_url(what.url))
+    if what.guarded:
+        return engine
+    # PostgreSQL: look at the log's row without locking it.
+    event_log._LOCK = select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(
+        logs.c.org_id == bindparam("of_org")
+    )
+    # SQLite: begin writes as reads begin, which lock nothing before they write.
+    return engine.execution_options(catactl_writes=False)
+
+
+# --- kills ----------------------------------------------------------------------------------------
+
+
+class Slaughter(NamedTuple):
+    """`rounds` times, `at_once` workers are let loose on an organization and then killed."""
+
+    url: str
+    org_id: UUID
+    file_ids: tuple[UUID, ...]
+    rounds: int
+    at_once: int
+    longest_ms: int
+
+
+def slaughter(what: Slaughter, pipe: Pipe) -> None:
+    """Fork workers from this process, which has imported and compiled everything, and kill them.
+
+    Reports how many were killed, and what any of them complained of before.
+    """
+    chance = random.Random(7)
+    engine = open_engine(parse_url(what.url))
+    complaints: list[str] = []
+    killed = 0
+    try:
+        upload(Handler(engine), what.org_id, what.file_ids[0], 1, 1)
+        engine.dispose()  # a forked process must not share a connection
+        for _ in range(what.rounds):
+            herd = [_let_loose(what, engine, chance.random()) for _ in range(what.at_once)]
+            for _pid, ready in herd:
+                complaints += _read_ready(ready)
+            for pid, ready in chance.sample(herd, len(herd)):
+                time.sleep(chance.uniform(0, what.longest_ms) / 1_000)
+                os.kill(pid, signal.SIGKILL)
+                _, status = os.waitpid(pid, 0)
+                if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+                    killed += 1
+                complaints += _read_rest(ready)
+    except BaseException:
+        complaints.append(traceback.format_exc())
+    finally:
+        engine.dispose()
+        pipe.send((killed, complaints))
+        pipe.close()
+
+
+def _let_loose(what: Slaughter, engine: Engine, seed: float) -> tuple[int, int]:
+    """Fork a worker; return its id and a pipe that says when it begins."""
+    ready, report = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(report)
+        return pid, ready
+    try:
+        os.close(ready)
+        _work(what, engine, random.Random(seed), report)
+    except BaseException:
+        os.write(report, traceback.format_exc().encode())
+    finally:
+        os._exit(1)
+
+
+def _read_ready(ready: int) -> list[str]:
+    first = os.read(ready, 1)
+    return [] if first == b"." else [f"did not get ready: {first + os.read(ready, 10_000)!r}"]
+
+
+def _read_rest(ready: int) -> list[str]:
+    rest = os.read(ready, 10_000).decode()
+    os.close(ready)
+    return [rest] if rest else []
+
+
+def _work(what: Slaughter, engine: Engine, chance: random.Random, report: int) -> None:
+    """Run random commands until killed. What another worker did first is no reason to complain."""
+    handler = Handler(engine)
+    os.write(report, b".")
+    while True:
+        file_id = chance.choice(what.file_ids)
+        try:
+            match chance.randrange(6):
+                case 0:
+                    delete_file(handler, what.org_id, file_id)
+                case 1:
+                    restore_file(handler, what.org_id, file_id)
+                case 2:
+                    new = new_id(NOON)
+                    run(handler, what.org_id, new, CreateFile(f"file-{new}-of", NOON))
+                case _:
+                    digest = chance.choice([BYTES_1, BYTES_2])
+                    part = UploadPart(chance.randint(1, 300), chance.randint(0, 10**6), digest)
+                    run(handler, what.org_id, file_id, part)
+        except CatactlError as error:
+            if type(error) is not Refused:
+                raise
