@@ -13,6 +13,7 @@ Whatever is raised on the way leaves nothing behind.
 """
 
 import hashlib
+import json
 import random
 import time
 from collections import OrderedDict, deque
@@ -25,6 +26,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, insert, select
 
 from catactl.domain.decider import Addressed, Command, Event, Occurred
+from catactl.domain.names import check_text
 from catactl.domain.organization import Organization, admits
 from catactl.errors import AlreadyExists, Busy, IdempotencyConflict, NotFound, VersionConflict
 from catactl.ids import new_id
@@ -51,6 +53,8 @@ _REMEMBER_RESULT = insert(idempotency_keys)
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
+_MAX_TEXT_BYTES = 4_096
+_MAX_KEY_BYTES = 256
 _REMEMBERED_ORGANIZATIONS = 16
 _REMEMBERED_STREAMS = 64
 
@@ -190,6 +194,9 @@ class Handler:
 
         A lock that could not be had has used up the time by itself, and with it the retries.
         """
+        check_text("actor", intent.actor, _MAX_TEXT_BYTES)
+        check_text("reason", intent.reason or "", _MAX_TEXT_BYTES)
+        check_text("idempotency key", intent.idempotency_key or "", _MAX_KEY_BYTES)
         deadline = time.monotonic() + lock_timeout_seconds(self._engine)
         pause_seconds = _FIRST_PAUSE_SECONDS
         for _ in range(_ATTEMPTS - 1):
@@ -264,6 +271,10 @@ class Handler:
             memory.states.popitem(last=False)
 
 
+def _no_such(aggregate: Aggregate, stream_id: UUID) -> NotFound:
+    return NotFound(f"no {aggregate.name.replace('_', ' ')} has the id {stream_id}")
+
+
 def _fingerprint(request: object) -> str:
     return hashlib.sha256(codec.canonical(request).encode()).hexdigest()
 
@@ -297,7 +308,7 @@ def _remember_result(
             "key": intent.idempotency_key,
             "org_ref": intent.org_ref,
             "fingerprint": _fingerprint(intent.request),
-            "result": codec.canonical(result),
+            "result": json.dumps(result, ensure_ascii=False),  # as it is: fields keep their order
             "recorded_at": now,
         },
     )
@@ -438,10 +449,12 @@ class UnitOfWork:
         if entry is None:
             known = self._memory.states.get(stream_id)
             if known is not None:
-                entry = _Entry(aggregate, known[1], known[1].state, known[1].version)
+                entry = _Entry(known[0], known[1], known[1].state, known[1].version)
             else:
                 entry = self._load_stored(aggregate, stream_id)
             self.entries[stream_id] = entry
+        if entry.aggregate is not aggregate:
+            raise _no_such(aggregate, stream_id)
         return entry
 
     def _load_stored(self, aggregate: Aggregate, stream_id: UUID) -> _Entry:
@@ -459,7 +472,7 @@ class UnitOfWork:
         for recorded in later:
             event = recorded.event
             if aggregate_of_event(event) is not aggregate:
-                raise NotFound(f"no {aggregate.name} has the id {stream_id}")
+                raise _no_such(aggregate, stream_id)
             state = aggregate.decider.evolve(state, event)
             version = recorded.version
         return _Entry(aggregate, stored if trusted else None, state, version, trusted)

@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("recorded_at", Instant, nullable=False),
         sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "position", name="events_pkey"),
-        sa.UniqueConstraint("org_id", "stream_id", "version", name="events_org_id_key"),
+        sa.UniqueConstraint("org_id", "stream_id", "version", name="events_org_id_stream_id_version_key"),
     )
     op.create_table(
         "organization_names",
@@ -107,7 +107,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "user_id", name="users_pkey"),
-        sa.UniqueConstraint("org_id", "email", name="users_org_id_key"),
+        sa.UniqueConstraint("org_id", "email", name="users_org_id_email_key"),
         sa.ForeignKeyConstraint(["org_id"], ["logs.org_id"], name="users_org_id_fkey"),
     )
     op.create_table(

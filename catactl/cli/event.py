@@ -149,9 +149,12 @@ def _tree(events: "list[Recorded]") -> Iterator[str]:
     def draw(recorded: "Recorded", indent: str) -> Iterator[str]:
         event = recorded.event
         yield shown(f"{indent}└─ event {recorded.position} {recorded.type} {recorded.payload}")
-        for view in wiring.views_of(type(event)):
-            yield f"{indent}   ├─ view {view.NAME}"
-        for answer in children[recorded.event_id]:
+        views = wiring.views_of(type(event))
+        answers = children[recorded.event_id]
+        for index, view in enumerate(views, start=1):
+            last = index == len(views) and not answers
+            yield f"{indent}   {'└─' if last else '├─'} view {view.NAME}"
+        for answer in answers:
             command = wiring.command_giving(type(answer.event))
             saga = wiring.saga_between(type(event), command)
             yield f"{indent}   └─ saga {saga.name} ─ command {wiring.command_name(command)}"

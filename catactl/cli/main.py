@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ from typer.main import get_command_from_info
 
 from catactl.cli import exits
 from catactl.cli.output import shown
-from catactl.errors import CatactlError, Unreachable
+from catactl.errors import CatactlError, InvalidValue, Unreachable
 
 NOUNS = {
     "org": "Organizations: create, list, show, rename, suspend, resume, delete.",
@@ -55,6 +56,16 @@ class _Noun(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self._infos())
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            close = get_close_matches(args[0], known, n=3)
+            hint = f"did you mean {', '.join(map(repr, close))}?" if close else None
+            raise InvalidValue(
+                f"no such command {args[0]!r}", hint or f"see: {ctx.command_path} --help"
+            )
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         info = self._infos().get(cmd_name)
@@ -154,7 +165,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _interrupted(code: int) -> int:
     word = "terminated" if code == exits.TERMINATED else "interrupted"
-    _complain(f"catactl: {word}; what was under way is rolled back")
+    _complain(f"catactl: {word}; a command is done whole or not at all, so it can be run again")
     return code
 
 

@@ -10,6 +10,7 @@ from catactl.cli.file import File
 from catactl.cli.leaf import Org, leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import PART
+from catactl.domain.parts import parse_part_number
 from catactl.domain.sizes import parse_size
 from catactl.store import directory
 
@@ -21,7 +22,7 @@ def record(
     run: Run,
     org: Org,
     file: File,
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="1 to 10,000.")],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")],
     size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Its size.")],
     sha256: Annotated[str, typer.Option("--sha256", metavar="HEX", help="Its digest.")],
 ) -> None:
@@ -33,14 +34,15 @@ def record(
     from catactl.domain.decider import Addressed
     from catactl.domain.file import UploadPart
 
-    command = UploadPart(number, parse_size(size), sha256.lower())
+    part_number = parse_part_number(number)
+    command = UploadPart(part_number, parse_size(size), sha256.lower())
 
     def resolve(conn: Any, org_id: UUID) -> Addressed:
         return Addressed(directory.resolve_file(conn, org_id, file), command)
 
     def present(outcome: Any) -> dict[str, Any]:
         return resources.part(
-            outcome.org_id, outcome.stream_id, number, outcome.state, outcome.version
+            outcome.org_id, outcome.stream_id, part_number, outcome.state, outcome.version
         )
 
     run.output.show(run.write(org, resolve, present), PART)

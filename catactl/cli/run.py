@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from catactl.handler import Handler, Intent, Outcome
 
 MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
-_MAX_KEY_BYTES = 256
-_MAX_TEXT_BYTES = 4_096
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,6 @@ class Run:
 
     def intent(self, org_ref: str, *, key_suffix: str = "") -> "Intent":
         """Who, why and how, from the options. `key_suffix` tells apart several writes of one command."""
-        from catactl.domain.names import check_text
         from catactl.handler import Intent
 
         given = self.common
@@ -141,11 +138,9 @@ class Run:
         if key is not None:
             if not key:
                 raise InvalidValue("the idempotency key is empty")
-            key = check_text("idempotency key", key, _MAX_KEY_BYTES) + key_suffix
-        if given.reason is not None:
-            check_text("reason", given.reason, _MAX_TEXT_BYTES)
+            key += key_suffix
         return Intent(
-            actor=check_text("actor", self.settings.actor.value, _MAX_TEXT_BYTES),
+            actor=self.settings.actor.value,
             reason=given.reason,
             expected_version=given.expected_version,
             dry_run=given.dry_run,

@@ -1,7 +1,7 @@
 """A file: a name, its parts, whether it is finished, and which job configurations read it."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, assert_never
@@ -90,7 +90,7 @@ class File:
     created_at: datetime
     completed: bool = False
     deleted: bool = False
-    parts: Parts = Parts()
+    parts: Parts = field(default_factory=Parts)
     linked_by: frozenset[UUID] = frozenset()
 
     @property
@@ -251,8 +251,8 @@ def _delete(state: File) -> FileDeleted:
     if state.linked_by:
         jobs = ", ".join(sorted(map(str, state.linked_by)))
         raise InUse(
-            f"file {state.name!r} is an input of {len(state.linked_by)} job configurations: {jobs}",
-            "update or delete them first",
+            f"file {state.name!r} is in use as an input of job configuration {jobs}",
+            "let the job name other inputs, or delete it, first",
         )
     return FileDeleted(state.parts.size_bytes, state.parts.count)
 

@@ -23,7 +23,7 @@ def looks_like_id(text: str) -> bool:
 
 def check_text(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     """Return the text if it can be stored, hashed and shown; raise `InvalidValue` otherwise."""
-    for character in text:
+    for character in "" if text.isprintable() else text:
         if unicodedata.category(character) in _UNPRINTABLE or character in _BIDI_CONTROLS:
             raise InvalidValue(f"{what} holds the control character U+{ord(character):04X}")
     length_bytes = len(text.encode())

@@ -84,6 +84,15 @@ class Parts:
         return None
 
 
+def parse_part_number(text: str) -> int:
+    """Return the number that the text spells; raise `InvalidValue`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidValue(
+            f"not a part number: {text[:32]!r}", f"a whole number from 1 to {MAX_PART_NUMBER:,}"
+        )
+    return check_part_number(int(text))
+
+
 def check_part_number(number: int) -> int:
     if not 1 <= number <= MAX_PART_NUMBER:
         raise InvalidValue(f"part number {number} is not between 1 and {MAX_PART_NUMBER:,}")

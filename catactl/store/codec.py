@@ -98,6 +98,18 @@ def load_document(text: str) -> Any:
     return json.loads(text)
 
 
+def load_strictly(text: str) -> Any:
+    """The same, but raise `ValueError` where a key stands twice: readers differ in which they see."""
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(pairs)
+        if len(document) != len(pairs):
+            raise ValueError("a key stands twice")
+        return document
+
+    return json.loads(text, object_pairs_hook=no_duplicates)
+
+
 def dump_object(value: object) -> Payload:
     """Return a dataclass of the domain as a JSON object; stores and results use it for documents."""
     return _dump(value)

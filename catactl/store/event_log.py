@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from catactl.domain.decider import Event
 from catactl.errors import VersionConflict
@@ -80,11 +80,11 @@ _LOCK = (
     .where(logs.c.org_id == bindparam("of_org"))
     .with_for_update()
 )
+_LOCK_ID = select(func.pg_advisory_xact_lock(bindparam("of_org", type_=BigInteger)))
 _AFTER = (
     select(*_COLUMNS)
     .where(events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
     .order_by(events.c.position)
-    .limit(_PAGE)
 )
 _LATER = (
     select(*(events.c[name] for name in Later._fields))
@@ -126,22 +126,32 @@ def lock(conn: Connection, org_id: UUID, after: int | None = None) -> tuple[Head
     if after is not None:
         queries.append((_LATER, {"of_org": org_id, "after": after}))
     rows, *later = fetch(conn, *queries)
+    if not rows and conn.dialect.name == "postgresql":
+        # There is no row yet to lock: creations of one organization queue up on its id instead.
+        conn.execute(_LOCK_ID, {"of_org": int.from_bytes(org_id.bytes[:8], signed=True)})
+        rows = fetch(conn, queries[0])[0]
     head = Head(*rows[0]) if rows else EMPTY
     return head, [Later(*row) for row in later[0]] if later else []
 
 
 def read_after(
-    conn: Connection, org_id: UUID, after: int = 0, stream_id: UUID | None = None
+    conn: Connection,
+    org_id: UUID,
+    after: int = 0,
+    stream_id: UUID | None = None,
+    page: int = _PAGE,
 ) -> Iterator[Recorded]:
     """Yield an organization's events past a position, in order, a page at a time."""
-    query = _AFTER if stream_id is None else _AFTER.where(events.c.stream_id == stream_id)
+    query = _AFTER.limit(page)
+    if stream_id is not None:
+        query = query.where(events.c.stream_id == stream_id)
     while True:
-        page = conn.execute(query, {"of_org": org_id, "after": after}).all()
-        for row in page:
+        rows = conn.execute(query, {"of_org": org_id, "after": after}).all()
+        for row in rows:
             yield Recorded(*row)
-        if len(page) < _PAGE:
+        if len(rows) < page:
             return
-        after = page[-1].position
+        after = rows[-1].position
 
 
 def read_stream(
@@ -245,7 +255,18 @@ def verify(conn: Connection, org_id: UUID) -> tuple[int, Break | None]:
     ).one_or_none()
     head = Head(*row) if row is not None else EMPTY
     position, previous, versions = 0, GENESIS_HASH, dict[UUID, int]()
-    for recorded in read_after(conn, org_id):
+    one_by_one = False
+    rows = read_after(conn, org_id)
+    while True:
+        try:
+            recorded = next(rows)
+        except StopIteration:
+            break
+        except (ValueError, TypeError) as error:
+            if one_by_one:
+                return position, Break(position + 1, f"changed: it cannot be read ({error})")
+            rows, one_by_one = read_after(conn, org_id, position, page=1), True
+            continue
         problem = _problem(previous, position, versions.get(recorded.stream_id, 0), recorded)
         if problem is not None:
             return position, Break(min(position + 1, recorded.position), problem)
@@ -265,7 +286,10 @@ def _problem(previous: bytes, position: int, version: int, recorded: Recorded) -
         return "missing, or out of place"
     if recorded.version != version + 1:
         return f"version {recorded.version} of its stream follows version {version}"
-    payload = codec.canonical(codec.load_document(recorded.payload))
+    try:
+        payload = codec.canonical(codec.load_strictly(recorded.payload))
+    except ValueError as error:
+        return f"changed: its payload cannot be read ({error})"
     if chain_hash(previous, recorded._replace(payload=payload)) != recorded.hash:
         return "changed: its hash does not match its content and the events before it"
     return None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import pq
+from psycopg.abc import Transformer as AdaptTransformer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGconn, PGresult
@@ -23,10 +24,10 @@ from catactl.store.wire import Guarded, Row
 
 # From its third use on a connection a statement is prepared: one-shot commands prepare nothing.
 _PREPARE_AFTER_USES = 2
-_USES = "catactl.pipeline.uses"
+_PREPARED = "catactl.pipeline.prepared"
 # What the server says to BEGIN, SET and COMMIT, and to a preparation.
 _UNASKED = frozenset({b"BEGIN", b"SET", b"COMMIT", b"", None})
-_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")
+_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DIVISION_BY_ZERO = "22012"
 
 
@@ -38,7 +39,7 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
     """
     driver: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     pgconn = driver.pgconn
-    uses: dict[Executable, int] = conn.info.setdefault(_USES, {})
+    prepared: _Prepared = conn.info.setdefault(_PREPARED, _Prepared())
     transformer = Transformer(driver)
     try:
         pgconn.enter_pipeline_mode()
@@ -48,7 +49,7 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
             pgconn.send_query_params(b"BEGIN", None)
             pgconn.send_query_params(b"SET LOCAL lock_timeout = %d" % lock_timeout_ms, None)
         for query in queries:
-            _send(pgconn, transformer, uses, query)
+            _send(pgconn, transformer, prepared, query)
         if commits:
             pgconn.send_query_params(b"COMMIT", None)
         pgconn.pipeline_sync()
@@ -56,10 +57,9 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
         pgconn.exit_pipeline_mode()
     except BaseException:
         # Interrupted half-way: whatever is still under way must neither go on nor be read as ours.
-        conn.invalidate()
-        if not driver.closed:
+        if pgconn.status == pq.ConnStatus.OK:
             driver.cancel_safe(timeout=1.0)
-            driver.close()
+        conn.invalidate()
         raise
     answers: list[list[Row]] = []
     for result in results:
@@ -67,6 +67,7 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
             transformer.set_pgresult(result)
             answers.append(transformer.load_rows(0, result.ntuples, tuple))
         elif result.status == pq.ExecStatus.FATAL_ERROR:
+            prepared.forget()
             error = error_from_result(result, encoding=driver.info.encoding)
             otherwise = queries[len(answers)].otherwise if len(answers) < len(queries) else None
             if otherwise is not None and error.sqlstate == _DIVISION_BY_ZERO:
@@ -75,6 +76,26 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
         elif result.command_status not in _UNASKED:
             answers.append([])
     return answers
+
+
+class _Prepared:
+    """What a connection has prepared, and how often it used what it has not."""
+
+    def __init__(self) -> None:
+        self.names: dict[Executable, bytes] = {}
+        self.uses: dict[Executable, int] = {}
+        self._next = 0
+
+    def new_name(self) -> bytes:
+        self._next += 1
+        return b"catactl_%d" % self._next
+
+    def forget(self) -> None:
+        """After an error it is not known which of a trip's preparations were reached: start over,
+        under new names.
+        """
+        self.names.clear()
+        self.uses.clear()
 
 
 class _Compiled(NamedTuple):
@@ -99,7 +120,7 @@ def _compile(statement: Executable, guarded: bool) -> _Compiled:
 
 
 def _send(
-    pgconn: PGconn, transformer: Transformer, uses: dict[Executable, int], query: Guarded
+    pgconn: PGconn, transformer: AdaptTransformer, prepared: _Prepared, query: Guarded
 ) -> None:
     statement, parameters, otherwise = query
     compiled = _compile(statement, otherwise is not None)
@@ -109,13 +130,14 @@ def _send(
     values = transformer.dump_sequence(
         [parameters[name] for name in compiled.names], compiled.formats
     )
-    used = uses.get(statement, 0)
-    uses[statement] = used + 1
-    if used < _PREPARE_AFTER_USES:
-        pgconn.send_query_params(compiled.text, values)
-        return
-    name = b"catactl_%d" % id(statement)
-    if used == _PREPARE_AFTER_USES:
+    name = prepared.names.get(statement)
+    if name is None:
+        used = prepared.uses.get(statement, 0)
+        prepared.uses[statement] = used + 1
+        if used < _PREPARE_AFTER_USES:
+            pgconn.send_query_params(compiled.text, values)
+            return
+        name = prepared.names[statement] = prepared.new_name()
         pgconn.send_prepare(name, compiled.text)
     pgconn.send_query_prepared(name, values)
 

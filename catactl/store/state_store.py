@@ -207,12 +207,15 @@ class FileStore:
         row = executor.execute(_FILE, key).one_or_none()
         if row is None:
             return None
+        parts = Parts.of(Part(*part) for part in executor.execute(_FILE_PARTS, key))
+        if (parts.count, parts.size_bytes) != (row.part_count, row.size_bytes):
+            return None  # half of it is lost: the events have it whole
         state = File(
             name=row.name,
             created_at=row.created_at,
             completed=row.completed,
             deleted=row.deleted,
-            parts=Parts.of(Part(*part) for part in executor.execute(_FILE_PARTS, key)),
+            parts=parts,
             linked_by=frozenset(map(UUID, codec.load_document(row.linked_by))),
         )
         return Stored(state, row.version)

@@ -259,7 +259,7 @@ def test_a_file_is_unlinked_from_a_job_it_is_linked_to() -> None:
 
 def test_an_input_of_a_job_is_not_deleted() -> None:
     linked = given(CREATED, FileLinked(JOB_1), FileLinked(JOB_2))
-    linked.when(DeleteFile()).then_refused(InUse, f"2 job configurations: {JOB_1}, {JOB_2}")
+    linked.when(DeleteFile()).then_refused(InUse, f"input of job configuration {JOB_1}, {JOB_2}")
 
 
 def test_what_is_no_input_any_more_is_deleted() -> None:

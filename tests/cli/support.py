@@ -1,0 +1,160 @@
+"""Running the program: in this process for speed, or as a process of its own."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import URL, Engine
+
+from catactl.cli import main as program
+from catactl.store import engine as engines
+from tests.support import BYTES_1, ROOT
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.splitlines()
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object, which is all there is on stderr."""
+        document = json.loads(self.stderr)
+        assert set(document) == {"error"}
+        error: dict[str, Any] = document["error"]
+        assert set(error) == {"code", "exit", "message", "hint", "retryable"}
+        assert error["exit"] == self.code
+        return error
+
+
+class _Input(io.TextIOWrapper):
+    """Standard input that is no terminal."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(io.BytesIO(text.encode()), encoding="utf-8")
+
+
+def _output() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="")
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    raw = stream.buffer
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode()
+
+
+def run_in_process(*arguments: str, stdin: str = "") -> Result:
+    """Run `main` here; put back streams and signals, and close whatever it opened."""
+    stdout, stderr = _output(), _output()
+    opened: list[Engine] = []
+    open_engine = engines.open_engine
+
+    def remembering(url: URL, **options: Any) -> Engine:
+        opened.append(open_engine(url, **options))
+        return opened[-1]
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with (
+            mock.patch.object(engines, "open_engine", remembering),
+            mock.patch.object(sys, "stdout", stdout),
+            mock.patch.object(sys, "stderr", stderr),
+            mock.patch.object(sys, "stdin", _Input(stdin)),
+        ):
+            try:
+                program.main(list(arguments))
+            except SystemExit as end:
+                code = end.code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for engine in opened:
+            engine.dispose()
+    assert isinstance(code, int)
+    return Result(code, _written(stdout), _written(stderr))
+
+
+def run_process(*arguments: str, stdin: str = "") -> Result:
+    """Run `python -m catactl` with the environment as it is now."""
+    done = subprocess.run(
+        [sys.executable, "-m", "catactl", *arguments],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+class Cli:
+    """Runs commands; the environment says on which database."""
+
+    def __call__(self, *arguments: object, stdin: str = "") -> Result:
+        return run_in_process(*map(str, arguments), stdin=stdin)
+
+    def ok(self, *arguments: object, stdin: str = "") -> Any:
+        """Run with --json, which must succeed; return what it printed."""
+        result = self(*arguments, "--json", stdin=stdin)
+        assert result.code == 0, result
+        return result.json
+
+    def fails(self, code: int, *arguments: object, stdin: str = "") -> dict[str, Any]:
+        """Run with --json, which must fail so and print nothing but the error; return that."""
+        result = self(*arguments, "--json", stdin=stdin)
+        assert result.code == code, result
+        assert result.stdout == ""
+        error = result.error
+        assert error["message"][:1].islower() or not error["message"][:1].isalpha()
+        assert not error["message"].endswith(".")
+        return error
+
+    def events(self, org: str = "acme") -> list[str]:
+        return [event["type"] for event in self.ok("event", "list", org)]
+
+    # --- setting up -------------------------------------------------------------------------------
+
+    def has_file(self, org: str = "acme", name: str = "data.bin", *sizes: int) -> None:
+        """An organization, unless it is there, with a file that has parts of the sizes."""
+        self.ok("org", "create", org, "--if-not-exists")
+        self.ok("file", "create", org, name)
+        for number, size_bytes in enumerate(sizes, start=1):
+            self.record(number, size_bytes, org, name)
+
+    def record(
+        self, number: object, size: object, org: str = "acme", name: str = "data.bin"
+    ) -> Any:
+        return self.ok(*record(number, size, org, name))
+
+
+def record(
+    number: object, size: object, org: str = "acme", name: str = "data.bin", sha256: str = BYTES_1
+) -> list[str]:
+    """The arguments that record a part."""
+    return ["part", "record", org, name, str(number), f"--size={size}", f"--sha256={sha256}"]
+
+
+def leaves_of(first: str) -> list[tuple[str, ...]]:
+    """The paths of the commands that begin with this noun, or are this verb."""
+    if first in program.VERBS:
+        return [(first,)]
+    group: Any = program.root().get_command(None, first)
+    return [(first, verb) for verb in group.list_commands(None)]

@@ -1,0 +1,220 @@
+"""Databases that cannot be used: unreachable, locked, empty, foreign, newer, read-only."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, text
+
+from tests.cli.support import Cli, run_process
+from tests.support import ROOT, tampering
+
+_NOBODY_LISTENS = "postgresql://admin:s3cr3t@127.0.0.1:1/catacloud"
+
+
+def url_text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def test_a_server_that_cannot_be_reached_exits_69(stranger: Cli) -> None:
+    error = stranger.fails(69, "org", "list", "--database-url", _NOBODY_LISTENS)
+    assert error["code"] == "database_unreachable"
+    assert error["retryable"] is True
+
+
+def test_a_locked_sqlite_is_not_waited_for(sqlite_cli: Cli, sqlite_url: URL) -> None:
+    assert sqlite_url.database is not None
+    holder = sqlite3.connect(sqlite_url.database, isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        error = sqlite_cli.fails(75, "org", "create", "acme", "--lock-timeout", "0")
+        assert (error["code"], error["retryable"]) == ("busy", True)
+        assert sqlite_cli.ok("org", "list") == []  # readers do not wait
+    finally:
+        holder.close()
+
+
+def test_a_locked_organization_is_not_waited_for(
+    home: Path, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATACTL_DATABASE_URL", url_text(postgresql_url))
+    cli = Cli()
+    cli.ok("org", "create", "acme")
+    cli.ok("org", "create", "other")
+    with tampering(postgresql_url) as holder:
+        holder.execute(
+            text(
+                "SELECT 1 FROM logs JOIN organization_names USING (org_id)"
+                " WHERE name = 'acme' FOR UPDATE OF logs"
+            )
+        )
+        error = cli.fails(75, "org", "suspend", "acme", "--lock-timeout", "0")
+        assert (error["code"], error["retryable"]) == ("busy", True)
+        assert cli.ok("org", "suspend", "other", "--lock-timeout", "0")["status"] == "suspended"
+
+
+@pytest.mark.parametrize("command", [["org", "list"], ["org", "create", "x"], ["usage", "check"]])
+def test_an_empty_postgresql_is_not_migrated_but_told_of(
+    command: list[str], stranger: Cli, empty_postgresql_url: URL
+) -> None:
+    where = ["--database-url", url_text(empty_postgresql_url)]
+    error = stranger.fails(78, *command, *where)
+    assert error["code"] == "schema_mismatch"
+    assert "catactl db upgrade" in error["hint"]
+
+
+def test_upgrading_makes_an_empty_postgresql_usable(
+    stranger: Cli, empty_postgresql_url: URL
+) -> None:
+    where = ["--database-url", url_text(empty_postgresql_url)]
+    assert stranger.ok("db", "current", *where)["revision"] is None
+    assert stranger("db", "check", *where).code == 78
+    for _ in range(2):
+        upgraded = stranger.ok("db", "upgrade", *where)
+        assert upgraded["revision"] == upgraded["head"]
+    assert stranger.ok("db", "check", *where)["ok"] is True
+    assert stranger.ok("org", "list", *where) == []
+
+
+def test_tables_of_somebody_else_are_left_alone(stranger: Cli, empty_postgresql_url: URL) -> None:
+    with tampering(empty_postgresql_url) as conn:
+        conn.execute(text("CREATE TABLE customers (id INTEGER)"))
+    where = ["--database-url", url_text(empty_postgresql_url)]
+    for command in (["org", "list"], ["db", "upgrade"], ["db", "check"]):
+        error = stranger.fails(78, *command, *where)
+        assert "not catactl's" in error["message"]
+
+
+def test_tables_of_somebody_else_in_sqlite_are_left_alone(stranger: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    theirs = sqlite3.connect(path)
+    theirs.execute("CREATE TABLE customers (id INTEGER)")
+    theirs.commit()
+    theirs.close()
+    for command in (["org", "list"], ["org", "create", "x"], ["db", "upgrade"]):
+        stranger.fails(78, *command, "--database-url", f"sqlite:///{path}")
+    theirs = sqlite3.connect(path)
+    tables = theirs.execute("SELECT name FROM sqlite_master").fetchall()
+    theirs.close()
+    assert tables == [("customers",)]
+
+
+def test_a_schema_of_a_newer_version_is_refused(cli: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for command in (["org", "list"], ["org", "create", "x"], ["db", "upgrade"], ["db", "check"]):
+        error = cli.fails(78, *command)
+        assert "'9999'" in error["message"]
+        assert "newer" in error["hint"]
+
+
+def test_a_file_that_is_no_database_is_refused(stranger: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to look like one\n" * 50)
+    stranger.fails(78, "org", "list", "--database-url", f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://root@host/db", "oracle+nope://x/y"])
+def test_a_url_of_another_kind_exits_78(url: str, stranger: Cli) -> None:
+    stranger.fails(78, "org", "list", "--database-url", url)
+
+
+def test_a_read_only_sqlite_can_be_read_and_not_written(sqlite_cli: Cli, sqlite_url: URL) -> None:
+    sqlite_cli.ok("org", "create", "acme")
+    where = ["--database-url", f"sqlite:///file:{sqlite_url.database}?mode=ro&uri=true"]
+    assert [row["name"] for row in sqlite_cli.ok("org", "list", *where)] == ["acme"]
+    error = sqlite_cli.fails(77, "org", "create", "other", *where)
+    assert (error["code"], error["retryable"]) == ("permission_denied", False)
+
+
+def test_a_role_that_may_only_read_exits_77_on_postgresql(
+    stranger: Cli, postgresql_url: URL
+) -> None:
+    read_only = postgresql_url.update_query_dict({"options": "-c default_transaction_read_only=on"})
+    where = ["--database-url", url_text(read_only)]
+    assert stranger.ok("org", "list", *where) == []
+    assert stranger.fails(77, "org", "create", "x", *where)["code"] == "permission_denied"
+
+
+def test_a_folder_that_does_not_exist_exits_77(stranger: Cli, tmp_path: Path) -> None:
+    where = f"sqlite:///{tmp_path}/no/such/folder/x.db"
+    stranger.fails(77, "org", "list", "--database-url", where)
+
+
+def test_a_postgresql_database_that_does_not_exist_exits_78(
+    stranger: Cli, postgresql_url: URL
+) -> None:
+    where = ["--database-url", url_text(postgresql_url.set(database="no_such_database"))]
+    assert "catactl db upgrade" in stranger.fails(78, "org", "list", *where)["hint"]
+
+
+def test_the_default_database_is_made_at_first_use_for_its_owner_alone(
+    stranger: Cli, home: Path
+) -> None:
+    assert stranger.ok("org", "list") == []
+    path = home / "data" / "catactl" / "catactl.db"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_who_stops_reading_is_no_error(sqlite_cli: Cli) -> None:
+    sqlite_cli.has_file()
+    script = f'"{sys.executable}" -m catactl event list acme | head -n 0; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+# --- passwords ------------------------------------------------------------------------------------
+
+_URLS_WITH_A_PASSWORD = [
+    _NOBODY_LISTENS,
+    "postgres://admin:s3cr3t@127.0.0.1:1/catacloud?application_name=x",
+    "postgresql://127.0.0.1:1/catacloud?user=admin&password=s3cr3t",
+    "postgresql+psycopg://admin:s3cr3t%40x@127.0.0.1:1/catacloud",
+    "mysql://admin:s3cr3t@127.0.0.1/catacloud",
+    "postgresql://admin:s3cr3t@127.0.0.1:notaport/catacloud",
+    "postgresql:/admin:s3cr3t@",
+]
+
+
+@pytest.mark.parametrize("url", _URLS_WITH_A_PASSWORD)
+def test_a_password_in_the_url_is_never_printed(
+    url: str, stranger: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in (["org", "list"], ["org", "create", "x"], ["db", "check"], ["db", "upgrade"]):
+        for more in ([], ["--json"], ["--verbose"]):
+            result = stranger(*command, "--database-url", url, *more)
+            assert result.code in {69, 77, 78}
+            assert "s3cr3t" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("url", _URLS_WITH_A_PASSWORD[:5])
+@pytest.mark.parametrize("format_", ["table", "json", "csv", "tsv"])
+def test_config_show_masks_the_password(url: str, format_: str, stranger: Cli) -> None:
+    result = stranger("config", "show", "--database-url", url, "-o", format_)
+    assert result.code == 0
+    assert "s3cr3t" not in result.stdout + result.stderr
+    assert "***" in result.stdout
+
+
+def test_the_whole_of_a_password_with_an_at_sign_is_masked(stranger: Cli) -> None:
+    url = "postgresql://admin:one@two@127.0.0.1:1/catacloud"
+    result = stranger("config", "show", "--database-url", url)
+    assert "two" not in result.stdout
+
+
+def test_a_url_that_went_astray_is_not_repeated_with_its_password(sqlite_cli: Cli) -> None:
+    for more in ([], ["--json"]):
+        result = sqlite_cli("org", "list", _NOBODY_LISTENS, *more)
+        assert result.code == 2
+        assert "s3cr3t" not in result.stderr
+
+
+def test_a_process_of_its_own_keeps_the_password_as_well(stranger: Cli) -> None:
+    result = run_process("org", "list", "--database-url", _NOBODY_LISTENS, "--verbose")
+    assert result.code == 69
+    assert "s3cr3t" not in result.stdout + result.stderr

@@ -1,0 +1,146 @@
+"""The command tree: what holds for every command."""
+
+import re
+
+import pytest
+
+from catactl.cli import main as program
+from catactl.cli.exits import EXIT_CODES, exit_code
+from catactl.errors import CatactlError
+from tests.cli.support import Cli, leaves_of, run_process
+from tests.support import ROOT
+
+_EVERY = ("--json", "--output", "--quiet", "--verbose", "--no-color", "--lock-timeout")
+_WRITES = ("--dry-run", "--idempotency-key", "--actor", "--reason")
+_WRITING = {
+    "org": {"create", "rename", "suspend", "resume", "delete"},
+    "quota": {"set", "clear"},
+    "user": {"add", "update", "disable", "enable", "remove"},
+    "job": {"create", "update", "enable", "disable", "delete"},
+    "file": {"create", "complete", "delete", "restore"},
+    "part": {"record"},
+    "usage": {"recompute"},
+    "projection": {"rebuild"},
+}
+_ON_ONE_STREAM = {
+    "org": {"rename", "suspend", "resume", "delete"},
+    "quota": {"set", "clear"},
+    "job": {"create", "update", "enable", "disable", "delete"},
+    "file": {"create", "complete", "delete", "restore"},
+    "part": {"record"},
+}
+every_first_word = pytest.mark.parametrize("first", [*program.NOUNS, *program.VERBS])
+
+
+@every_first_word
+def test_every_command_has_help_with_an_example_and_every_common_option(
+    first: str, stranger: Cli
+) -> None:
+    for path in leaves_of(first):
+        result = stranger(*path, "--help")
+        assert (result.code, result.stderr) == (0, ""), path
+        assert f"Example: catactl {' '.join(path)}" in result.stdout
+        for option in (*_EVERY, "--database-url", "--profile"):
+            assert re.search(rf"{option}\b", result.stdout), f"{path} lacks {option}"
+
+
+@pytest.mark.parametrize("noun", _WRITING)
+def test_every_write_takes_the_options_of_writes(noun: str, stranger: Cli) -> None:
+    for verb in _WRITING[noun]:
+        text = stranger(noun, verb, "--help").stdout
+        options = _WRITES + (("--expected-version",) * (verb in _ON_ONE_STREAM.get(noun, ())))
+        for option in options:
+            assert re.search(rf"{option}\b", text), f"{noun} {verb} lacks {option}"
+
+
+@every_first_word
+def test_every_command_stands_in_the_readme(first: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    missing = [path for path in leaves_of(first) if f"catactl {' '.join(path)}" not in readme]
+    assert missing == []
+
+
+@every_first_word
+def test_every_first_word_has_a_line_in_the_help(first: str, stranger: Cli) -> None:
+    text = stranger("--help").stdout
+    assert re.search(rf"^ +{first} +\S", text, re.MULTILINE)
+
+
+def test_nothing_but_the_name_prints_help_and_is_an_error(stranger: Cli) -> None:
+    for arguments in ((), ("org",)):
+        result = stranger(*arguments)
+        assert (result.code, result.stdout) == (2, "")
+        assert "Usage: catactl" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ogr"], "no such command 'ogr'"),
+        (["org", "creat"], "no such command 'creat'"),
+        (["org", "show"], "missing argument"),
+        (["org", "list", "--no-such-option"], "no such option"),
+        (["event", "list", "acme", "--limit", "many"], "many"),
+        (["event", "list", "acme", "--limit", "0"], "0"),
+        (["org", "list", "--lock-timeout", "-1"], "-1"),
+        (["org", "list", "--lock-timeout", "nan"], "nan"),
+        (["org", "list", "--lock-timeout", "inf"], "inf"),
+    ],
+)
+def test_what_cannot_be_parsed_exits_2(arguments: list[str], message: str, sqlite_cli: Cli) -> None:
+    error = sqlite_cli.fails(2, *arguments)
+    assert message in error["message"]
+    assert error["retryable"] is False
+
+
+def test_without_json_an_error_is_a_line_and_a_hint(sqlite_cli: Cli) -> None:
+    sqlite_cli.ok("org", "create", "acme")
+    result = sqlite_cli("org", "show", "acm")
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr == ("catactl: error: no organization 'acm'\nhint: did you mean 'acme'?\n")
+
+
+def test_an_unknown_output_format_is_refused(sqlite_cli: Cli) -> None:
+    result = sqlite_cli("org", "list", "-o", "xml")
+    assert (result.code, result.stdout) == (2, "")
+    assert "json" in result.stderr
+
+
+def test_every_error_has_an_exit_code_of_its_own() -> None:
+    pending, seen = [CatactlError], set()
+    while pending:
+        cls = pending.pop()
+        pending += cls.__subclasses__()
+        if cls is not CatactlError and cls.__module__ == "catactl.errors":
+            seen.add(exit_code(cls("x")))
+    assert seen == {code for _, code in EXIT_CODES}
+    assert seen == {2, 3, 4, 5, 6, 7, 8, 69, 75, 77, 78}
+
+
+def test_a_process_of_its_own_prints_and_exits_alike(sqlite_cli: Cli) -> None:
+    created = run_process("org", "create", "acme", "--json")
+    assert (created.code, created.stderr) == (0, "")
+    shown = run_process("org", "show", "acme", "--json")
+    assert shown.json.items() <= created.json.items()
+    unknown = run_process("org", "show", "amce", "--json")
+    assert (unknown.code, unknown.stdout, unknown.error["code"]) == (3, "", "not_found")
+    piped = run_process(
+        "job", "create", "acme", "nightly", "--from", "-", "--json", stdin='{"image": "x"}'
+    )
+    assert piped.json["image"] == "x"
+
+
+def test_a_bug_is_told_in_a_line_with_the_trace_elsewhere(
+    sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("postgresql://me:s3cr3t@host/db")
+
+    monkeypatch.setattr("catactl.resources.list_organizations", breaks)
+    error = sqlite_cli.fails(1, "org", "list")
+    assert error["code"] == "bug"
+    path = error["hint"].rpartition(" ")[2]
+    with open(path) as trace:
+        text = trace.read()
+    assert "ZeroDivisionError" in text
+    assert "s3cr3t" not in text
