@@ -135,16 +135,13 @@ class Handler:
         """Run one command and return what `present` makes of its outcome.
 
         A bare command goes to the organization itself. A callable is asked under the lock for the
-        command and its stream, so that names are looked up where nobody can change them. Raises what
-        the domain refuses with, `Conflict`s, and `Busy` once the bounded retries are used up; in
-        every such case nothing was written.
+        command and its stream, so that names are looked up where nobody can change them. Raises
+        what the domain refuses with, `Conflict`s, and `Busy` once the bounded retries are used up;
+        in every such case nothing was written.
         """
 
         def work(conn: Connection, head: Head, unit: "UnitOfWork") -> Result:
-            if isinstance(command, Command):
-                target = Addressed(org_id, command)
-            else:
-                target = command(conn)
+            target = Addressed(org_id, command) if isinstance(command, Command) else command(conn)
             return present(unit.run(target))
 
         return self._transact(org_id, intent, work)
@@ -170,7 +167,8 @@ class Handler:
         intent: Intent,
         inspect: Callable[[Connection], Command | None],
     ) -> None:
-        """Let `inspect` look at, and rebuild, stored rows under the lock; run the command it returns.
+        """Let `inspect` look at, and rebuild, stored rows under the lock; run the command it
+        returns.
 
         With a dry run everything is rolled back, what was rebuilt as well.
         """
@@ -190,7 +188,8 @@ class Handler:
         intent: Intent,
         work: Callable[[Connection, Head, "UnitOfWork"], Result],
     ) -> Result:
-        """Try again, after a growing pause with jitter, while the database says so and time is left.
+        """Try again, after a growing pause with jitter, while the database says so and time is
+        left.
 
         A lock that could not be had has used up the time by itself, and with it the retries.
         """
@@ -404,9 +403,10 @@ class UnitOfWork:
         events: list[Event] = aggregate.decider.decide(before, command)
         for event in events:
             entry.state = aggregate.decider.evolve(entry.state, event)
-        if events and entry.state.live_name is not None:
-            if before is None or before.live_name != entry.state.live_name:
-                self._check_name_free(aggregate, addressed.stream_id, entry.state.live_name)
+        name_before = before.live_name if before is not None else None
+        name = entry.state.live_name if events else name_before
+        if name not in {None, name_before}:
+            self._check_name_free(aggregate, addressed.stream_id, name)
         return events
 
     def _record(
@@ -478,7 +478,9 @@ class UnitOfWork:
         return _Entry(aggregate, stored if trusted else None, state, version, trusted)
 
     def _check_name_free(self, aggregate: Aggregate, stream_id: UUID, name: str) -> None:
-        """Names are unique among what is live; organizations' in all, others in their organization."""
+        """Names are unique among what is live; organizations' in all, others in their
+        organization.
+        """
         if aggregate is ORGANIZATION:
             holder = directory.find_organization(self._conn, name)
         else:

@@ -1,4 +1,6 @@
-"""Rebuilding views from the events, an organization at a time under its lock: writers elsewhere go on."""
+"""Rebuilding views from the events, an organization at a time under its lock: writers elsewhere go
+on.
+"""
 
 from itertools import islice
 from uuid import UUID
@@ -12,7 +14,8 @@ _EVENTS_AT_ONCE = 1_000
 
 
 def rebuild_view(conn: Connection, view: View, org_id: UUID) -> int:
-    """Replace the organization's rows by what its events add up to; return how many events those are.
+    """Replace the organization's rows by what its events add up to; return how many events those
+    are.
 
     The rows come out byte for byte as inline application leaves them. Call it with the log locked.
     """

@@ -1,6 +1,7 @@
 """Resources as users see them: the fields of the contract with scripts, from states and from rows.
 
-Fields are added, never renamed. Sizes are integers of bytes, ids and times strings, unlimited is null.
+Fields are added, never renamed. Sizes are integers of bytes, ids and times strings, unlimited is
+null.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select
 from sqlalchemy.sql.base import Executable
 
 from catactl.store import codec
@@ -42,11 +43,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def from_row(row: Mapping[str, Any]) -> Resource:
+def from_row(row: RowMapping) -> Resource:
     return {name: plain(value) for name, value in row.items()}
 
 
-def stream(conn: Connection, query: Executable) -> Iterator[Mapping[str, Any]]:
+def stream(conn: Connection, query: Executable) -> Iterator[RowMapping]:
     """Yield a query's rows without holding them all."""
     result = conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
     yield from result.mappings()
@@ -123,7 +124,7 @@ def part(org_id: UUID, file_id: UUID, number: int, state: "File", version: int) 
     }
 
 
-def _file_from_row(row: Mapping[str, Any]) -> Resource:
+def _file_from_row(row: RowMapping) -> Resource:
     status = "deleted" if row["deleted"] else "complete" if row["completed"] else "uploading"
     return {
         "org_id": plain(row["org_id"]),
@@ -175,13 +176,28 @@ def job_spec(spec: "JobSpec") -> Resource:
     return codec.dump_object(spec)
 
 
-def _job_from_row(row: Mapping[str, Any]) -> Resource:
+# JSON in a database keeps no order: this is the one that `job_spec` has.
+_SPEC_FIELDS = (
+    "name",
+    "image",
+    "command",
+    "env",
+    "cpu_millis",
+    "memory_bytes",
+    "timeout_seconds",
+    "schedule",
+    "inputs",
+)
+
+
+def _job_from_row(row: RowMapping) -> Resource:
+    spec = codec.load_document(row["spec"])
     status = "deleted" if row["deleted"] else "enabled" if row["enabled"] else "disabled"
     return {
         "org_id": plain(row["org_id"]),
         "job_id": plain(row["job_id"]),
         "status": status,
-        **codec.load_document(row["spec"]),
+        **{field: spec[field] for field in _SPEC_FIELDS},
         "created_at": plain(row["created_at"]),
         "version": row["version"],
     }
@@ -202,7 +218,7 @@ def get_job(conn: Connection, org_id: UUID, job_id: UUID) -> Resource:
 # --- users ----------------------------------------------------------------------------------------
 
 
-def user(row: Mapping[str, Any]) -> Resource:
+def user(row: Mapping[str, Any] | RowMapping) -> Resource:
     return {
         "org_id": plain(row["org_id"]),
         "user_id": plain(row["user_id"]),

@@ -1,4 +1,5 @@
-"""Settings: a flag, else the environment, else the profile, else the configuration file, else a default.
+"""Settings: a flag, else the environment, else the profile, else the configuration file, else a
+default.
 
 The file is `config.toml` in `$XDG_CONFIG_HOME/catactl`: settings at its top, and others for each
 `[profiles.NAME]`. Only `cli` and Alembic's environment read settings.
@@ -9,7 +10,7 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ def load_settings(
     path = config_path(environ)
     document = _read(path)
     profile = _first(_flag(flags, "profile"), _variable(environ, "profile"))
-    layers = [
+    layers: list[Callable[[str], Setting | None]] = [
         lambda key: _flag(flags, key),
         lambda key: _variable(environ, key),
         lambda key: _in_profile(path, document, profile, key),

@@ -2,7 +2,8 @@
 
 Four figures are compared for each organization:
 
-- first principles: the last size of each part of each file that is not deleted, from the file events
+- first principles: the last size of each part of each file that is not deleted, from the file
+events
   alone, trusting no stored delta and no stored state;
 - the running figure that the organization's own usage events carry;
 - the organization's stored state;
@@ -111,9 +112,9 @@ def recompute(
 ) -> Iterator[Finding]:
     """Check each organization and correct those that drifted, one transaction each.
 
-    A snapshot finds the candidates, so writers wait only where something is wrong; each candidate is
-    compared again under its lock, and only that comparison is acted on. So two recomputations at once,
-    or a second one, correct nothing twice.
+    A snapshot finds the candidates, so writers wait only where something is wrong; each candidate
+    is compared again under its lock, and only that comparison is acted on. So two recomputations at
+    once, or a second one, correct nothing twice.
     """
     for finding in check(engine, org_ids):
         yield _correct(handler, finding.org_id, intent) if finding.drifted else finding

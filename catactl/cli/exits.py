@@ -8,7 +8,8 @@ USAGE = 2
 INTERRUPTED = 130
 TERMINATED = 143
 
-# The first class that an error is an instance of decides, so subclasses may stand before their bases.
+# The first class that an error is an instance of decides, so subclasses may stand before their
+# bases.
 EXIT_CODES: tuple[tuple[type[errors.CatactlError], int], ...] = (
     (errors.InvalidValue, USAGE),
     (errors.NotFound, 3),

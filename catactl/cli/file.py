@@ -96,7 +96,8 @@ def delete(
 ) -> None:
     """Delete files; their bytes are released at once. `file restore` brings a file back.
 
-    One that cannot be deleted does not keep the others. On a terminal, several are asked about first.
+    One that cannot be deleted does not keep the others. On a terminal, several are asked about
+    first.
 
     Example: catactl file delete acme reports/2025.csv
     """

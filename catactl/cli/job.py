@@ -93,7 +93,7 @@ def create(
 ) -> None:
     """Create a job configuration. Its input files cannot be deleted while it names them.
 
-    Example: catactl job create acme nightly --image python:3.12 --schedule "30 4 * * *" --input data.bin
+    Example: catactl job create acme nightly --image python:3.12 --schedule "30 4 * * *"
     """
     asked = _asked(image, command, env, cpu, memory, timeout, schedule, input_, from_)
     asked["name"] = name
@@ -171,7 +171,8 @@ def update(
     input_: Input = None,
     from_: From = None,
 ) -> None:
-    """Change the given fields; --env and --input replace all of theirs. In --from, null clears a field.
+    """Change the given fields; --env and --input replace all of theirs. In --from, null clears a
+    field.
 
     Example: catactl job update acme nightly --memory 2GiB
     """
@@ -298,7 +299,9 @@ _REQUIRED = frozenset({"image", "env", "inputs"})
 
 
 def _read_document(path: str) -> dict[str, Any]:
-    """Read a JSON object with fields of `JobSpec`; raise `InvalidValue` that names what is wrong."""
+    """Read a JSON object with fields of `JobSpec`; raise `InvalidValue` that names what is
+    wrong.
+    """
     try:
         if path == "-":
             text = sys.stdin.read(_MAX_DOCUMENT_BYTES + 1)

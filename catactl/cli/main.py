@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from types import FrameType
 from typing import Any, NoReturn
@@ -36,8 +37,9 @@ VERBS = {
     "demo": "Run the main job on real files, in a database thrown away afterwards.",
     "version": "Print the version.",
 }
-_HELP = """Administer Catacloud: organizations, users, jobs and files, with storage usage that is exact
-at every commit and that anyone can prove from the events.
+_HELP = """Administer Catacloud: organizations, users, jobs and files.
+
+Storage usage is exact at every commit, and anyone can prove it from the events.
 
 Example: catactl org create acme --quota 10GB
 """
@@ -235,10 +237,8 @@ def _report(
 
 
 def _complain(line: str) -> None:
-    try:
+    with suppress(OSError):  # nobody can be told
         print(line, file=sys.stderr, flush=True)
-    except OSError:
-        pass  # nobody can be told
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -1,4 +1,5 @@
-"""Results to stdout: rows to table, json, jsonl, csv, tsv or id. Commands never branch on the format.
+"""Results to stdout: rows to table, json, jsonl, csv, tsv or id. Commands never branch on the
+format.
 
 On a terminal a table, with sizes and times for people; anywhere else plain values, untruncated.
 Control characters in data are shown, never sent, and nothing in data is ever markup.
@@ -6,7 +7,6 @@ Control characters in data are shown, never sent, and nothing in data is ever ma
 
 import csv
 import json
-import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ def record(
     """Record a part whose content is kept elsewhere. The same again changes nothing; other content
     under the same number replaces it.
 
-    Example: catactl part record acme data.bin 1 --size 1048576 --sha256 "$(sha256sum < part1 | head -c 64)"
+    Example: catactl part record acme data.bin 1 --size 1048576 --sha256 "$DIGEST"
     """
     from catactl.domain.decider import Addressed
     from catactl.domain.file import UploadPart

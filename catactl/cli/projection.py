@@ -1,9 +1,11 @@
 """catactl projection"""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
+from uuid import UUID
 
 import typer
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from catactl.cli.leaf import leaf
 from catactl.cli.progress import progress
@@ -56,15 +58,16 @@ def rebuild(
     counts = {view.NAME: 0 for view in views}
     intent = run.intent("")
 
-    def rebuild_all(conn: Any, org_id: Any) -> None:
-        for view in views:
-            counts[view.NAME] += rebuild_view(conn, view, org_id)
+    def rebuild_in(org_id: UUID) -> Callable[[Connection], None]:
+        def inspect(conn: Connection) -> None:
+            for view in views:
+                counts[view.NAME] += rebuild_view(conn, view, org_id)
+
+        return inspect
 
     with progress(run, "rebuilding", len(org_ids)) as advance:
         for org_id in org_ids:
-            run.handler.inspect_and_handle(
-                org_id, intent, lambda conn, org_id=org_id: rebuild_all(conn, org_id)
-            )
+            run.handler.inspect_and_handle(org_id, intent, rebuild_in(org_id))
             advance(1)
     run.output.rows(
         (

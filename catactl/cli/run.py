@@ -24,7 +24,9 @@ MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Common:
-    """The options every command takes, and after them those every write takes, as they were given."""
+    """The options every command takes, and after them those every write takes, as they were
+    given.
+    """
 
     database_url: str | None = None
     database_url_file: str | None = None
@@ -44,7 +46,9 @@ class Common:
 
 
 class Run:
-    """One command under way. `request` is what an idempotency key stands for: command and arguments."""
+    """One command under way. `request` is what an idempotency key stands for: command and
+    arguments.
+    """
 
     def __init__(self, common: Common, request: Mapping[str, Any]) -> None:
         self.common = common
@@ -130,7 +134,9 @@ class Run:
         return Handler(self.engine)
 
     def intent(self, org_ref: str, *, key_suffix: str = "") -> "Intent":
-        """Who, why and how, from the options. `key_suffix` tells apart several writes of one command."""
+        """Who, why and how, from the options. `key_suffix` tells apart several writes of one
+        command.
+        """
         from catactl.handler import Intent
 
         given = self.common
@@ -197,7 +203,9 @@ class Run:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def confirm(self, question: str, flag: str = "--yes") -> None:
-        """Ask on a terminal; off it, or when declined, raise `ConfirmationRequired` naming the flag."""
+        """Ask on a terminal; off it, or when declined, raise `ConfirmationRequired` naming the
+        flag.
+        """
         if self.common.yes or self.common.dry_run:
             return
         if not self.is_interactive:

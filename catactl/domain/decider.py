@@ -1,7 +1,7 @@
 """The shape every aggregate has: `decide` says what happens, `evolve` says what then is.
 
-Both are pure. The clock and new ids arrive inside the command, so the same command on the same state
-always gives the same events. The shape is Jérémie Chassaing's decider.
+Both are pure. The clock and new ids arrive inside the command, so the same command on the same
+state always gives the same events. The shape is Jérémie Chassaing's decider.
 """
 
 from collections.abc import Callable, Iterable

@@ -48,7 +48,9 @@ class JobConfigurationCreated(Event):
 
 @dataclass(frozen=True)
 class JobConfigurationUpdated(Event):
-    """`spec` is the whole configuration after the change, `removed_inputs` what it no longer names."""
+    """`spec` is the whole configuration after the change, `removed_inputs` what it no longer
+    names.
+    """
 
     spec: JobSpec
     added_inputs: tuple[UUID, ...]
@@ -203,7 +205,9 @@ def _update(
 
 
 def check_spec(spec: JobSpec) -> JobSpec:
-    """Return the configuration in its canonical form; raise `InvalidValue` for what cannot be run."""
+    """Return the configuration in its canonical form; raise `InvalidValue` for what cannot be
+    run.
+    """
     check_name("job name", spec.name)
     check_text("image", spec.image)
     if not spec.image or re.search(r"\s", spec.image):

@@ -73,8 +73,9 @@ class StorageUsageChanged(Event):
 class StorageUsageCorrected(Event):
     """The running figure departed from the file events; from here on it is theirs again.
 
-    `before_*` is the running figure, `used_bytes` and its companions what the file events add up to,
-    `unpaired_events` how many file or usage events had no counterpart when the two were compared.
+    `before_*` is the running figure, `used_bytes` and its companions what the file events add up
+    to, `unpaired_events` how many file or usage events had no counterpart when the two were
+    compared.
     """
 
     before_bytes: int
@@ -290,8 +291,8 @@ def _change_usage(state: Organization, command: ChangeStorageUsage) -> StorageUs
     quota_bytes = state.quota_bytes
     if command.delta_bytes > 0 and quota_bytes is not None and used_bytes > quota_bytes:
         raise QuotaExceeded(
-            f"quota of organization {state.name!r} exceeded: {state.used_bytes:,} of {quota_bytes:,} "
-            f"bytes are used, {command.delta_bytes:,} more do not fit",
+            f"quota of organization {state.name!r} exceeded: {state.used_bytes:,} of "
+            f"{quota_bytes:,} bytes are used, {command.delta_bytes:,} more do not fit",
             f"delete files, or raise it: catactl quota set {state.name} SIZE",
         )
     if used_bytes > MAX_BYTES:

@@ -1,4 +1,6 @@
-"""Schedules: five crontab fields (POSIX crontab, with steps and names), or one of cron's nicknames."""
+"""Schedules: five crontab fields (POSIX crontab, with steps and names), or one of cron's
+nicknames.
+"""
 
 import re
 
@@ -22,7 +24,9 @@ _ITEM = re.compile(
 
 
 def check_schedule(schedule: str) -> str:
-    """Return the schedule if cron would understand it; raise `InvalidValue` that names the field."""
+    """Return the schedule if cron would understand it; raise `InvalidValue` that names the
+    field.
+    """
     if schedule in _NICKNAMES:
         return schedule
     fields = schedule.split()

@@ -1,7 +1,7 @@
 """Byte sizes as people write them, and back.
 
-1000-based units are KB MB GB TB PB, 1024-based ones KiB MiB GiB TiB PiB (IEC 80000-13). A bare K or G
-is refused, because half the world reads it one way and half the other.
+1000-based units are KB MB GB TB PB, 1024-based ones KiB MiB GiB TiB PiB (IEC 80000-13). A bare K
+or G is refused, because half the world reads it one way and half the other.
 """
 
 import re
@@ -19,7 +19,9 @@ _SIZE = re.compile(
 
 
 def parse_size(text: str) -> int:
-    """Return bytes, exactly. Raises `InvalidValue` for anything that is not a whole number of them."""
+    """Return bytes, exactly. Raises `InvalidValue` for anything that is not a whole number of
+    them.
+    """
     match = _SIZE.fullmatch(text.strip()) if len(text) <= 64 else None
     if match is None:
         raise InvalidValue(f"not a size: {text[:64]!r}", "as in 1048576, 10GB or 10GiB")
@@ -53,7 +55,9 @@ def check_size_bytes(size_bytes: int) -> int:
 
 
 def format_size(size_bytes: int) -> str:
-    """Return a size for people, in 1024-based units with one decimal: `1.5 GiB`. Never parsed back."""
+    """Return a size for people, in 1024-based units with one decimal: `1.5 GiB`. Never parsed
+    back.
+    """
     if abs(size_bytes) < 1024:
         return f"{size_bytes} B"
     value = float(size_bytes)

@@ -26,7 +26,7 @@ _UPSERT = Upsert(storage_usage, _replace)
 def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
     """Set the organization's row to the last of the events: each carries the figures after it."""
     recorded, event = happened[-1]
-    assert isinstance(event, LISTENS)
+    assert isinstance(event, StorageUsageChanged | StorageUsageCorrected)
     _UPSERT.write(
         conn,
         {

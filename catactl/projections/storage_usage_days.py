@@ -1,8 +1,8 @@
 """Storage usage by day: opening, closing and peak bytes, and the exact integral over time.
 
 A row for each UTC day on which usage changed. `byte_microseconds` integrates usage from the day's
-first moment to `changed_at`, exactly; a reader adds `closing_bytes` times the rest. Days between two
-rows have no row: usage stood at the closing bytes of the row before.
+first moment to `changed_at`, exactly; a reader adds `closing_bytes` times the rest. Days between
+two rows have no row: usage stood at the closing bytes of the row before.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Job inputs: a file knows which job configurations read it, so it refuses by itself to be deleted."""
+"""Job inputs: a file knows which job configurations read it, so it refuses by itself to be
+deleted.
+"""
+
+from uuid import UUID
 
 from catactl.domain.decider import Addressed, Event, Occurred
 from catactl.domain.file import LinkFile, UnlinkFile
@@ -16,13 +20,15 @@ LISTENS: tuple[type[Event], ...] = (
 
 
 def react(occurred: Occurred) -> list[Addressed]:
+    added: tuple[UUID, ...] = ()
+    removed: tuple[UUID, ...] = ()
     match occurred.event:
         case JobConfigurationCreated() as event:
-            added, removed = event.spec.inputs, ()
+            added = event.spec.inputs
         case JobConfigurationUpdated() as event:
             added, removed = event.added_inputs, event.removed_inputs
         case JobConfigurationDeleted() as event:
-            added, removed = (), event.released_inputs
+            removed = event.released_inputs
         case other:
             raise AssertionError(f"job inputs does not listen to {type(other).__name__}")
     job_id = occurred.stream_id

@@ -1,10 +1,11 @@
 """Events to stored names and payloads, and back.
 
-Storage format: a stored name or a field of a payload never changes; classes may. A payload that needs
-another shape gets a new schema version here and an upcaster from the old one in `UPCASTERS`.
+Storage format: a stored name or a field of a payload never changes; classes may. A payload that
+needs another shape gets a new schema version here and an upcaster from the old one in `UPCASTERS`.
 
-Payloads are canonical JSON: sorted keys, no spaces, UTF-8, integers and no floats. PostgreSQL's JSONB
-gives back keys in an order of its own, so `canonical` is applied again before anything is hashed.
+Payloads are canonical JSON: sorted keys, no spaces, UTF-8, integers and no floats. PostgreSQL's
+JSONB gives back keys in an order of its own, so `canonical` is applied again before anything is
+hashed.
 """
 
 import json
@@ -73,7 +74,9 @@ def encode(event: Event) -> str:
 
 
 def decode(name: str, version: int, payload: str) -> Event:
-    """Return the event; `SchemaMismatch` when a newer catactl wrote it, `CorruptLog` when none did."""
+    """Return the event; `SchemaMismatch` when a newer catactl wrote it, `CorruptLog` when none
+    did.
+    """
     cls = EVENT_CLASSES.get(name)
     if cls is None or version > schema_version(name):
         raise SchemaMismatch(
@@ -99,7 +102,9 @@ def load_document(text: str) -> Any:
 
 
 def load_strictly(text: str) -> Any:
-    """The same, but raise `ValueError` where a key stands twice: readers differ in which they see."""
+    """The same, but raise `ValueError` where a key stands twice: readers differ in which they
+    see.
+    """
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         document = dict(pairs)
@@ -111,7 +116,9 @@ def load_strictly(text: str) -> Any:
 
 
 def dump_object(value: object) -> Payload:
-    """Return a dataclass of the domain as a JSON object; stores and results use it for documents."""
+    """Return a dataclass of the domain as a JSON object; stores and results use it for
+    documents.
+    """
     return _dump(value)
 
 
@@ -139,11 +146,18 @@ def _load(cls: type[Any], document: Mapping[str, Any]) -> Any:
     return cls(**values)
 
 
-@cache
-def _converters(cls: type[Any]) -> tuple[tuple[str, _Convert | None, _Convert | None], ...]:
-    """For each field: its name, how it becomes JSON, how it is read back; None where it is the same."""
-    hints = get_type_hints(cls)
-    return tuple((field.name, *_converter(hints[field.name])) for field in fields(cls))
+_Converters = tuple[tuple[str, _Convert | None, _Convert | None], ...]
+_known_converters: dict[type[Any], _Converters] = {}
+
+
+def _converters(cls: type[Any]) -> _Converters:
+    """For each field: its name, how it becomes JSON and how it is read back, None where the same."""
+    known = _known_converters.get(cls)
+    if known is None:
+        hints = get_type_hints(cls)
+        known = tuple((field.name, *_converter(hints[field.name])) for field in fields(cls))
+        _known_converters[cls] = known
+    return known
 
 
 def _converter(hint: Any) -> tuple[_Convert | None, _Convert | None]:

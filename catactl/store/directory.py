@@ -31,6 +31,7 @@ def parse_id(text: str) -> UUID | None:
 def resolve_organization(conn: Connection, reference: str) -> UUID:
     """Return the id of a live organization by name, or of any by id; raise `NotFound`."""
     org_id = parse_id(reference)
+    found: UUID | None
     if org_id is not None:
         found = conn.execute(
             select(organizations.c.org_id).where(organizations.c.org_id == org_id)
@@ -86,7 +87,9 @@ def find_live(conn: Connection, table: Table, org_id: UUID, name: str) -> UUID |
 
 
 def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:
-    """Return a file's id by id or name: the live one's, else the one deleted last; or `NotFound`."""
+    """Return a file's id by id or name: the live one's, else the one deleted last; or
+    `NotFound`.
+    """
     return _resolve(conn, files, org_id, "file", reference)
 
 
@@ -99,7 +102,9 @@ def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
     """Return a user's id by id or e-mail address; or raise `NotFound`."""
     user_id = parse_id(reference)
     is_it = users.c.user_id == user_id if user_id else users.c.email == reference.lower()
-    found = conn.execute(select(users.c.user_id).where(users.c.org_id == org_id, is_it)).scalar()
+    found: UUID | None = conn.execute(
+        select(users.c.user_id).where(users.c.org_id == org_id, is_it)
+    ).scalar()
     if found is None:
         emails = select(users.c.email).where(users.c.org_id == org_id).order_by(users.c.email)
         raise _not_found(conn, "user", reference, emails, "catactl user list ORG")
@@ -114,7 +119,7 @@ def _resolve(conn: Connection, table: Table, org_id: UUID, what: str, reference:
     id_column = _id_column(table)
     id_ = parse_id(reference)
     is_it = id_column == id_ if id_ is not None else table.c.name == reference
-    found = conn.execute(
+    found: UUID | None = conn.execute(
         select(id_column)
         .where(and_(table.c.org_id == org_id, is_it))
         .order_by(table.c.deleted, table.c.created_at.desc(), id_column)

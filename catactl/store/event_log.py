@@ -1,8 +1,8 @@
 """One organization's log: lock it, read it, append to it, prove it.
 
 Positions run 1, 2, 3 … without gaps in commit order, because every writer holds the log's row lock
-from before it reads until it commits. Each event carries the hash of everything before it, a chain as
-in Haber and Stornetta's time stamps, so that a change anywhere is found by position.
+from before it reads until it commits. Each event carries the hash of everything before it, a chain
+as in Haber and Stornetta's time stamps, so that a change anywhere is found by position.
 """
 
 import hashlib
@@ -119,8 +119,9 @@ def lock(conn: Connection, org_id: UUID, after: int | None = None) -> tuple[Head
     """Lock an organization's log until the transaction ends; return where it stands.
 
     The lock is a statement of its own: joined to anything, READ COMMITTED would re-read only the
-    locked row after a wait, and pair it with stale others. With `after`, the events past that position
-    come along, `MANY_EVENTS` at most, read by a second statement that starts once the lock is held.
+    locked row after a wait, and pair it with stale others. With `after`, the events past that
+    position come along, `MANY_EVENTS` at most, read by a second statement that starts once the
+    lock is held.
     """
     queries: list[tuple[Any, dict[str, Any]]] = [(_LOCK, {"of_org": org_id})]
     if after is not None:
@@ -242,7 +243,9 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
 
 
 class Break(NamedTuple):
-    """Where a log stops proving itself: the first position that does not follow from those before."""
+    """Where a log stops proving itself: the first position that does not follow from those
+    before.
+    """
 
     position: int
     problem: str

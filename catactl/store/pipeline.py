@@ -34,8 +34,8 @@ _DIVISION_BY_ZERO = "22012"
 def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -> list[list[Row]]:
     """Send all queries and read all answers; begin a transaction if none is under way.
 
-    Returns the rows of each. Raises a query's own error if it did not affect one row, else psycopg's
-    for the first that fails; those after it are not run, nor is the commit.
+    Returns the rows of each. Raises a query's own error if it did not affect one row, else
+    psycopg's for the first that fails; those after it are not run, nor is the commit.
     """
     driver: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     pgconn = driver.pgconn
@@ -99,7 +99,9 @@ class _Prepared:
 
 
 class _Compiled(NamedTuple):
-    """`text` has `$1`, `$2` … for the parameters in `names`, of which `constants` are given already."""
+    """`text` has `$1`, `$2` … for the parameters in `names`, of which `constants` are given
+    already.
+    """
 
     text: bytes
     names: tuple[str, ...]

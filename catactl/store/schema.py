@@ -1,6 +1,7 @@
 """Whether a database has our schema, and bringing it there.
 
-Alembic is imported only to migrate or to explain a mismatch: it takes longer to load than all the rest.
+Alembic is imported only to migrate or to explain a mismatch: it takes longer to load than all the
+rest.
 """
 
 import logging
@@ -25,7 +26,8 @@ _ADVISORY_LOCK = 0x63617461
 def ensure(engine: Engine) -> None:
     """Make sure that the schema is the one this version works with.
 
-    SQLite is created and migrated here, PostgreSQL never: raises `SchemaMismatch` that says what to do.
+    SQLite is created and migrated here, PostgreSQL never: raises `SchemaMismatch` that says what
+    to do.
     """
     sqlite = engine.dialect.name == "sqlite"
     if sqlite and is_missing_file(engine.url):
@@ -43,7 +45,9 @@ def ensure(engine: Engine) -> None:
 
 
 def check(engine: Engine) -> str | None:
-    """Return the revision of the database's schema, None if it has none; raise if it is not ours."""
+    """Return the revision of the database's schema, None if it has none; raise if it is not
+    ours.
+    """
     with reading(engine) as conn:
         revision = _read_revision(conn)
         if revision is None or not (_is_older(revision) or revision == SCHEMA_REVISION):
@@ -119,13 +123,16 @@ def _explain(conn: Connection, revision: str | None) -> SchemaMismatch:
             _UPGRADE,
         )
     return SchemaMismatch(
-        f"the database's schema is at {revision!r}, which this catactl ({SCHEMA_REVISION}) does not know",
+        f"the database's schema is at {revision!r}, which this catactl does not know "
+        f"(it needs {SCHEMA_REVISION})",
         "it is newer, or not catactl's: upgrade catactl, or check the database URL",
     )
 
 
 def _create_private(engine: Engine) -> None:
-    """Create a SQLite file that only its owner can read, before SQLite would with wider permissions."""
+    """Create a SQLite file that only its owner can read, before SQLite would with wider
+    permissions.
+    """
     if not is_missing_file(engine.url) or engine.url.database is None:
         return
     path = Path(engine.url.database)

@@ -1,8 +1,8 @@
 """Where folded states are kept between commands: the protocol, and one store an aggregate.
 
-A stored state is a cache of its stream's events. It may lie in several tables: a file's state is a row
-of `files` and its rows of `file_parts`. The executor is a connection in the caller's transaction,
-always first, never opened or committed here.
+A stored state is a cache of its stream's events. It may lie in several tables: a file's state is a
+row of `files` and its rows of `file_parts`. The executor is a connection in the caller's
+transaction, always first, never opened or committed here.
 """
 
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -34,7 +34,9 @@ class Stored(NamedTuple, Generic[S]):
 
 
 class StateStore(Protocol[S]):
-    """`before` is what `get_by_id` returned: its version is compared, and only what differs written."""
+    """`before` is what `get_by_id` returned: its version is compared, and only what differs
+    written.
+    """
 
     def get_by_id(self, executor: Connection, org_id: UUID, id_: UUID) -> Stored[S] | None:
         """Return the stored state and the version of the stream that it was folded to."""
@@ -87,7 +89,9 @@ _DELETE_ORGANIZATION_NAME = delete(organization_names).where(
 
 
 class OrganizationStore:
-    """A row of `organizations`, and while it lives its name in the directory `organization_names`."""
+    """A row of `organizations`, and while it lives its name in the directory
+    `organization_names`.
+    """
 
     def get_by_id(
         self, executor: Connection, org_id: UUID, id_: UUID

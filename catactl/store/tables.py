@@ -1,7 +1,8 @@
 """Every table. `alembic check` holds the migrations to this file.
 
-`org_id` comes first in each primary key and unique index, so an organization's rows can lie together
-on one shard. The exceptions are `organization_names`, the directory, and Alembic's own table.
+`org_id` comes first in each primary key and unique index, so an organization's rows can lie
+together on one shard. The exceptions are `organization_names`, the directory, and Alembic's own
+table.
 
 `logs` and `events` are the truth, `users` are plain rows, `idempotency_keys` remember results. All
 the other tables hold what the events add up to: they can be emptied and rebuilt at any time.

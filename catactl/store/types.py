@@ -1,6 +1,6 @@
 """Column types that hold the same Python values on PostgreSQL and on SQLite."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -127,7 +127,7 @@ def sqlite_microseconds_between(later: str, earlier: str) -> int:
     return microseconds(datetime.fromisoformat(later) - datetime.fromisoformat(earlier))
 
 
-def microseconds(span: Any) -> int:
+def microseconds(span: timedelta) -> int:
     """A timedelta in whole microseconds, exactly (`total_seconds` is a float)."""
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 

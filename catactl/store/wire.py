@@ -1,8 +1,8 @@
 """How hot statements travel: on PostgreSQL several in one round trip, on SQLite one by one.
 
-A command of the handler is two round trips: lock and read, then write and commit. The statements are
-SQLAlchemy constructs. Give only module-level constants to this module: they are compiled, and on
-PostgreSQL prepared, by identity.
+A command of the handler is two round trips: lock and read, then write and commit. The statements
+are SQLAlchemy constructs. Give only module-level constants to this module: they are compiled, and
+on PostgreSQL prepared, by identity.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
