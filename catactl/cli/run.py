@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from catactl.cli.output import Output, shown
 from catactl.errors import ConfirmationRequired, InvalidValue
-from catactl.settings import Settings, default_database_path, load_settings
+from catactl.settings import Settings, default_database_path, load_settings, mask
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -100,7 +101,9 @@ class Run:
         """The configured database, at the schema this version works with."""
         from catactl.store import schema
 
+        url = self.settings.database_url
         engine = self.open()
+        self._detail(f"database {mask(url.value)} ({url.origin})")
         schema.ensure(engine)
         return engine
 
@@ -188,7 +191,12 @@ class Run:
                 return resolve(conn, org_id)
 
         intent = self.intent(org_ref, key_suffix=key_suffix)
-        return self.handler.handle(org_id, target, intent, lambda outcome: done(outcome, present))
+        started = time.monotonic()
+        result = self.handler.handle(org_id, target, intent, lambda outcome: done(outcome, present))
+        milliseconds = (time.monotonic() - started) * 1000
+        happened = ", ".join(result["events"]) or "nothing"
+        self._detail(f"{happened}, at position {result['position']}, in {milliseconds:.1f} ms")
+        return result
 
     # --- talking to people ------------------------------------------------------------------------
 
@@ -196,6 +204,11 @@ class Run:
         """Say something on stderr, beside the result."""
         if not self.common.quiet:
             print(f"catactl: {shown(text)}", file=sys.stderr)
+
+    def _detail(self, text: str) -> None:
+        """Say on stderr what was used and done, if --verbose asks for it."""
+        if self.common.verbose:
+            self.note(text)
 
     @property
     def is_interactive(self) -> bool:

@@ -151,7 +151,7 @@ _known_converters: dict[type[Any], _Converters] = {}
 
 
 def _converters(cls: type[Any]) -> _Converters:
-    """For each field: its name, how it becomes JSON and how it is read back, None where the same."""
+    """For each field: its name, how it becomes JSON, how it is read back; None where the same."""
     known = _known_converters.get(cls)
     if known is None:
         hints = get_type_hints(cls)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, inspect, text
 
 import catactl
-from catactl.errors import Forbidden, SchemaMismatch
+from catactl.errors import BadConfiguration, Forbidden, SchemaMismatch
 from catactl.store.engine import is_missing_file, reading, writing
 from catactl.store.tables import SCHEMA_REVISION
 
@@ -138,8 +138,10 @@ def _create_private(engine: Engine) -> None:
     path = Path(engine.url.database)
     try:
         path.touch(mode=0o600)
-    except OSError as error:
-        raise Forbidden(
-            f"cannot create the database {path}: {error.strerror}",
-            "check that the folder exists and is yours",
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadConfiguration(
+            f"there is no folder {path.parent} to create the database in",
+            "create it, or check the database URL: catactl config show",
         ) from error
+    except OSError as error:
+        raise Forbidden(f"cannot create the database {path}: {error.strerror}") from error

@@ -156,5 +156,6 @@ def leaves_of(first: str) -> list[tuple[str, ...]]:
     """The paths of the commands that begin with this noun, or are this verb."""
     if first in program.VERBS:
         return [(first,)]
-    group: Any = program.root().get_command(None, first)
+    root: Any = program.root()
+    group = root.get_command(None, first)
     return [(first, verb) for verb in group.list_commands(None)]

@@ -65,7 +65,15 @@ def test_part_numbers_that_are_none_are_refused(number: str, sqlite_cli: Cli) ->
     sqlite_cli.has_file()
     sqlite_cli.fails(2, *record(number, 1))
     result = sqlite_cli(
-        "part", "record", "--size=1", f"--sha256={BYTES_1}", "--json", "--", "acme", "data.bin", "-1"
+        "part",
+        "record",
+        "--size=1",
+        f"--sha256={BYTES_1}",
+        "--json",
+        "--",
+        "acme",
+        "data.bin",
+        "-1",
     )
     assert (result.code, result.stdout) == (2, "")
     assert sqlite_cli.ok("part", "list", "acme", "data.bin") == []

@@ -422,9 +422,9 @@ def test_control_characters_in_stored_names_never_reach_stdout(
 
 @pytest.mark.parametrize("format_", ["table", "tsv", "csv", "json"])
 def test_markup_in_names_and_reasons_is_only_text(format_: str, cli: Cli) -> None:
-    name, reason = "[red]x[bold] :smile:", "[red]why[/red] [/]"
+    name, reason = "[b]x:smile:", "[red]why[/red] [/]"
     cli.ok("org", "create", name, "--reason", reason)
-    assert name in cli("org", "list", "-o", format_).stdout.replace("\n", "")
+    assert name in cli("org", "list", "-o", format_).stdout
     assert name in cli("org", "show", name, "-o", format_).stdout
     assert reason in cli("event", "show", name, "1", "-o", format_).stdout
 

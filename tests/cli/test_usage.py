@@ -185,7 +185,9 @@ def test_an_event_that_was_changed_is_found_where_it_is(acme: Cli, database_url:
     org_id = acme.ok("org", "show", "acme")["org_id"]
     with tampering(database_url) as conn:
         conn.execute(
-            update(events).where(events.c.position == 4, events.c.org_id == org_id).values(actor="x")
+            update(events)
+            .where(events.c.position == 4, events.c.org_id == org_id)
+            .values(actor="x")
         )
     result = acme("event", "verify", "--json")
     assert (result.code, result.error["code"]) == (6, "findings")
