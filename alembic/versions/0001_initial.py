@@ -38,7 +38,9 @@ def upgrade() -> None:
         sa.Column("recorded_at", Instant, nullable=False),
         sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "position", name="events_pkey"),
-        sa.UniqueConstraint("org_id", "stream_id", "version", name="events_org_id_stream_id_version_key"),
+        sa.UniqueConstraint(
+            "org_id", "stream_id", "version", name="events_org_id_stream_id_version_key"
+        ),
     )
     op.create_table(
         "organization_names",

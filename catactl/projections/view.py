@@ -10,7 +10,8 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.domain.decider import Event
 from catactl.store.event_log import Recorded
-from catactl.store.wire import Parameters, write
+from catactl.store.query import Parameters
+from catactl.store.wire import write
 
 
 class Happened(NamedTuple):

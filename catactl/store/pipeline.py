@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.base import Executable
 
 from catactl.store.engine import lock_timeout_seconds
-from catactl.store.wire import Guarded, Row
+from catactl.store.query import Guarded, Row
 
 # From its third use on a connection a statement is prepared: one-shot commands prepare nothing.
 _PREPARE_AFTER_USES = 2

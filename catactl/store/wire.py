@@ -5,32 +5,19 @@ are SQLAlchemy constructs. Give only module-level constants to this module: they
 on PostgreSQL prepared, by identity.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.sql.base import Executable
 
 from catactl.errors import CatactlError
-
-Row = tuple[Any, ...]
-Parameters = Mapping[str, Any]
-Query = tuple[Executable, Parameters]
-
-
-class Guarded(NamedTuple):
-    """A query; when `otherwise` is given, it must affect exactly one row."""
-
-    statement: Executable
-    parameters: Parameters
-    otherwise: Callable[[], CatactlError] | None = None
-
+from catactl.store.query import Guarded, Parameters, Row
 
 _queues: dict[Connection, list[Guarded]] = {}
 
 
-def fetch(conn: Connection, *queries: Query) -> list[list[Row]]:
+def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
     """Run the queries in order, each seeing what the one before it waited for; rows as tuples."""
     if conn.dialect.name == "postgresql":
         return _round_trip(conn, [Guarded(*query) for query in queries])

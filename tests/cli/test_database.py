@@ -139,9 +139,9 @@ def test_a_role_that_may_only_read_exits_77_on_postgresql(
     assert stranger.fails(77, "org", "create", "x", *where)["code"] == "permission_denied"
 
 
-def test_a_folder_that_does_not_exist_exits_77(stranger: Cli, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_exits_78(stranger: Cli, tmp_path: Path) -> None:
     where = f"sqlite:///{tmp_path}/no/such/folder/x.db"
-    stranger.fails(77, "org", "list", "--database-url", where)
+    stranger.fails(78, "org", "list", "--database-url", where)
 
 
 def test_a_postgresql_database_that_does_not_exist_exits_78(

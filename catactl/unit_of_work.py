@@ -1,0 +1,269 @@
+"""Everything one transaction changes: loaded, decided and evolved in memory, written once.
+
+A state is the one that is remembered from before, or the stored one, evolved over every event past
+its version. So a stored state that is missing, stale or half lost costs time, never truth.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.organization import Organization, admits
+from catactl.errors import AlreadyExists, NotFound, VersionConflict
+from catactl.ids import new_id
+from catactl.projections.view import Happened
+from catactl.store import codec, directory, event_log
+from catactl.store.event_log import Head, Recorded
+from catactl.store.idempotency import Request
+from catactl.store.state_store import Stored
+from catactl.store.tables import files, job_configurations
+from catactl.wiring import (
+    FILE,
+    ORGANIZATION,
+    VIEWS,
+    Aggregate,
+    aggregate_of,
+    aggregate_of_event,
+    reactions_to,
+)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Who wants it, why, and how. `request` is what the idempotency key stands for, in JSON terms.
+
+    `org_ref` is the organization as the caller named it.
+    """
+
+    actor: str
+    reason: str | None = None
+    expected_version: int | None = None
+    dry_run: bool = False
+    idempotency_key: str | None = None
+    org_ref: str = ""
+    request: object = None
+
+    @property
+    def keyed_request(self) -> Request | None:
+        if self.idempotency_key is None:
+            return None
+        return Request(self.idempotency_key, self.org_ref, self.request)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command came to: the stream's state and version after it, and all events in order."""
+
+    org_id: UUID
+    stream_id: UUID
+    state: Any
+    version: int
+    position: int
+    events: tuple[Recorded, ...]
+    dry_run: bool
+
+
+@dataclass
+class Memory:
+    """States of an organization's streams as they were committed at a position of its log."""
+
+    position: int
+    states: OrderedDict[UUID, tuple[Aggregate, Stored[Any]]] = field(default_factory=OrderedDict)
+
+
+@dataclass
+class _Entry:
+    """A stream in a unit of work: as stored before, and as it is now."""
+
+    aggregate: Aggregate
+    stored: Stored[Any] | None
+    state: Any
+    version: int
+    trusted: bool = True
+
+    @property
+    def changed(self) -> bool:
+        return self.stored is None or self.stored.version != self.version or not self.trusted
+
+
+class UnitOfWork:
+    """Everything one transaction changes, in memory until `flush` writes each thing once."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        org_id: UUID,
+        head: Head,
+        intent: Intent,
+        now: datetime,
+        memory: Memory,
+    ) -> None:
+        self.head = head
+        self.entries: dict[UUID, _Entry] = {}
+        self._before = head
+        self._conn = conn
+        self._org_id = org_id
+        self._intent = intent
+        self._now = now
+        self._memory = memory
+        self._happened: list[Happened] = []
+
+    def organization(self) -> Organization | None:
+        state: Organization | None = self._load(ORGANIZATION, self._org_id).state
+        return state
+
+    def run(self, target: Addressed) -> Outcome:
+        """Handle a command and everything that the sagas answer to it."""
+        entry = self._load(aggregate_of(target.command), target.stream_id)
+        expected_version = self._intent.expected_version
+        if expected_version is not None and entry.version != expected_version:
+            raise VersionConflict(
+                f"the {entry.aggregate.name} is at version {entry.version}, not {expected_version}",
+                "look at it again and decide anew",
+            )
+        first = len(self._happened)
+        correlation_id = new_id(self._now)
+        queue: deque[tuple[Addressed, UUID, UUID | None]] = deque([(target, correlation_id, None)])
+        while queue:
+            addressed, command_id, causation_id = queue.popleft()
+            for event in self._decide(addressed):
+                recorded = self._record(
+                    addressed.stream_id, event, command_id, correlation_id, causation_id
+                )
+                for reaction in reactions_to(Occurred(self._org_id, addressed.stream_id, event)):
+                    queue.append((reaction, new_id(self._now), recorded.event_id))
+        return Outcome(
+            org_id=self._org_id,
+            stream_id=target.stream_id,
+            state=entry.state,
+            version=entry.version,
+            position=self.head.position,
+            events=tuple(recorded for recorded, _ in self._happened[first:]),
+            dry_run=self._intent.dry_run,
+        )
+
+    def flush(self) -> None:
+        """Write events, states and views, each once."""
+        conn, org_id = self._conn, self._org_id
+        if self._happened:
+            appended = [recorded for recorded, _ in self._happened]
+            event_log.append(conn, org_id, self._before, appended)
+        for stream_id, entry in self.entries.items():
+            if entry.state is None or not entry.changed:
+                continue
+            store = entry.aggregate.store
+            if entry.trusted:
+                store.persist(conn, org_id, stream_id, entry.state, entry.version, entry.stored)
+            else:
+                store.upsert(conn, org_id, stream_id, entry.state, entry.version)
+        for view in VIEWS:
+            heard = [each for each in self._happened if isinstance(each.event, view.LISTENS)]
+            if heard:
+                view.apply(conn, org_id, heard)
+
+    def _decide(self, addressed: Addressed) -> list[Event]:
+        """Return the events of a command, with the stream's state already evolved over them."""
+        command = addressed.command
+        aggregate = aggregate_of(command)
+        if aggregate is not ORGANIZATION:
+            admits(self.organization(), command)
+        entry = self._load(aggregate, addressed.stream_id)
+        before = entry.state
+        events: list[Event] = aggregate.decider.decide(before, command)
+        for event in events:
+            entry.state = aggregate.decider.evolve(entry.state, event)
+        name_before = before.live_name if before is not None else None
+        name = entry.state.live_name if events else name_before
+        if name not in {None, name_before}:
+            self._check_name_free(aggregate, addressed.stream_id, name)
+        return events
+
+    def _record(
+        self,
+        stream_id: UUID,
+        event: Event,
+        command_id: UUID,
+        correlation_id: UUID,
+        causation_id: UUID | None,
+    ) -> Recorded:
+        entry = self.entries[stream_id]
+        entry.version += 1
+        name = codec.EVENT_NAMES[type(event)]
+        recorded = event_log.seal(
+            self.head,
+            Recorded(
+                org_id=self._org_id,
+                position=self.head.position + 1,
+                stream_id=stream_id,
+                version=entry.version,
+                type=name,
+                schema_version=codec.schema_version(name),
+                payload=codec.encode(event),
+                event_id=new_id(self._now),
+                actor=self._intent.actor,
+                reason=self._intent.reason,
+                command_id=command_id,
+                correlation_id=correlation_id,
+                causation_id=causation_id,
+                recorded_at=self._now,
+                hash=b"",
+            ),
+        )
+        self.head = Head(recorded.position, recorded.recorded_at, recorded.hash)
+        self._happened.append(Happened(recorded, event))
+        return recorded
+
+    def _load(self, aggregate: Aggregate, stream_id: UUID) -> _Entry:
+        entry = self.entries.get(stream_id)
+        if entry is None:
+            known = self._memory.states.get(stream_id)
+            if known is not None:
+                entry = _Entry(known[0], known[1], known[1].state, known[1].version)
+            else:
+                entry = self._load_stored(aggregate, stream_id)
+            self.entries[stream_id] = entry
+        if entry.aggregate is not aggregate:
+            raise _no_such(aggregate, stream_id)
+        return entry
+
+    def _load_stored(self, aggregate: Aggregate, stream_id: UUID) -> _Entry:
+        """Fold the events past the stored state. One that is missing or ahead is built anew."""
+        stored = aggregate.store.get_by_id(self._conn, self._org_id, stream_id)
+        from_version = stored.version if stored is not None else 1
+        later = list(
+            event_log.read_stream(self._conn, self._org_id, stream_id, max(from_version, 1))
+        )
+        if stored is not None and later and later[0].version == stored.version:
+            state, version, trusted, later = stored.state, stored.version, True, later[1:]
+        else:
+            later = list(event_log.read_stream(self._conn, self._org_id, stream_id))
+            state, version, trusted = None, 0, stored is None and not later
+        for recorded in later:
+            event = recorded.event
+            if aggregate_of_event(event) is not aggregate:
+                raise _no_such(aggregate, stream_id)
+            state = aggregate.decider.evolve(state, event)
+            version = recorded.version
+        return _Entry(aggregate, stored if trusted else None, state, version, trusted)
+
+    def _check_name_free(self, aggregate: Aggregate, stream_id: UUID, name: str) -> None:
+        """Names are unique among what is live; organizations' in all, others in their
+        organization.
+        """
+        if aggregate is ORGANIZATION:
+            holder = directory.find_organization(self._conn, name)
+        else:
+            table = files if aggregate is FILE else job_configurations
+            holder = directory.find_live(self._conn, table, self._org_id, name)
+        if holder is not None and holder != stream_id:
+            what = aggregate.name.replace("_", " ")
+            raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
+
+
+def _no_such(aggregate: Aggregate, stream_id: UUID) -> NotFound:
+    return NotFound(f"no {aggregate.name.replace('_', ' ')} has the id {stream_id}")
