@@ -1,4 +1,4 @@
-"""Runs migrations: on the connection that `catactl db` hands over, else on the configured database."""
+"""Runs migrations: on the connection that `catactl db` hands over, else as configured."""
 
 from alembic import context
 from sqlalchemy import Connection

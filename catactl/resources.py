@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, func, select
 from sqlalchemy.sql.base import Executable
 
-from catactl.store import codec
+from catactl.store import documents
 from catactl.store.tables import (
     file_parts,
     files,
@@ -39,7 +39,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):
-        return codec.format_instant(value)
+        return documents.format_instant(value)
     return value
 
 
@@ -133,7 +133,7 @@ def _file_from_row(row: RowMapping) -> Resource:
         "status": status,
         "size_bytes": row["size_bytes"],
         "part_count": row["part_count"],
-        "linked_by": codec.load_document(row["linked_by"]),
+        "linked_by": documents.load_document(row["linked_by"]),
         "created_at": plain(row["created_at"]),
         "version": row["version"],
     }
@@ -173,6 +173,8 @@ def job(org_id: UUID, job_id: UUID, state: "JobConfiguration", version: int) -> 
 
 
 def job_spec(spec: "JobSpec") -> Resource:
+    from catactl.store import codec  # which knows the whole domain: reading does without
+
     return codec.dump_object(spec)
 
 
@@ -191,7 +193,7 @@ _SPEC_FIELDS = (
 
 
 def _job_from_row(row: RowMapping) -> Resource:
-    spec = codec.load_document(row["spec"])
+    spec = documents.load_document(row["spec"])
     status = "deleted" if row["deleted"] else "enabled" if row["enabled"] else "disabled"
     return {
         "org_id": plain(row["org_id"]),
@@ -279,7 +281,7 @@ def event(recorded: "Recorded") -> Resource:
         "version": recorded.version,
         "type": recorded.type,
         "schema_version": recorded.schema_version,
-        "payload": codec.load_document(recorded.payload),
+        "payload": documents.load_document(recorded.payload),
         "event_id": str(recorded.event_id),
         "actor": recorded.actor,
         "reason": recorded.reason,

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from alembic import command as alembic
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, delete, func, select
 
-from alembic import command as alembic
 from catactl.domain.decider import Addressed, Command, fold
 from catactl.domain.file import (
     CompleteFile,

@@ -8,10 +8,9 @@ JSONB gives back keys in an order of its own, so `canonical` is applied again be
 hashed.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -19,6 +18,7 @@ from uuid import UUID
 from catactl.domain import file, job_configuration, organization
 from catactl.domain.decider import Event
 from catactl.errors import CorruptLog, SchemaMismatch
+from catactl.store.documents import canonical, format_instant, load_document
 
 Payload = dict[str, Any]
 _Convert = Callable[[Any], Any]
@@ -52,20 +52,10 @@ EVENT_CLASSES: dict[str, type[Event]] = {name: cls for cls, name in EVENT_NAMES.
 UPCASTERS: dict[tuple[str, int], Callable[[Payload], Payload]] = {}
 
 
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
-
-
 @cache
 def schema_version(name: str) -> int:
     """The version that events of this name are written with now."""
     return 1 + sum(1 for upcast_name, _ in UPCASTERS if upcast_name == name)
-
-
-def canonical(payload: object) -> str:
-    """Return JSON whose text depends on nothing but its content."""
-    return _canonical(payload)
 
 
 def encode(event: Event) -> str:
@@ -84,7 +74,7 @@ def decode(name: str, version: int, payload: str) -> Event:
             "upgrade catactl",
         )
     try:
-        document = json.loads(payload)
+        document = load_document(payload)
         while version < schema_version(name):
             document = UPCASTERS[name, version](document)
             version += 1
@@ -94,25 +84,6 @@ def decode(name: str, version: int, payload: str) -> Event:
             f"the payload of a {name!r} event cannot be read: {error}", "catactl event verify"
         ) from error
     return event
-
-
-def load_document(text: str) -> Any:
-    """Return what a stored JSON document holds."""
-    return json.loads(text)
-
-
-def load_strictly(text: str) -> Any:
-    """The same, but raise `ValueError` where a key stands twice: readers differ in which they
-    see.
-    """
-
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        document = dict(pairs)
-        if len(document) != len(pairs):
-            raise ValueError("a key stands twice")
-        return document
-
-    return json.loads(text, object_pairs_hook=no_duplicates)
 
 
 def dump_object(value: object) -> Payload:
@@ -137,7 +108,7 @@ def _dump(value: object) -> Payload:
 
 def _load(cls: type[Any], document: Mapping[str, Any]) -> Any:
     converters = _converters(cls)
-    if document.keys() != {name for name, _, _ in converters}:
+    if len(document) != len(converters):
         raise ValueError(f"its fields are {sorted(document)}")
     values: dict[str, Any] = {}
     for name, _, load in converters:
@@ -172,8 +143,3 @@ def _converter(hint: Any) -> tuple[_Convert | None, _Convert | None]:
     if is_dataclass(hint):
         return _dump, lambda document: _load(hint, document)  # type: ignore[arg-type]
     return None, None
-
-
-def format_instant(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds: `2026-01-31T12:00:00.000000Z`."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

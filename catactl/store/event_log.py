@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, 
 
 from catactl.domain.decider import Event
 from catactl.errors import VersionConflict
-from catactl.store import codec
+from catactl.store import codec, documents
 from catactl.store.tables import events, logs
 from catactl.store.wire import fetch, write
 
@@ -186,7 +186,7 @@ def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
 
     Storage format: the payload enters as a digest alone, so one could be erased and the chain hold.
     """
-    header = codec.canonical(
+    header = documents.canonical(
         [
             str(recorded.org_id),
             recorded.position,
@@ -200,7 +200,7 @@ def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
             str(recorded.command_id),
             str(recorded.correlation_id),
             str(recorded.causation_id) if recorded.causation_id else None,
-            codec.format_instant(recorded.recorded_at),
+            documents.format_instant(recorded.recorded_at),
         ]
     )
     payload_digest = hashlib.sha256(recorded.payload.encode()).digest()
@@ -290,7 +290,7 @@ def _problem(previous: bytes, position: int, version: int, recorded: Recorded) -
     if recorded.version != version + 1:
         return f"version {recorded.version} of its stream follows version {version}"
     try:
-        payload = codec.canonical(codec.load_strictly(recorded.payload))
+        payload = documents.canonical(documents.load_strictly(recorded.payload))
     except ValueError as error:
         return f"changed: its payload cannot be read ({error})"
     if chain_hash(previous, recorded._replace(payload=payload)) != recorded.hash:

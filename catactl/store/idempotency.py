@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 
 from catactl.errors import IdempotencyConflict
-from catactl.store import codec
+from catactl.store import documents
 from catactl.store.tables import idempotency_keys
 from catactl.store.wire import write
 
@@ -33,7 +33,7 @@ class Request(NamedTuple):
 
 
 def _fingerprint(request: object) -> str:
-    return hashlib.sha256(codec.canonical(request).encode()).hexdigest()
+    return hashlib.sha256(documents.canonical(request).encode()).hexdigest()
 
 
 def replay(conn: Connection, org_id: UUID, request: Request) -> Result | None:
@@ -50,7 +50,7 @@ def replay(conn: Connection, org_id: UUID, request: Request) -> Result | None:
             f"idempotency key {request.key!r} was used for another request",
             "use a new key for a new request",
         )
-    result: Result = codec.load_document(row.result)
+    result: Result = documents.load_document(row.result)
     return result
 
 

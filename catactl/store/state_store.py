@@ -15,7 +15,7 @@ from catactl.domain.job_configuration import JobConfiguration, JobSpec
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import VersionConflict
-from catactl.store import codec
+from catactl.store import codec, documents
 from catactl.store.tables import (
     file_parts,
     files,
@@ -220,7 +220,7 @@ class FileStore:
             completed=row.completed,
             deleted=row.deleted,
             parts=parts,
-            linked_by=frozenset(map(UUID, codec.load_document(row.linked_by))),
+            linked_by=frozenset(map(UUID, documents.load_document(row.linked_by))),
         )
         return Stored(state, row.version)
 
@@ -276,7 +276,7 @@ def _file_row(state: File, version: int) -> dict[str, Any]:
         "deleted": state.deleted,
         "size_bytes": state.parts.size_bytes,
         "part_count": state.parts.count,
-        "linked_by": codec.canonical(sorted(map(str, state.linked_by))),
+        "linked_by": documents.canonical(sorted(map(str, state.linked_by))),
         "version": version,
     }
 
@@ -319,7 +319,7 @@ class JobConfigurationStore:
         if row is None:
             return None
         state = JobConfiguration(
-            spec=codec.load_object(JobSpec, codec.load_document(row.spec)),
+            spec=codec.load_object(JobSpec, documents.load_document(row.spec)),
             created_at=row.created_at,
             enabled=row.enabled,
             deleted=row.deleted,
@@ -362,7 +362,7 @@ class JobConfigurationStore:
 def _job_row(state: JobConfiguration, version: int) -> dict[str, Any]:
     return {
         "name": state.name,
-        "spec": codec.canonical(codec.dump_object(state.spec)),
+        "spec": documents.canonical(codec.dump_object(state.spec)),
         "enabled": state.enabled,
         "deleted": state.deleted,
         "version": version,

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Dialect, Numeric, String, Text, TypeDecorator, types
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
@@ -65,20 +64,18 @@ class ExactInteger(TypeDecorator[int]):
         return int(value) if value is not None else None
 
 
-class _JsonbText(postgresql.JSONB):
-    """JSONB that goes in and comes out as text: the codec alone reads and writes JSON."""
+class Document(TypeDecorator[str]):
+    """A JSON document, in and out as text: JSONB on PostgreSQL, whose driver leaves it alone."""
 
+    impl = Text
     cache_ok = True
-    render_bind_cast = True
 
-    def bind_processor(self, dialect: Dialect) -> None:
-        return None
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return Text()
+        from sqlalchemy.dialects.postgresql import JSONB  # which SQLite does without
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> None:
-        return None
-
-
-Document = Text().with_variant(_JsonbText(), "postgresql")
+        return JSONB()
 
 
 class plus_product(FunctionElement[int]):  # noqa: N801 - a SQL function

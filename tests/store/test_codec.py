@@ -13,7 +13,7 @@ from catactl.domain.decider import Event
 from catactl.domain.file import FileCreated, PartUploaded
 from catactl.domain.job_configuration import JobSpec
 from catactl.errors import CorruptLog, SchemaMismatch
-from catactl.store import codec
+from catactl.store import codec, documents
 from catactl.store.codec import EVENT_NAMES
 from catactl.store.engine import writing
 from catactl.store.tables import events
@@ -39,20 +39,20 @@ def test_a_payload_is_canonical_and_holds_no_float(event: Event) -> None:
         raise AssertionError(f"{text} is a float")
 
     document = json.loads(payload, parse_float=refuse, parse_constant=refuse)
-    assert codec.canonical(document) == payload
+    assert documents.canonical(document) == payload
 
 
 @given(SPECS)
 def test_a_job_specification_comes_back_as_it_went_in(spec: JobSpec) -> None:
-    document = json.loads(codec.canonical(codec.dump_object(spec)))
+    document = json.loads(documents.canonical(codec.dump_object(spec)))
     assert codec.load_object(JobSpec, document) == spec
 
 
 @given(DOCUMENTS)
 def test_canonical_text_depends_on_content_alone(document: Any) -> None:
-    text = codec.canonical(document)
-    assert codec.load_document(text) == document
-    assert codec.canonical(_reversed(document)) == text
+    text = documents.canonical(document)
+    assert documents.load_document(text) == document
+    assert documents.canonical(_reversed(document)) == text
     text.encode()
 
 
@@ -65,7 +65,7 @@ def _reversed(document: Any) -> Any:
 
 
 def test_canonical_is_sorted_compact_and_readable() -> None:
-    assert codec.canonical({"ü": [1, None], "a": {"z": True, "b": "é\n"}}) == (
+    assert documents.canonical({"ü": [1, None], "a": {"z": True, "b": "é\n"}}) == (
         '{"a":{"b":"é\\n","z":true},"ü":[1,null]}'
     )
 
@@ -73,7 +73,7 @@ def test_canonical_is_sorted_compact_and_readable() -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_what_json_does_not_know_is_not_written(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        codec.canonical({"n": number})
+        documents.canonical({"n": number})
 
 
 _INSERT_EVENT = insert(events)
@@ -85,12 +85,12 @@ _INSERT_EVENT = insert(events)
 def test_canonical_json_comes_back_from_the_database_and_hashes_the_same(
     engine: Engine, pipelines: bool, document: dict[str, Any]
 ) -> None:
-    text = codec.canonical(document)
+    text = documents.canonical(document)
     with writing(engine) as conn:  # rolled back
         with pipelined(conn, commits=False) if pipelines else nullcontext():
             write(conn, _INSERT_EVENT, {**_ROW, "payload": text})
         stored = conn.execute(select(events.c.payload)).scalar_one()
-    assert codec.canonical(codec.load_document(stored)) == text
+    assert documents.canonical(documents.load_document(stored)) == text
 
 
 _ROW = {

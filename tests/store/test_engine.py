@@ -20,13 +20,13 @@ from catactl.errors import (
     Unreachable,
 )
 from catactl.handler import Handler
+from catactl.store.driver_errors import translated_errors
 from catactl.store.engine import (
     is_missing_file,
     lock_timeout_seconds,
     open_engine,
     parse_url,
     reading,
-    translated_errors,
     writing,
 )
 from catactl.store.event_log import lock

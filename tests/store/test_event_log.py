@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from catactl.errors import VersionConflict
 from catactl.handler import Handler
-from catactl.store import codec, event_log
+from catactl.store import documents, event_log
 from catactl.store.engine import reading, writing
 from catactl.store.event_log import EMPTY, GENESIS_HASH, Head, Recorded
 from catactl.store.tables import events, logs
@@ -151,7 +151,7 @@ def test_the_last_event_resealed_by_hand_is_found_by_the_logs_head(
 
 def _reseal(history: list[Recorded], position: int, **changes: Any) -> Recorded:
     row = history[position - 1]
-    payload = codec.canonical(codec.load_document(row.payload))
+    payload = documents.canonical(documents.load_document(row.payload))
     previous = history[position - 2].hash if position > 1 else GENESIS_HASH
     head = Head(position - 1, None, previous)
     return event_log.seal(head, row._replace(payload=payload, **changes))
@@ -413,9 +413,9 @@ def test_only_the_digest_of_a_payload_enters_the_chain(engine: Engine, org_id: U
     history = read_log(engine, org_id)
     previous = GENESIS_HASH
     for row in history:
-        payload = codec.canonical(codec.load_document(row.payload))
+        payload = documents.canonical(documents.load_document(row.payload))
         digest = hashlib.sha256(payload.encode()).digest()
-        header = codec.canonical(
+        header = documents.canonical(
             [
                 str(row.org_id),
                 row.position,
@@ -429,7 +429,7 @@ def test_only_the_digest_of_a_payload_enters_the_chain(engine: Engine, org_id: U
                 str(row.command_id),
                 str(row.correlation_id),
                 str(row.causation_id) if row.causation_id is not None else None,
-                codec.format_instant(row.recorded_at),
+                documents.format_instant(row.recorded_at),
             ]
         )
         assert row.hash == hashlib.sha256(previous + digest + header.encode()).digest()
