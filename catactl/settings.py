@@ -15,11 +15,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catactl.errors import BadConfiguration
+from catactl.errors import BadConfiguration, InvalidValue
 
 OUTPUT_FORMATS = ("table", "json", "jsonl", "csv", "tsv", "id")
 _FILE_KEYS = ("database_url", "database_url_file", "actor", "output", "lock_timeout")
-_PASSWORD_IN_URL = re.compile(r"(?P<before>://[^/@]*?:)[^@]*(?=@)|(?P<query>[?&]\w*password=)[^&]*")
+_PASSWORD_IN_URL = re.compile(
+    r"(?P<before>://[^/@:\s]*:)\S*(?=@)|(?P<query>[?&]\w*password=)[^&\s]*"
+)
 
 
 class Setting(NamedTuple):
@@ -167,7 +169,8 @@ def _check_key(where: str, key: str, value: object) -> None:
 
 def _checked_output(output: Setting | None) -> Setting | None:
     if output is not None and output.value not in OUTPUT_FORMATS:
-        raise BadConfiguration(
+        error = InvalidValue if output.origin.startswith("--") else BadConfiguration
+        raise error(
             f"no output format {output.value!r} (from {output.origin})",
             f"one of: {', '.join(OUTPUT_FORMATS)}",
         )

@@ -23,9 +23,10 @@ from sqlalchemy.sql.selectable import Subquery
 
 from catactl.domain.decider import fold
 from catactl.domain.organization import CorrectStorageUsage
+from catactl.errors import CorruptLog
 from catactl.handler import Handler, Intent
 from catactl.rebuild import rebuild_view
-from catactl.store import event_log
+from catactl.store import documents, event_log
 from catactl.store.engine import reading
 from catactl.store.tables import events, organizations, storage_usage
 from catactl.store.types import payload_field
@@ -117,12 +118,16 @@ def recompute(
     once, or a second one, correct nothing twice.
     """
     for finding in check(engine, org_ids):
-        yield _correct(handler, finding.org_id, intent) if finding.drifted else finding
+        yield _correct(handler, finding, intent) if finding.drifted else finding
 
 
-def _correct(handler: Handler, org_id: UUID, intent: Intent) -> Finding:
-    """Rebuild rows from their own events without an event; correct the running figure with one."""
-    findings: list[Finding] = []
+def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
+    """Rebuild rows from their own events without an event; correct the running figure with one.
+
+    Under an idempotency key that was used before nothing is done, and the candidate stays as it is.
+    """
+    org_id = candidate.org_id
+    findings = [candidate]
 
     def inspect(conn: Connection) -> CorrectStorageUsage | None:
         (finding,) = compare(conn, [org_id])
@@ -143,6 +148,8 @@ def _correct(handler: Handler, org_id: UUID, intent: Intent) -> Finding:
         )
 
     handler.inspect_and_handle(org_id, intent, inspect)
+    if intent.dry_run:
+        findings[0].correction = None
     return findings[0]
 
 
@@ -178,10 +185,30 @@ def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
         findings[row.org_id].organization = _figures(row)
     for row in conn.execute(select(storage_usage).where(storage_usage.c.org_id.in_(org_ids))):
         findings[row.org_id].view = _figures(row)
+    for finding in findings.values():
+        if finding.organization is None:
+            finding.name = _name_in_events(conn, finding.org_id)
     return list(findings.values())
 
 
+def _name_in_events(conn: Connection, org_id: UUID) -> str:
+    """The name that an organization's events gave it last, for one whose row is missing."""
+    naming = ("organization.created", "organization.renamed")
+    payload = conn.execute(
+        select(events.c.payload)
+        .where(events.c.org_id == org_id, events.c.type.in_(naming))
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).scalar()
+    name: str = documents.load_document(payload)["name"] if payload is not None else ""
+    return name
+
+
 def _figures(row: Any) -> Figures:
+    if row.used_bytes is None or row.file_count is None or row.part_count is None:
+        raise CorruptLog(
+            f"a usage event of organization {row.org_id} has no figures", "catactl event verify"
+        )
     return Figures(int(row.used_bytes), int(row.file_count), int(row.part_count))
 
 

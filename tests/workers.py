@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Barrier
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Engine, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, event, select
 
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.errors import CatactlError, QuotaExceeded, Refused
@@ -116,8 +116,15 @@ def _open(what: Race) -> Engine:
     event_log._LOCK = select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(
         logs.c.org_id == bindparam("of_org")
     )
-    # SQLite: begin writes as reads begin, which lock nothing before they write.
-    return engine.execution_options(catactl_writes=False)
+
+    # SQLite: begin nothing, as its driver and SQLAlchemy do by default before the first write.
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def begin_nothing(
+        _conn: Connection, _cursor: object, statement: str, parameters: Any, *_more: Any
+    ) -> tuple[str, Any]:
+        return statement.replace("BEGIN IMMEDIATE", "SELECT 1"), parameters
+
+    return engine
 
 
 # --- kills ----------------------------------------------------------------------------------------

@@ -315,8 +315,8 @@ def _read_document(path: str) -> dict[str, Any]:
         raise InvalidValue(f"{path} is over {_MAX_DOCUMENT_BYTES:,} characters long")
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise InvalidValue(f"{path} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"{path} is not JSON that can be read: {error}") from error
     if not isinstance(document, dict):
         raise InvalidValue(f"{path} holds no JSON object")
     for field, value in document.items():

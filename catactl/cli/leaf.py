@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from catactl.cli.run import MAX_LOCK_TIMEOUT_SECONDS, Common, Run
+from catactl.cli.output import ReaderGone
+from catactl.cli.run import Common, Run
 
 _READ_OPTIONS: dict[str, Any] = {
     "database_url": Annotated[
@@ -46,8 +47,6 @@ _READ_OPTIONS: dict[str, Any] = {
         typer.Option(
             "--lock-timeout",
             metavar="SECONDS",
-            min=0,
-            max=MAX_LOCK_TIMEOUT_SECONDS,
             help="How long to wait for a lock; 0: not at all. [default: 30]",
         ),
     ],
@@ -116,7 +115,10 @@ def leaf(
             common = Common(**{option: given.pop(option) for option in options})
             arguments = {key: value for key, value in given.items() if key != "org"}
             run = Run(common, {"command": f"{noun}.{command_name}", **arguments})
-            return verb(run, **given) or 0
+            try:
+                return verb(run, **given) or 0
+            except BrokenPipeError as error:
+                raise ReaderGone from error
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 import errno
 import importlib
-import json
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
 from catactl.cli import exits
-from catactl.cli.output import shown
+from catactl.cli.output import ReaderGone, as_json, shown
 from catactl.errors import CatactlError, InvalidValue, Unreachable
 
 NOUNS = {
@@ -146,8 +145,8 @@ def _run(arguments: Sequence[str]) -> int:
         return int(code or exits.DONE)
     except CatactlError as error:
         return _fail(arguments, error)
-    except BrokenPipeError:
-        _discard_stdout()  # whoever read our output has seen enough
+    except ReaderGone:
+        _discard_stdout()
         return exits.DONE
     except KeyboardInterrupt:
         return _interrupted(exits.INTERRUPTED)
@@ -221,6 +220,9 @@ def _report(
     *,
     retryable: bool,
 ) -> None:
+    from catactl.settings import mask
+
+    message, hint = mask(message), mask(hint) if hint else None
     if _wants_json(arguments):
         fields = {
             "code": code,
@@ -229,7 +231,7 @@ def _report(
             "hint": hint,
             "retryable": retryable,
         }
-        _complain(json.dumps({"error": fields}, ensure_ascii=False))
+        _complain(as_json({"error": fields}))
         return
     _complain(f"catactl: error: {shown(message)}")
     if hint:

@@ -17,6 +17,8 @@ from catactl.errors import InvalidValue
 
 Row = Mapping[str, Any]
 
+_WIDE = 10_000  # a table that is no terminal's is never folded
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -24,6 +26,10 @@ class Shape:
 
     id_field: str
     columns: tuple[str, ...]
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has seen enough. No `OSError`: Typer would exit 1 at that."""
 
 
 class Output:
@@ -39,9 +45,9 @@ class Output:
             return
         match self.format:
             case "json":
-                self._line(json.dumps(row, indent=2, ensure_ascii=False))
+                self._line(as_json(row, indent=2))
             case "jsonl":
-                self._line(json.dumps(row, ensure_ascii=False))
+                self._line(as_json(row))
             case "csv":
                 self._csv([row], tuple(row))
             case "id":
@@ -62,7 +68,7 @@ class Output:
                 self._json_array(rows)
             case "jsonl":
                 for row in rows:
-                    self._line(json.dumps(row, ensure_ascii=False))
+                    self._line(as_json(row))
             case "csv":
                 self._csv(rows, shape.columns)
             case "id":
@@ -107,7 +113,7 @@ class Output:
     def _json_array(self, rows: Iterable[Row]) -> None:
         separator = "["
         for row in rows:
-            self._stream.write(f"{separator}\n  {json.dumps(row, ensure_ascii=False)}")
+            self._stream.write(f"{separator}\n  {as_json(row)}")
             separator = ","
         self._line("[]" if separator == "[" else "\n]")
 
@@ -138,8 +144,24 @@ class Output:
         for row in rows:
             table.add_row(*(Text(_for_people(name, row.get(name))) for name in columns))
         Console(
-            file=self._stream, no_color=not self._color, highlight=False, markup=False, emoji=False
+            file=self._stream,
+            width=None if self._stream.isatty() else _WIDE,
+            no_color=not self._color,
+            highlight=False,
+            markup=False,
+            emoji=False,
         ).print(table)
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Return JSON in which what is not printable stands escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
+        for character in text
+    )
 
 
 def shown(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from catactl.cli.output import Output, shown
-from catactl.errors import ConfirmationRequired, InvalidValue
+from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
 from catactl.settings import Settings, default_database_path, load_settings, mask
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from catactl.domain.decider import Addressed, Command
     from catactl.handler import Handler, Intent, Outcome
 
-MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
+_MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,10 @@ class Run:
             seconds = float(setting.value)
         except ValueError:
             seconds = -1.0
-        if not 0 <= seconds <= MAX_LOCK_TIMEOUT_SECONDS:
-            raise InvalidValue(
-                f"lock timeout {setting.value!r} is not a number of seconds from 0 to 86400"
+        if not 0 <= seconds <= _MAX_LOCK_TIMEOUT_SECONDS:
+            error = InvalidValue if setting.origin.startswith("--") else BadConfiguration
+            raise error(
+                f"{setting.origin}: {setting.value!r} is not a number of seconds from 0 to 86400"
             )
         return seconds
 

@@ -115,4 +115,6 @@ def _report(run: Run, findings: list["Finding"]) -> None:
         "drifted": sum(finding.drifted for finding in findings),
         "organizations": [finding.as_row() for finding in findings],
     }
+    if run.common.dry_run:
+        summary["dry_run"] = True
     run.output.report(summary, "organizations", FINDING)

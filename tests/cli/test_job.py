@@ -81,7 +81,6 @@ def test_an_option_goes_before_the_document(acme: Cli) -> None:
         pytest.param(
             "[" * 100_000,
             id="nested too deep",
-            marks=pytest.mark.xfail(strict=True, reason="job._read_document: RecursionError"),
         ),
     ],
 )

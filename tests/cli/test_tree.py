@@ -100,7 +100,6 @@ def test_without_json_an_error_is_a_line_and_a_hint(sqlite_cli: Cli) -> None:
     assert result.stderr == ("catactl: error: no organization 'acm'\nhint: did you mean 'acme'?\n")
 
 
-@pytest.mark.xfail(strict=True, reason="settings: a bad --output exits 78, as one in a file does")
 def test_an_unknown_output_format_is_refused(sqlite_cli: Cli) -> None:
     result = sqlite_cli("org", "list", "-o", "xml")
     assert (result.code, result.stdout) == (2, "")

@@ -128,14 +128,12 @@ def test_a_dry_run_of_recomputing_corrects_nothing(acme: Cli, database_url: URL)
     assert acme("usage", "check").code == 6
 
 
-@pytest.mark.xfail(strict=True, reason="a dry run claims to have corrected, and is not marked")
 def test_a_dry_run_of_recomputing_says_that_it_is_one(acme: Cli, database_url: URL) -> None:
     _drift(database_url)
     tried = acme.ok("usage", "recompute", "--dry-run")
     assert tried["dry_run"] is True
 
 
-@pytest.mark.xfail(strict=True, reason="usage._correct: findings[0] of a replayed command")
 def test_recomputing_under_a_key_that_was_used_is_no_bug(acme: Cli, database_url: URL) -> None:
     for _ in range(2):
         _drift(database_url)
@@ -143,7 +141,6 @@ def test_recomputing_under_a_key_that_was_used_is_no_bug(acme: Cli, database_url
         assert result.code == 0
 
 
-@pytest.mark.xfail(strict=True, reason="usage.compare takes the name from the missing row alone")
 def test_an_organization_without_its_row_is_named_still(acme: Cli, database_url: URL) -> None:
     with tampering(database_url) as conn:
         conn.execute(delete(organizations).where(organizations.c.name == "acme"))
