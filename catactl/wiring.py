@@ -179,10 +179,11 @@ def events_of(command: type[Command]) -> tuple[type[Event], ...]:
     return _AGGREGATE_OF[command].commands[command]
 
 
-def command_giving(event: type[Event]) -> type[Command]:
-    """Return the command that gives an event; the first wired, where several do."""
-    commands = _AGGREGATE_OF_EVENT[event].commands
-    return next(command for command, events in commands.items() if event in events)
+def command_giving(*events: type[Event]) -> type[Command]:
+    """Return the command that gives these events together; of several, that with fewest."""
+    commands = _AGGREGATE_OF_EVENT[events[0]].commands
+    giving = [command for command, given in commands.items() if set(events) <= set(given)]
+    return min(giving, key=lambda command: len(commands[command]))
 
 
 def command_name(command: type[Command]) -> str:

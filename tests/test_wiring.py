@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
+from catactl import wiring
 from catactl.domain import file, job_configuration, organization
 from catactl.domain.decider import Command, Event, Occurred
 from catactl.domain.file import File, FileCommand, FileEvent
@@ -224,3 +225,9 @@ def test_sagas_and_views_listen_to_events_that_are_wired() -> None:
 def test_saga_only_commands_add_nothing_by_themselves() -> None:
     for saga in SAGAS:
         assert not any(command.adds for command in saga.sends)
+
+
+def test_a_quota_that_was_set_is_traced_to_the_command_that_set_it() -> None:
+    assert wiring.command_giving(organization.QuotaSet) is organization.SetQuota
+    both = (organization.OrganizationCreated, organization.QuotaSet)
+    assert wiring.command_giving(*both) is organization.CreateOrganization

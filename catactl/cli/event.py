@@ -161,8 +161,9 @@ def _tree(events: "list[Recorded]") -> Iterator[str]:
             yield from draw(answer, f"{indent}      ")
 
     root = events[0]
+    command = wiring.command_giving(*(type(each.event) for each in children[None]))
     yield shown(
-        f"command {wiring.command_name(wiring.command_giving(type(root.event)))}"
+        f"command {wiring.command_name(command)}"
         f" by {root.actor} at {resources.plain(root.recorded_at)}"
         + (f": {root.reason}" if root.reason else "")
     )
