@@ -76,6 +76,18 @@ class Findings(CatactlError):
     code = "findings"
 
 
+class ContentMissing(Findings):
+    """The log says that content is stored, and it is not there."""
+
+    code = "content_missing"
+
+
+class ContentDamaged(Findings):
+    """Stored content has not the digest that the log says."""
+
+    code = "content_damaged"
+
+
 class PartialFailure(CatactlError):
     """Some of several independent operations failed; the others are done."""
 
@@ -88,6 +100,19 @@ class ConfirmationRequired(CatactlError):
 
 class Unreachable(CatactlError):
     code = "database_unreachable"
+    retryable = True
+
+
+class ContentUnreachable(Unreachable):
+    """Where content is kept cannot be had, or is full."""
+
+    code = "content_unreachable"
+
+
+class SourceChanged(CatactlError):
+    """What is uploaded changed while it was read."""
+
+    code = "changed_while_read"
     retryable = True
 
 

@@ -72,11 +72,11 @@ class Handler:
         in every such case nothing was written.
         """
 
-        def work(conn: Connection, head: Head, unit: UnitOfWork) -> Result:
+        def work(conn: Connection, unit: UnitOfWork) -> Result:
             target = Addressed(org_id, command) if isinstance(command, Command) else command(conn)
             return present(unit.run(target))
 
-        return self._transact(org_id, intent, work)
+        return self.transact(org_id, intent, work)
 
     def change_rows(
         self,
@@ -86,12 +86,12 @@ class Handler:
     ) -> Result:
         """Change plain rows of an organization, users, under the same lock, keys and retries."""
 
-        def work(conn: Connection, head: Head, unit: UnitOfWork) -> Result:
+        def work(conn: Connection, unit: UnitOfWork) -> Result:
             admits(unit.organization(), Command())
-            result = change(conn) | {"position": head.position, "events": []}
+            result = change(conn) | {"position": unit.head.position, "events": []}
             return result | {"dry_run": True} if intent.dry_run else result
 
-        return self._transact(org_id, intent, work)
+        return self.transact(org_id, intent, work)
 
     def inspect_and_handle(
         self,
@@ -106,24 +106,25 @@ class Handler:
         """
         self._memories.pop(org_id, None)
 
-        def work(conn: Connection, head: Head, unit: UnitOfWork) -> Result:
+        def work(conn: Connection, unit: UnitOfWork) -> Result:
             command = inspect(conn)
             if command is not None:
                 unit.run(Addressed(org_id, command))
             return {}
 
-        self._transact(org_id, intent, work)
+        self.transact(org_id, intent, work)
 
-    def _transact(
+    def transact(
         self,
         org_id: UUID,
         intent: Intent,
-        work: Callable[[Connection, Head, UnitOfWork], Result],
+        work: Callable[[Connection, UnitOfWork], Result],
     ) -> Result:
-        """Try again, after a growing pause with jitter, while the database says so and time is
-        left.
+        """Let `work` run any number of commands of one organization, all of them or none.
 
-        A lock that could not be had has used up the time by itself, and with it the retries.
+        It is called under the lock, and called again from the start when the database asks for
+        that, so it must keep nothing from one call to the next. There are pauses that grow, with
+        jitter, while time is left; a lock that could not be had has used it up by itself.
         """
         check_text("actor", intent.actor, _MAX_TEXT_BYTES)
         check_text("reason", intent.reason or "", _MAX_TEXT_BYTES)
@@ -146,7 +147,7 @@ class Handler:
         self,
         org_id: UUID,
         intent: Intent,
-        work: Callable[[Connection, Head, UnitOfWork], Result],
+        work: Callable[[Connection, UnitOfWork], Result],
     ) -> Result:
         with writing(self._engine) as conn:
             memory = self._memories.get(org_id)
@@ -159,7 +160,7 @@ class Handler:
                     return replayed
             now = event_log.next_instant(head, self._clock())
             unit = UnitOfWork(conn, org_id, head, intent, now, memory)
-            result = work(conn, head, unit)
+            result = work(conn, unit)
             try:
                 with pipelined(conn, commits=not intent.dry_run):
                     unit.flush()

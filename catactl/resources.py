@@ -106,6 +106,7 @@ def file(org_id: UUID, file_id: UUID, state: "File", version: int) -> Resource:
         "size_bytes": state.parts.size_bytes,
         "part_count": state.parts.count,
         "linked_by": sorted(map(str, state.linked_by)),
+        "content_swept": state.swept,
         "created_at": plain(state.created_at),
         "version": version,
     }
@@ -120,6 +121,7 @@ def part(org_id: UUID, file_id: UUID, number: int, state: "File", version: int) 
         "number": stored.number,
         "size_bytes": stored.size_bytes,
         "sha256": stored.sha256,
+        "stored": stored.stored,
         "version": version,
     }
 
@@ -134,6 +136,7 @@ def _file_from_row(row: RowMapping) -> Resource:
         "size_bytes": row["size_bytes"],
         "part_count": row["part_count"],
         "linked_by": documents.load_document(row["linked_by"]),
+        "content_swept": row["swept"],
         "created_at": plain(row["created_at"]),
         "version": row["version"],
     }
@@ -151,7 +154,9 @@ def get_file(conn: Connection, org_id: UUID, file_id: UUID) -> Resource:
 
 def list_parts(conn: Connection, org_id: UUID, file_id: UUID) -> Iterator[Resource]:
     query = (
-        select(file_parts.c.number, file_parts.c.size_bytes, file_parts.c.sha256)
+        select(
+            file_parts.c.number, file_parts.c.size_bytes, file_parts.c.sha256, file_parts.c.stored
+        )
         .where(file_parts.c.org_id == org_id, file_parts.c.file_id == file_id)
         .order_by(file_parts.c.number)
     )

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from catactl.errors import BadConfiguration, InvalidValue
 
 OUTPUT_FORMATS = ("table", "json", "jsonl", "csv", "tsv", "id")
-_FILE_KEYS = ("database_url", "database_url_file", "actor", "output", "lock_timeout")
+_FILE_KEYS = ("database_url", "database_url_file", "blob_url", "actor", "output", "lock_timeout")
 _PASSWORD_IN_URL = re.compile(
     r"(?P<before>://[^/@:\s]*:)\S*(?=@)|(?P<query>[?&]\w*password=)[^&\s]*"
 )
@@ -33,6 +33,7 @@ class Setting(NamedTuple):
 
 class Settings(NamedTuple):
     database_url: Setting
+    blob_url: Setting | None
     actor: Setting
     output: Setting | None
     lock_timeout: Setting | None
@@ -69,6 +70,7 @@ def load_settings(
 
     return Settings(
         database_url=find_database_url(),
+        blob_url=find("blob_url"),
         actor=find("actor") or Setting(_user_at_host(), "default"),
         output=_checked_output(find("output")),
         lock_timeout=find("lock_timeout"),

@@ -5,7 +5,7 @@ its version. So a stored state that is missing, stale or half lost costs time, n
 """
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
-from catactl.errors import AlreadyExists, NotFound, VersionConflict
+from catactl.errors import AlreadyExists, NotFound, Refused, VersionConflict
 from catactl.ids import new_id
 from catactl.projections.view import Happened
 from catactl.store import codec, directory, event_log
@@ -47,6 +48,14 @@ class Intent:
     idempotency_key: str | None = None
     org_ref: str = ""
     request: object = None
+
+    def asking(self) -> "Intent":
+        """The same intent when it is only asked what would happen."""
+        return replace(self, dry_run=True)
+
+    def unkeyed(self) -> "Intent":
+        """The same intent for a step on the way, which the idempotency key does not stand for."""
+        return replace(self, idempotency_key=None)
 
     @property
     def keyed_request(self) -> Request | None:
@@ -90,6 +99,21 @@ class _Entry:
     def changed(self) -> bool:
         return self.stored is None or self.stored.version != self.version or not self.trusted
 
+    @property
+    def name(self) -> tuple[str, str] | None:
+        """The live name it takes now, of its kind."""
+        return _live_name(self.aggregate, self.state)
+
+    @property
+    def stored_name(self) -> tuple[str, str] | None:
+        """The live name that its stored state holds."""
+        return _live_name(self.aggregate, self.stored.state if self.stored is not None else None)
+
+
+def _live_name(aggregate: Aggregate, state: Any) -> tuple[str, str] | None:
+    name = state.live_name if state is not None else None
+    return (aggregate.name, name) if name is not None else None
+
 
 class UnitOfWork:
     """Everything one transaction changes, in memory until `flush` writes each thing once."""
@@ -112,13 +136,33 @@ class UnitOfWork:
         self._now = now
         self._memory = memory
         self._happened: list[Happened] = []
+        self._names: dict[tuple[str, str], UUID | None] = {}
+        self._undo: list[tuple[_Entry, Any, int]] = []
 
     def organization(self) -> Organization | None:
         state: Organization | None = self._load(ORGANIZATION, self._org_id).state
         return state
 
+    def file(self, file_id: UUID) -> File | None:
+        state: File | None = self._load(FILE, file_id).state
+        return state
+
     def run(self, target: Addressed) -> Outcome:
-        """Handle a command and everything that the sagas answer to it."""
+        """Handle a command and everything that the sagas answer to it, all of it or nothing: after
+        a refusal the unit is as it was, and can go on.
+        """
+        head, happened, names = self.head, len(self._happened), dict(self._names)
+        self._undo.clear()
+        try:
+            return self._run(target)
+        except BaseException:
+            self.head, self._names = head, names
+            del self._happened[happened:]
+            for entry, state, version in reversed(self._undo):
+                entry.state, entry.version = state, version
+            raise
+
+    def _run(self, target: Addressed) -> Outcome:
         entry = self._load(aggregate_of(target.command), target.stream_id)
         expected_version = self._intent.expected_version
         if expected_version is not None and entry.version != expected_version:
@@ -153,9 +197,7 @@ class UnitOfWork:
         if self._happened:
             appended = [recorded for recorded, _ in self._happened]
             event_log.append(conn, org_id, self._before, appended)
-        for stream_id, entry in self.entries.items():
-            if entry.state is None or not entry.changed:
-                continue
+        for stream_id, entry in self._in_order_of_names():
             store = entry.aggregate.store
             if entry.trusted:
                 store.persist(conn, org_id, stream_id, entry.state, entry.version, entry.stored)
@@ -166,6 +208,31 @@ class UnitOfWork:
             if heard:
                 view.apply(conn, org_id, heard)
 
+    def _in_order_of_names(self) -> list[tuple[UUID, _Entry]]:
+        """The entries to write, in an order in which each live name is free when it is taken.
+
+        `Refused` when names go round in a circle, which no order of writing can follow.
+        """
+        left = {
+            stream_id: entry
+            for stream_id, entry in self.entries.items()
+            if entry.state is not None and entry.changed
+        }
+        if len(self._names) < 2:
+            return list(left.items())
+        ordered: list[tuple[UUID, _Entry]] = []
+        while left:
+            held = {entry.stored_name: stream_id for stream_id, entry in left.items()}
+            free = [
+                stream_id
+                for stream_id, entry in left.items()
+                if entry.name is None or held.get(entry.name, stream_id) == stream_id
+            ]
+            if not free:
+                raise Refused("names cannot be exchanged at once", "use another name in between")
+            ordered += [(stream_id, left.pop(stream_id)) for stream_id in free]
+        return ordered
+
     def _decide(self, addressed: Addressed) -> list[Event]:
         """Return the events of a command, with the stream's state already evolved over them."""
         command = addressed.command
@@ -174,13 +241,14 @@ class UnitOfWork:
             admits(self.organization(), command)
         entry = self._load(aggregate, addressed.stream_id)
         before = entry.state
+        self._undo.append((entry, entry.state, entry.version))
         events: list[Event] = aggregate.decider.decide(before, command)
         for event in events:
             entry.state = aggregate.decider.evolve(entry.state, event)
         name_before = before.live_name if before is not None else None
         name = entry.state.live_name if events else name_before
-        if name not in {None, name_before}:
-            self._check_name_free(aggregate, addressed.stream_id, name)
+        if name != name_before:
+            self._take_name(aggregate, addressed.stream_id, name_before, name)
         return events
 
     def _record(
@@ -251,18 +319,30 @@ class UnitOfWork:
             version = recorded.version
         return _Entry(aggregate, stored if trusted else None, state, version, trusted)
 
-    def _check_name_free(self, aggregate: Aggregate, stream_id: UUID, name: str) -> None:
-        """Names are unique among what is live; organizations' in all, others in their
-        organization.
+    def find_live(self, aggregate: Aggregate, name: str) -> UUID | None:
+        """Return what is live under a name, as it is now: what this transaction did counts.
+
+        Organizations' names are unique in all, others' in their organization.
         """
+        if (aggregate.name, name) in self._names:
+            return self._names[aggregate.name, name]
         if aggregate is ORGANIZATION:
-            holder = directory.find_organization(self._conn, name)
-        else:
-            table = files if aggregate is FILE else job_configurations
-            holder = directory.find_live(self._conn, table, self._org_id, name)
-        if holder is not None and holder != stream_id:
-            what = aggregate.name.replace("_", " ")
-            raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
+            return directory.find_organization(self._conn, name)
+        table = files if aggregate is FILE else job_configurations
+        return directory.find_live(self._conn, table, self._org_id, name)
+
+    def _take_name(
+        self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
+    ) -> None:
+        """Give a stream its live name, which must be free, and free the one it had before."""
+        if name is not None:
+            holder = self.find_live(aggregate, name)
+            if holder is not None and holder != stream_id:
+                what = aggregate.name.replace("_", " ")
+                raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
+            self._names[aggregate.name, name] = stream_id
+        if before is not None:
+            self._names[aggregate.name, before] = None
 
 
 def _no_such(aggregate: Aggregate, stream_id: UUID) -> NotFound:

@@ -19,7 +19,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, case, func, literal, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import Subquery
 
 from catactl.domain.decider import fold
 from catactl.domain.organization import CorrectStorageUsage
@@ -28,6 +27,7 @@ from catactl.handler import Handler, Intent
 from catactl.rebuild import rebuild_view
 from catactl.store import documents, event_log
 from catactl.store.engine import reading
+from catactl.store.latest import latest
 from catactl.store.tables import events, organizations, storage_usage
 from catactl.store.types import payload_field
 from catactl.wiring import ORGANIZATION, VIEWS
@@ -212,16 +212,9 @@ def _figures(row: Any) -> Figures:
     return Figures(int(row.used_bytes), int(row.file_count), int(row.part_count))
 
 
-def _last(partition: Sequence[ColumnElement[Any]], *columns: Any, where: Any) -> Subquery:
-    """The last event of each group, by position."""
-    rank = func.row_number().over(partition_by=partition, order_by=events.c.position.desc())
-    ranked = select(*columns, rank.label("rank")).where(where).subquery()
-    return select(*(c for c in ranked.c if c.name != "rank")).where(ranked.c.rank == 1).subquery()
-
-
 def _first_principles(ours: ColumnElement[bool]) -> Any:
     number = payload_field(events.c.payload, "number")
-    part = _last(
+    part = latest(
         [events.c.org_id, events.c.stream_id, number],
         events.c.org_id,
         events.c.stream_id,
@@ -238,7 +231,7 @@ def _first_principles(ours: ColumnElement[bool]) -> Any:
         .group_by(part.c.org_id, part.c.stream_id)
         .subquery()
     )
-    life = _last(
+    life = latest(
         [events.c.org_id, events.c.stream_id],
         events.c.org_id,
         events.c.stream_id,
@@ -266,7 +259,7 @@ def _running(ours: ColumnElement[bool]) -> Any:
         payload_field(events.c.payload, name).label(name)
         for name in ("used_bytes", "file_count", "part_count")
     ]
-    last = _last(
+    last = latest(
         [events.c.org_id],
         events.c.org_id,
         *fields,

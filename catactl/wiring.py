@@ -14,6 +14,7 @@ from catactl.domain.file import (
     CreateFile,
     DeleteFile,
     FileCompleted,
+    FileContentSwept,
     FileCreated,
     FileDeleted,
     FileLinked,
@@ -22,6 +23,7 @@ from catactl.domain.file import (
     LinkFile,
     PartUploaded,
     RestoreFile,
+    SweepFileContent,
     UnlinkFile,
     UploadPart,
 )
@@ -114,6 +116,7 @@ FILE = Aggregate(
         CompleteFile: (FileCompleted,),
         DeleteFile: (FileDeleted,),
         RestoreFile: (FileRestored,),
+        SweepFileContent: (FileContentSwept,),
         LinkFile: (FileLinked,),
         UnlinkFile: (FileUnlinked,),
     },

@@ -49,6 +49,7 @@ def _of_type(hint: Any) -> st.SearchStrategy[Any]:
     known: dict[Any, st.SearchStrategy[Any]] = {
         str: TEXT,
         int: INTEGERS,
+        bool: st.booleans(),
         UUID: st.uuids(),
         datetime: INSTANTS,
         JobSpec: SPECS,

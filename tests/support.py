@@ -299,6 +299,7 @@ def _assert_states_are_folds(conn: Connection, org_id: UUID, history: list[Recor
         assert stored.version == recorded[-1].version
         if aggregate is FILE:
             assert stored.state is not None
+            assert stored.state.deleted or not stored.state.swept
             parts += stored.state.parts.count
             row = conn.execute(select(files).where(files.c.file_id == stream_id)).one()
             assert (row.size_bytes, row.part_count) == (

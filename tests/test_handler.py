@@ -11,7 +11,14 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, delete, func, select, update
 
 from catactl.domain.decider import Addressed, Command
-from catactl.domain.file import CreateFile, DeleteFile, UploadPart
+from catactl.domain.file import (
+    CompleteFile,
+    CreateFile,
+    DeleteFile,
+    RestoreFile,
+    SweepFileContent,
+    UploadPart,
+)
 from catactl.domain.job_configuration import (
     CreateJobConfiguration,
     DeleteJobConfiguration,
@@ -23,11 +30,13 @@ from catactl.domain.organization import (
     CreateOrganization,
     DeleteOrganization,
     RenameOrganization,
+    ResumeOrganization,
     SetQuota,
     SuspendOrganization,
 )
 from catactl.errors import (
     AlreadyExists,
+    Busy,
     CatactlError,
     Conflict,
     IdempotencyConflict,
@@ -54,6 +63,8 @@ from catactl.store.tables import (
     organization_names,
     organizations,
 )
+from catactl.unit_of_work import UnitOfWork
+from catactl.wiring import FILE, JOB_CONFIGURATION, ORGANIZATION
 from tests.support import (
     BYTES_1,
     BYTES_2,
@@ -173,6 +184,37 @@ def test_restoring_what_no_longer_fits_is_refused(engine: Engine, handler: Handl
     run(handler, org_id, org_id, ClearQuota())
     restore_file(handler, org_id, file_id)
     assert assert_consistent(engine, org_id) == Usage(60, 1, 1)
+
+
+def test_content_that_comes_for_a_recorded_part_is_charged_nothing(
+    engine: Engine, handler: Handler
+) -> None:
+    org_id = create_organization(handler)
+    file_id = create_file(handler, org_id)
+    upload(handler, org_id, file_id, 1, 10)
+    complete(handler, org_id, file_id)
+    run(handler, org_id, org_id, SetQuota(0))
+    came = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1, stored=True))
+    assert event_types(came) == ["file.part_uploaded", "organization.storage_usage_changed"]
+    assert assert_consistent(engine, org_id) == Usage(10, 1, 1)
+    assert event_types(upload(handler, org_id, file_id, 1, 10)) == []
+
+
+@pytest.mark.parametrize("remembers", [False, True], ids=["fresh", "remembering"])
+def test_a_swept_file_holds_nothing_and_stays_deleted(
+    engine: Engine, handler: Handler, remembers: bool
+) -> None:
+    org_id = create_organization(handler)
+    file_id = create_file(handler, org_id)
+    run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1, stored=True))
+    delete_file(handler, org_id, file_id)
+    run(handler, org_id, org_id, SuspendOrganization())
+    swept = run(handler, org_id, file_id, SweepFileContent())
+    assert event_types(swept) == ["file.content_swept"]
+    run(handler, org_id, org_id, ResumeOrganization())
+    with pytest.raises(Refused, match="was swept"):
+        restore_file(handler if remembers else Handler(engine), org_id, file_id)
+    assert assert_consistent(engine, org_id) == Usage(0, 0, 0)
 
 
 # --- the organization comes first -----------------------------------------------------------------
@@ -918,3 +960,172 @@ def test_a_failure_that_is_a_bug_leaves_nothing_either(engine: Engine, handler: 
     with pytest.raises(ZeroDivisionError):
         handler.handle(org_id, SetQuota(5), INTENT, fail)
     assert contents(engine) == before
+
+
+# --- several commands in one transaction ----------------------------------------------------------
+
+
+def transact(
+    handler: Handler,
+    org_id: UUID,
+    *commands: tuple[UUID, Command],
+    intent: Intent = INTENT,
+) -> dict[str, Any]:
+    """Run the commands in one transaction; return what each came to."""
+
+    def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
+        return {"all": [summary(unit.run(Addressed(*command))) for command in commands]}
+
+    return handler.transact(org_id, intent, work)
+
+
+def _whole_file(file_id: UUID, size_bytes: int = 10) -> list[tuple[UUID, Command]]:
+    """Two parts of one size, and a change of the second."""
+    return [
+        (file_id, CreateFile("data.bin", NOON)),
+        (file_id, UploadPart(1, size_bytes, BYTES_1, stored=True)),
+        (file_id, UploadPart(2, 1, BYTES_1)),
+        (file_id, UploadPart(2, size_bytes, BYTES_2, stored=True)),
+        (file_id, CompleteFile()),
+    ]
+
+
+def test_several_commands_of_a_transaction_each_see_those_before_and_are_recorded_apart(
+    engine: Engine, handler: Handler
+) -> None:
+    org_id, file_id = create_organization(handler), new_id(NOON)
+    results = transact(handler, org_id, *_whole_file(file_id))["all"]
+    assert [(each["version"], each["position"]) for each in results] == [
+        (1, 3),
+        (2, 5),
+        (3, 7),
+        (4, 9),
+        (5, 10),
+    ]
+    assert [len(each["events"]) for each in results] == [2, 2, 2, 2, 1]
+    history = read_log(engine, org_id)[1:]
+    assert len({each.correlation_id for each in history}) == 5
+    assert len({each.recorded_at for each in history}) == 1
+    assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
+    upload(handler, org_id, create_file(handler, org_id, "other"), 1, 5)
+    assert assert_consistent(engine, org_id) == Usage(25, 2, 3)
+
+
+def test_a_refusal_among_several_commands_undoes_them_all(engine: Engine, handler: Handler) -> None:
+    org_id, file_id = create_organization(handler, quota_bytes=19), new_id(NOON)
+    before = contents(engine)
+    with pytest.raises(QuotaExceeded):
+        transact(handler, org_id, *_whole_file(file_id))
+    assert contents(engine) == before
+    transact(handler, org_id, *_whole_file(file_id, size_bytes=9))
+    assert assert_consistent(engine, org_id) == Usage(18, 1, 2)
+
+
+def test_a_dry_run_of_several_commands_leaves_nothing_and_a_key_stands_for_them_all(
+    engine: Engine, handler: Handler
+) -> None:
+    org_id, commands = create_organization(handler), _whole_file(new_id(NOON))
+    before = contents(engine)
+    would_be = transact(handler, org_id, *commands, intent=replace(INTENT, dry_run=True))
+    assert contents(engine) == before
+    keyed = replace(INTENT, idempotency_key="k", request="upload")
+    results = [
+        transact(each, org_id, *commands, intent=keyed) for each in (handler, Handler(engine))
+    ]
+    assert results == [would_be, would_be]
+    assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
+
+
+def test_several_commands_are_run_again_from_the_start_when_the_database_asks_for_it(
+    engine: Engine, handler: Handler
+) -> None:
+    org_id, file_id = create_organization(handler), new_id(NOON)
+    attempts: list[int] = []
+
+    def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
+        attempts.append(unit.head.position)
+        assert unit.find_live(FILE, "data.bin") is None
+        for command in _whole_file(file_id):
+            unit.run(Addressed(*command))
+        if len(attempts) < 3:
+            raise Busy("another transaction got in the way")
+        return {}
+
+    handler.transact(org_id, INTENT, work)
+    assert attempts == [1, 1, 1]
+    assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
+
+
+def test_one_name_is_not_taken_twice_in_a_transaction(engine: Engine, handler: Handler) -> None:
+    org_id = create_organization(handler)
+    job_id = create_job(handler, org_id, "hourly")
+    before = contents(engine)
+    nightly = CreateJobConfiguration(JobSpec("nightly", "image"), NOON)
+    twice: list[tuple[Command, tuple[UUID, Command]]] = [
+        (CreateFile("a", NOON), (new_id(NOON), CreateFile("a", NOON))),
+        (nightly, (new_id(NOON), nightly)),
+        (nightly, (job_id, UpdateJobConfiguration({"name": "nightly"}))),
+    ]
+    for first, second in twice:
+        with pytest.raises(AlreadyExists, match="exists already"):
+            transact(handler, org_id, (new_id(NOON), first), second)
+    assert contents(engine) == before
+
+
+def test_a_name_that_a_transaction_frees_is_free_in_it(engine: Engine, handler: Handler) -> None:
+    org_id = create_organization(handler)
+    old, new, newer = create_file(handler, org_id), new_id(NOON), new_id(NOON)
+    hourly, nightly = create_job(handler, org_id, "hourly"), new_id(NOON)
+    spec = JobSpec("hourly", "image")
+    transact(
+        handler,
+        org_id,
+        (old, DeleteFile()),
+        (new, CreateFile("data.bin", NOON)),
+        (new, DeleteFile()),
+        (newer, CreateFile("data.bin", NOON)),
+        (hourly, UpdateJobConfiguration({"name": "daily"})),
+        (nightly, CreateJobConfiguration(spec, NOON)),
+        (nightly, DeleteJobConfiguration()),
+        (hourly, UpdateJobConfiguration({"name": "hourly"})),
+    )
+    assert assert_consistent(engine, org_id) == Usage(0, 1, 0)
+    with pytest.raises(AlreadyExists, match="exists already"):
+        transact(handler, org_id, (newer, UploadPart(1, 1, BYTES_1)), (old, RestoreFile()))
+    transact(handler, org_id, (newer, DeleteFile()), (old, RestoreFile()))
+    assert assert_consistent(engine, org_id) == Usage(0, 1, 0)
+
+
+def test_what_lives_under_a_name_is_told_as_the_transaction_has_it(
+    engine: Engine, handler: Handler
+) -> None:
+    org_id = create_organization(handler)
+    file_id, job_id = create_file(handler, org_id), create_job(handler, org_id)
+    other_id = create_organization(handler, "other")
+
+    def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
+        def live(*names: str) -> list[UUID | None]:
+            return [
+                unit.find_live(aggregate, name)
+                for aggregate, name in zip(
+                    (ORGANIZATION, FILE, JOB_CONFIGURATION), names, strict=True
+                )
+            ]
+
+        assert live("acme", "data.bin", "nightly") == [org_id, file_id, job_id]
+        assert live("other", "nightly", "data.bin") == [other_id, None, None]
+        unit.run(Addressed(org_id, RenameOrganization("beta")))
+        unit.run(Addressed(file_id, DeleteFile()))
+        unit.run(Addressed(job_id, UpdateJobConfiguration({"name": "daily"})))
+        assert live("acme", "data.bin", "nightly") == [None, None, None]
+        assert live("beta", "data.bin", "daily") == [org_id, None, job_id]
+        unit.run(Addressed(file_id, RestoreFile()))
+        unit.run(Addressed(org_id, RenameOrganization("acme")))
+        assert live("acme", "data.bin", "daily") == [org_id, file_id, job_id]
+        return {}
+
+    handler.transact(org_id, INTENT, work)
+    assert_consistent(engine, org_id)
+    with pytest.raises(AlreadyExists):
+        create_organization(handler)
+    create_organization(handler, "beta")

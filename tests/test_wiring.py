@@ -70,6 +70,7 @@ STORED_NAMES = {
         "file.completed",
         "file.deleted",
         "file.restored",
+        "file.content_swept",
         "file.linked",
         "file.unlinked",
     },
@@ -94,6 +95,7 @@ FILES = [
     File("a", NOON),
     File("a", NOON, parts=Parts.of([Part(1, 1, BYTES_1)]), linked_by=frozenset({JOB})),
     File("a", NOON, deleted=True),
+    File("a", NOON, deleted=True, parts=Parts.of([Part(1, 1, BYTES_1, stored=True)])),
 ]
 JOBS = [None, JobConfiguration(SPEC, NOON), JobConfiguration(SPEC, NOON, enabled=False)]
 EXAMPLES: list[Command] = [
@@ -111,6 +113,7 @@ EXAMPLES: list[Command] = [
     file.CompleteFile(),
     file.DeleteFile(),
     file.RestoreFile(),
+    file.SweepFileContent(),
     file.LinkFile(INPUT),
     file.UnlinkFile(JOB),
     job_configuration.CreateJobConfiguration(SPEC, NOON),

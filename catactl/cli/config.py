@@ -21,6 +21,7 @@ def show(run: Run) -> None:
     shown: dict[str, Setting | None] = {
         "profile": settings.profile,
         "database_url": settings.database_url,
+        "blob_url": settings.blob_url,
         "actor": settings.actor,
         "output": settings.output,
         "lock_timeout": settings.lock_timeout,

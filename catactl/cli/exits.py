@@ -21,9 +21,21 @@ EXIT_CODES: tuple[tuple[type[errors.CatactlError], int], ...] = (
     (errors.ConfirmationRequired, 8),
     (errors.Unreachable, 69),
     (errors.Busy, 75),
+    (errors.SourceChanged, 75),
     (errors.Forbidden, 77),
     (errors.BadConfiguration, 78),
 )
+
+
+def as_fields(error: errors.CatactlError) -> dict[str, object]:
+    """Return an error as programs get it."""
+    return {
+        "code": error.code,
+        "exit": exit_code(error),
+        "message": error.message,
+        "hint": error.hint,
+        "retryable": error.retryable,
+    }
 
 
 def exit_code(error: errors.CatactlError) -> int:

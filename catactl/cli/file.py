@@ -1,5 +1,6 @@
 """catactl file"""
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,14 +11,17 @@ import typer
 from catactl import resources
 from catactl.cli.leaf import Org, leaf
 from catactl.cli.org import Deleted
+from catactl.cli.progress import transfer
 from catactl.cli.run import Run
-from catactl.cli.shapes import FILE
+from catactl.cli.shapes import DOWNLOADED, FILE
 from catactl.errors import CatactlError, PartialFailure
 from catactl.ids import new_id
 from catactl.store import directory
 
 app = typer.Typer()
 
+_UPLOAD_WORKERS = 4
+_MAX_UPLOAD_WORKERS = 64
 File = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
 
 
@@ -131,3 +135,121 @@ def restore(run: Run, org: Org, file: File) -> None:
     from catactl.domain.file import RestoreFile
 
     run.output.show(run.write(org, _to_file(file, RestoreFile()), _present), FILE)
+
+
+@leaf(app, writes=True, content=True)
+def upload(
+    run: Run,
+    org: Org,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH…", help="Files, folders with all below them, or - (stdin)."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the file; of a folder: goes before."),
+    ] = None,
+    part_size: Annotated[
+        str | None, typer.Option("--part-size", metavar="SIZE", help="[default: 8MiB]")
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, max=_MAX_UPLOAD_WORKERS, help="Parts stored at once."
+        ),
+    ] = _UPLOAD_WORKERS,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Upload what symbolic links point to.")
+    ] = False,
+) -> None:
+    """Upload files with their content. Run again, it goes on where it broke off: what is there
+    already is skipped.
+
+    A file is named by its last part, or by its path below the folder given. One that cannot be
+    uploaded does not keep the others: exit code 7.
+
+    Example: catactl file upload acme reports/
+    """
+    from catactl.cli import uploading
+
+    uploading.run_upload(run, org, paths, name, part_size, workers, follow_links=follow_links)
+
+
+@leaf(app, content=True)
+def download(
+    run: Run,
+    org: Org,
+    file: File,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="PATH", help="A file, a folder to put it in by its name, or -."
+        ),
+    ] = ".",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that has other content.")
+    ] = False,
+) -> None:
+    """Download a file, each part checked against its digest. Run again, it goes on where it broke
+    off; a file that is there already and the same stays.
+
+    Example: catactl file download acme reports/2026.csv --to /tmp/2026.csv
+    """
+    from catactl.content import download, reading
+
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        file_id = directory.resolve_file(conn, org_id, file)
+        found = reading.readable(conn, org_id, file_id)
+    with transfer(run, "downloading", 1, found.size_bytes) as meter:
+        meter.begin(found.name, found.size_bytes)
+        if to == "-":
+            sys.stdout.flush()
+            download.to_stream(run.blobs, found, sys.stdout.fileno(), meter.advance)
+            return
+        done = download.to_path(run.blobs, found, to, meter.advance, force=force)
+    run.output.show(
+        {
+            "org_id": str(org_id),
+            "file_id": str(file_id),
+            "name": found.name,
+            "path": done.path,
+            "outcome": done.outcome,
+            "size_bytes": found.size_bytes,
+            "part_count": len(found.parts),
+            "resumed_bytes": done.resumed_bytes,
+        },
+        DOWNLOADED,
+    )
+
+
+@leaf(app, content=True)
+def verify(
+    run: Run,
+    org: Org,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE…]", help="Files, by name or id; none: every live one."),
+    ] = None,
+) -> None:
+    """Read the content of files again and compare it with what the log says.
+
+    Exit code 6 when content is missing or damaged. Parts that were only recorded are kept
+    elsewhere, and not looked at.
+
+    Example: catactl file verify acme reports/2026.csv
+    """
+    from catactl.cli.verifying import report
+    from catactl.content.verify import Verified, verify_file
+
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        if files:
+            ids = [directory.resolve_file(conn, org_id, file) for file in dict.fromkeys(files)]
+        else:
+            ids = [UUID(row["file_id"]) for row in resources.list_files(conn, org_id)]
+    found = Verified()
+    with transfer(run, "verifying", len(ids), None) as meter:
+        for file_id in ids:
+            verify_file(run.engine, run.blobs, org_id, file_id, found, meter.advance)
+    report(run, found)

@@ -17,6 +17,7 @@ from catactl.cli.org import Deleted
 from catactl.cli.run import Run
 from catactl.cli.shapes import JOB
 from catactl.domain.decider import Addressed
+from catactl.domain.durations import parse_duration
 from catactl.domain.job_configuration import (
     CreateJobConfiguration,
     DeleteJobConfiguration,
@@ -35,8 +36,6 @@ from catactl.store.tables import job_configurations
 app = typer.Typer()
 
 _MAX_DOCUMENT_BYTES = 1024 * 1024
-_DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _CPU = re.compile(r"(?P<whole>[0-9]{1,6})(?:\.(?P<fraction>[0-9]{1,3}))?")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")]
@@ -243,7 +242,7 @@ def _asked(
         "env": _parse_env(env) if env else None,
         "cpu_millis": _parse_cpu(cpu) if cpu is not None else None,
         "memory_bytes": parse_size(memory) if memory is not None else None,
-        "timeout_seconds": _parse_duration(timeout) if timeout is not None else None,
+        "timeout_seconds": parse_duration(timeout) if timeout is not None else None,
         "schedule": schedule,
         "inputs": input_ or None,
     }
@@ -276,13 +275,6 @@ def _parse_cpu(text: str) -> int:
     if match is None:
         raise InvalidValue(f"not a number of processors: {text!r}", "as in 2 or 0.5")
     return int(match["whole"]) * 1000 + int((match["fraction"] or "").ljust(3, "0"))
-
-
-def _parse_duration(text: str) -> int:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise InvalidValue(f"not a duration: {text!r}", "seconds, or as in 90s, 15m, 2h, 1d")
-    return int(match["number"]) * _SECONDS[match["unit"]]
 
 
 _TYPES: dict[str, Any] = {

@@ -66,6 +66,12 @@ _WRITE_OPTIONS: dict[str, Any] = {
         str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept with the events.")
     ],
 }
+_CONTENT_OPTION: dict[str, Any] = {
+    "blob_url": Annotated[
+        str | None,
+        typer.Option("--blob-url", metavar="URL", help="Where content is (CATACTL_BLOB_URL)."),
+    ]
+}
 _VERSION_OPTION: dict[str, Any] = {
     "expected_version": Annotated[
         int | None,
@@ -88,13 +94,16 @@ def leaf(
     writes: bool = False,
     versioned: bool = False,
     destructive: bool = False,
+    content: bool = False,
 ) -> Callable[[Verb], Verb]:
     """Register a function `(run, …)` as a verb; it may return an exit code.
 
     Everything after `run` is an argument or option of its own, and part of what an idempotency key
-    stands for. `versioned` adds --expected-version, `destructive` --yes.
+    stands for. `versioned` adds --expected-version, `destructive` --yes, `content` --blob-url.
     """
     options = dict(_READ_OPTIONS)
+    if content:
+        options |= _CONTENT_OPTION
     if writes:
         options |= _WRITE_OPTIONS
     if versioned:

@@ -108,7 +108,8 @@ class Output:
     def _id(self, row: Row, shape: Shape) -> None:
         if shape.id_field not in row:
             raise InvalidValue("this result has no id", "use another output format")
-        self._line(_plain(row[shape.id_field]))
+        if row[shape.id_field] is not None:  # what failed has none
+            self._line(_plain(row[shape.id_field]))
 
     def _json_array(self, rows: Iterable[Row]) -> None:
         separator = "["

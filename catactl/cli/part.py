@@ -16,13 +16,19 @@ from catactl.store import directory
 
 app = typer.Typer()
 
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
+
+
+def _present(outcome: Any, number: int) -> dict[str, Any]:
+    return resources.part(outcome.org_id, outcome.stream_id, number, outcome.state, outcome.version)
+
 
 @leaf(app, writes=True, versioned=True)
 def record(
     run: Run,
     org: Org,
     file: File,
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")],
+    number: Number,
     size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Its size.")],
     sha256: Annotated[str, typer.Option("--sha256", metavar="HEX", help="Its digest.")],
 ) -> None:
@@ -41,11 +47,36 @@ def record(
         return Addressed(directory.resolve_file(conn, org_id, file), command)
 
     def present(outcome: Any) -> dict[str, Any]:
-        return resources.part(
-            outcome.org_id, outcome.stream_id, part_number, outcome.state, outcome.version
-        )
+        return _present(outcome, part_number)
 
     run.output.show(run.write(org, resolve, present), PART)
+
+
+@leaf(app, writes=True, versioned=True, content=True)
+def upload(
+    run: Run,
+    org: Org,
+    file: File,
+    number: Number,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file, or - (stdin).")],
+) -> None:
+    """Upload a part with its content. The same again changes nothing, and mends content that was
+    lost; other content under the same number replaces it.
+
+    Example: catactl part upload acme data.bin 1 chunk-1
+    """
+    from catactl.cli.uploading import run_part_upload
+
+    part_number = parse_part_number(number)
+
+    def present(outcome: Any) -> dict[str, Any]:
+        return _present(outcome, part_number)
+
+    def find_file(conn: Any, org_id: UUID) -> UUID:
+        return directory.resolve_file(conn, org_id, file)
+
+    result = run_part_upload(run, org, find_file, part_number, path, present)
+    run.output.show(result, PART)
 
 
 @leaf(app, "list")

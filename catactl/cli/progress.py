@@ -1,19 +1,34 @@
-"""Progress on stderr: a bar on a terminal, a plain line now and then off it, nothing when quiet."""
+"""Progress on stderr: a bar on a terminal, a plain line now and then off it, nothing when quiet.
+
+What is over within a second shows nothing.
+"""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from catactl.cli.output import shown
 from catactl.cli.run import Run
+from catactl.domain.sizes import format_size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from catactl.content.upload import Meter
 
 _SILENT_SECONDS = 1.0
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+# --- steps ----------------------------------------------------------------------------------------
+
+
 @contextmanager
 def progress(run: Run, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with each step; what is over within a second shows nothing."""
+    """Yield a function to call with each step."""
     if run.common.quiet:
         yield lambda _steps: None
     elif sys.stderr.isatty():
@@ -56,3 +71,113 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
             print(f"catactl: {what}: {completed:,} of {total:,}", file=sys.stderr)
 
     return advance
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def transfer(run: Run, what: str, files: int, size_bytes: int | None) -> "Iterator[Meter]":
+    """Yield what counts bytes; it shows how many of all, how fast, the time left, and the file."""
+    if run.common.quiet:
+        yield _Silent()
+    elif sys.stderr.isatty():
+        bars = _Bars(what, files, size_bytes)
+        try:
+            yield bars
+        finally:
+            bars.stop()
+    else:
+        yield _Lines(what, files, size_bytes)
+
+
+class _Silent:
+    def begin(self, name: str, size_bytes: int | None) -> None:
+        pass
+
+    def advance(self, size_bytes: int) -> None:
+        pass
+
+
+class _Lines:
+    def __init__(self, what: str, files: int, size_bytes: int | None) -> None:
+        self._what, self._files, self._size_bytes = what, files, size_bytes
+        self._name, self._begun, self._completed = "", 0, 0
+        self._started = self._last = time.monotonic()
+        self._lock = threading.Lock()
+
+    def begin(self, name: str, size_bytes: int | None) -> None:
+        self._name = name
+        self._begun += 1
+
+    def advance(self, size_bytes: int) -> None:
+        with self._lock:
+            self._completed += size_bytes
+            now = time.monotonic()
+            if now - self._last < _SECONDS_BETWEEN_LINES:
+                return
+            self._last = now
+            line = self._line(now - self._started)
+        print(f"catactl: {line}", file=sys.stderr, flush=True)
+
+    def _line(self, seconds: float) -> str:
+        rate = self._completed / seconds
+        total = self._size_bytes
+        of = "" if total is None else f" of {format_size(total)}"
+        words = [f"{self._what}: {format_size(self._completed)}{of}, {format_size(int(rate))}/s"]
+        if total is not None and rate > 0:
+            words.append(f"{max(0.0, (total - self._completed) / rate):.0f} s left")
+        if self._name:
+            words.append(f"file {self._begun:,} of {self._files:,}: {shown(self._name)}")
+        return ", ".join(words)
+
+
+class _Bars:
+    """One bar over all, one for the file begun last."""
+
+    def __init__(self, what: str, files: int, size_bytes: int | None) -> None:
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._bars = _byte_bars()
+        self._all = self._bars.add_task(f"{what} {files:,} files", total=size_bytes)
+        self._current = self._bars.add_task("", total=None)
+        self._files = files
+
+    def begin(self, name: str, size_bytes: int | None) -> None:
+        with self._lock:
+            description = shown(name) if len(name) <= 40 else f"…{shown(name[-39:])}"
+            self._bars.reset(self._current, total=size_bytes, description=description)
+
+    def advance(self, size_bytes: int) -> None:
+        with self._lock:
+            if not self._bars.live.is_started and (
+                time.monotonic() - self._started > _SILENT_SECONDS
+            ):
+                self._bars.start()
+            self._bars.advance(self._all, size_bytes)
+            self._bars.advance(self._current, size_bytes)
+
+    def stop(self) -> None:
+        self._bars.stop()
+
+
+def _byte_bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -17,6 +17,7 @@ from catactl.settings import Settings, default_database_path, load_settings, mas
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from catactl.blobs.store import BlobStore
     from catactl.domain.decider import Addressed, Command
     from catactl.handler import Handler, Intent, Outcome
 
@@ -31,6 +32,7 @@ class Common:
 
     database_url: str | None = None
     database_url_file: str | None = None
+    blob_url: str | None = None
     profile: str | None = None
     output: str | None = None
     json: bool = False
@@ -62,6 +64,7 @@ class Run:
             {
                 "database_url": given.database_url,
                 "database_url_file": given.database_url_file,
+                "blob_url": given.blob_url,
                 "profile": given.profile,
                 "output": "json" if given.json else given.output,
                 "actor": given.actor,
@@ -106,6 +109,25 @@ class Run:
         self._detail(f"database {mask(url.value)} ({url.origin})")
         schema.ensure(engine)
         return engine
+
+    @cached_property
+    def blobs(self) -> "BlobStore":
+        """Where content is kept: as configured, else beside a SQLite database."""
+        from catactl.blobs.opening import open_blobs, url_beside
+
+        setting = self.settings.blob_url
+        url = self.engine.url
+        if setting is not None:
+            origin, blob_url = setting.origin, setting.value
+        elif url.get_backend_name() == "sqlite" and os.path.isfile(url.database or ""):
+            origin, blob_url = "beside the database", url_beside(url.database or "")
+        else:
+            raise BadConfiguration(
+                "no place for content is configured",
+                "CATACTL_BLOB_URL=file:///srv/catactl/blobs, or s3://bucket/prefix",
+            )
+        self._detail(f"content {mask(blob_url)} ({origin})")
+        return open_blobs(blob_url)
 
     @contextmanager
     def reading(self) -> "Iterator[Connection]":

@@ -9,7 +9,16 @@ QUOTA = Shape("org_id", ("org_id", "name", "used_bytes", "quota_bytes", "used_pe
 USER = Shape("user_id", ("user_id", "email", "name", "role", "status", "created_at"))
 JOB = Shape("job_id", ("job_id", "name", "status", "image", "schedule", "created_at"))
 FILE = Shape("file_id", ("file_id", "name", "status", "size_bytes", "part_count", "created_at"))
-PART = Shape("number", ("number", "size_bytes", "sha256"))
+PART = Shape("number", ("number", "size_bytes", "sha256", "stored"))
+UPLOADED = Shape("file_id", ("file_id", "name", "outcome", "size_bytes", "stored_bytes", "path"))
+DOWNLOADED = Shape("file_id", ("file_id", "name", "outcome", "size_bytes", "path"))
+PROBLEM = Shape(
+    "sha256", ("problem", "org_id", "file_id", "name", "number", "sha256", "size_bytes", "where")
+)
+SWEPT = Shape(
+    "org_id",
+    ("org_id", "given_up_files", "removed_blobs", "removed_bytes", "abandoned_writes"),
+)
 USAGE = Shape(
     "org_id",
     (

@@ -53,7 +53,7 @@ def check(run: Run, orgs: Orgs = None) -> None:
     """
     from catactl import usage
 
-    ids = _organization_ids(run, orgs)
+    ids = organization_ids(run, orgs)
     with progress(run, "checking", len(ids)) as advance:
         findings = _counted(usage.check(run.engine, ids), advance)
         _report(run, findings)
@@ -83,7 +83,7 @@ def recompute(
     """
     from catactl import usage
 
-    ids = _organization_ids(run, orgs)
+    ids = organization_ids(run, orgs)
     intent = run.intent("")
     with progress(run, "recomputing", len(ids)) as advance:
         findings = _counted(usage.recompute(run.handler, run.engine, ids, intent), advance)
@@ -93,7 +93,7 @@ def recompute(
         raise Findings(f"storage usage was corrected in {corrected} organizations")
 
 
-def _organization_ids(run: Run, orgs: Sequence[str] | None) -> list[UUID]:
+def organization_ids(run: Run, orgs: Sequence[str] | None) -> list[UUID]:
     with run.reading() as conn:
         if orgs:
             return list(dict.fromkeys(directory.resolve_organization(conn, org) for org in orgs))

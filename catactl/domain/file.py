@@ -11,7 +11,15 @@ from catactl.domain.decider import Command, Decider, Event
 from catactl.domain.names import check_file_name
 from catactl.domain.parts import Part, Parts, check_part_number
 from catactl.domain.sizes import check_size_bytes
-from catactl.errors import AlreadyExists, CorruptLog, InUse, InvalidValue, NotFound, Refused
+from catactl.errors import (
+    AlreadyExists,
+    Conflict,
+    CorruptLog,
+    InUse,
+    InvalidValue,
+    NotFound,
+    Refused,
+)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -26,11 +34,14 @@ class FileCreated(Event):
 
 @dataclass(frozen=True)
 class PartUploaded(Event):
-    """`replaced_sha256` is null when the number was free, and `replaced_bytes` then 0."""
+    """`replaced_sha256` is null when the number was free, and `replaced_bytes` then 0. `stored`
+    says that the content was put into our blob store; else it is kept elsewhere.
+    """
 
     number: int
     size_bytes: int
     sha256: str
+    stored: bool
     replaced_bytes: int
     replaced_sha256: str | None
 
@@ -54,6 +65,14 @@ class FileRestored(Event):
 
 
 @dataclass(frozen=True)
+class FileContentSwept(Event):
+    """From here on the content of a deleted file may be removed, so it cannot be restored."""
+
+    swept_bytes: int
+    swept_parts: int
+
+
+@dataclass(frozen=True)
 class FileLinked(Event):
     job_id: UUID
 
@@ -69,6 +88,7 @@ FileEvent = (
     | FileCompleted
     | FileDeleted
     | FileRestored
+    | FileContentSwept
     | FileLinked
     | FileUnlinked
 )
@@ -84,12 +104,16 @@ class FileStatus(StrEnum):
 
 @dataclass(frozen=True)
 class File:
-    """`linked_by` holds the ids of the job configurations that name the file as an input."""
+    """`linked_by` holds the ids of the job configurations that name the file as an input.
+
+    `swept` says that the content of a deleted file may be gone.
+    """
 
     name: str
     created_at: datetime
     completed: bool = False
     deleted: bool = False
+    swept: bool = False
     parts: Parts = field(default_factory=Parts)
     linked_by: frozenset[UUID] = frozenset()
 
@@ -111,7 +135,7 @@ def evolve(state: File | None, event: FileEvent) -> File:
         raise CorruptLog(f"{type(event).__name__} in a stream without FileCreated")
     match event:
         case PartUploaded():
-            part = Part(event.number, event.size_bytes, event.sha256)
+            part = Part(event.number, event.size_bytes, event.sha256, event.stored)
             return replace(state, parts=state.parts.with_part(part))
         case FileCompleted():
             return replace(state, completed=True)
@@ -119,6 +143,8 @@ def evolve(state: File | None, event: FileEvent) -> File:
             return replace(state, deleted=True)
         case FileRestored():
             return replace(state, deleted=False)
+        case FileContentSwept():
+            return replace(state, swept=True)
         case FileLinked():
             return replace(state, linked_by=state.linked_by | {event.job_id})
         case FileUnlinked():
@@ -139,15 +165,22 @@ class CreateFile(Command):
 
 @dataclass(frozen=True)
 class UploadPart(Command):
+    """`stored`: the content lies in our blob store, where whoever sends this has seen it under the
+    lock; else it is kept elsewhere.
+    """
+
     adds: ClassVar[bool] = True
     number: int
     size_bytes: int
     sha256: str
+    stored: bool = False
 
 
 @dataclass(frozen=True)
 class CompleteFile(Command):
-    pass
+    """With `parts`, refused unless the file consists of exactly these: nobody else's among them."""
+
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +191,11 @@ class DeleteFile(Command):
 @dataclass(frozen=True)
 class RestoreFile(Command):
     adds: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SweepFileContent(Command):
+    """Gives up the content of a deleted file; it may be removed once this is committed."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +213,14 @@ class UnlinkFile(Command):
 
 
 FileCommand = (
-    CreateFile | UploadPart | CompleteFile | DeleteFile | RestoreFile | LinkFile | UnlinkFile
+    CreateFile
+    | UploadPart
+    | CompleteFile
+    | DeleteFile
+    | RestoreFile
+    | SweepFileContent
+    | LinkFile
+    | UnlinkFile
 )
 
 
@@ -190,13 +235,13 @@ def decide(state: File | None, command: FileCommand) -> list[FileEvent]:
         case UploadPart():
             return _upload_part(state, command)
         case CompleteFile():
-            return _complete(state)
+            return _complete(state, command)
         case DeleteFile():
             return [_delete(state)]
         case RestoreFile():
-            if not state.deleted:
-                raise Refused(f"file {state.name!r} is not deleted")
-            return [FileRestored(state.parts.size_bytes, state.parts.count)]
+            return [_restore(state)]
+        case SweepFileContent():
+            return _sweep_content(state)
         case LinkFile():
             if state.deleted:
                 raise Refused(f"file {state.name!r} is deleted and can be no input")
@@ -208,32 +253,47 @@ def decide(state: File | None, command: FileCommand) -> list[FileEvent]:
 
 
 def _upload_part(state: File, command: UploadPart) -> list[FileEvent]:
-    if state.status is not FileStatus.UPLOADING:
-        raise Refused(f"file {state.name!r} is {state.status} and takes no parts")
+    if state.deleted:
+        raise Refused(f"file {state.name!r} is deleted and takes no parts")
     if not _SHA256.fullmatch(command.sha256):
         raise InvalidValue(
             "sha256 is not 64 lower-case hexadecimal digits", "as sha256sum prints it"
         )
     part = Part(
-        check_part_number(command.number), check_size_bytes(command.size_bytes), command.sha256
+        check_part_number(command.number),
+        check_size_bytes(command.size_bytes),
+        command.sha256,
+        command.stored,
     )
     replaced = state.parts.get(part.number)
-    if part == replaced:
+    is_same = replaced is not None and replaced.has_content_of(part)
+    if replaced is not None and is_same and (replaced.stored or not part.stored):
         return []
+    if state.completed and not is_same:
+        raise Refused(
+            f"file {state.name!r} is complete and takes no parts",
+            "delete it, then upload it again, or give the new one another name",
+        )
     return [
         PartUploaded(
             number=part.number,
             size_bytes=part.size_bytes,
             sha256=part.sha256,
+            stored=part.stored,
             replaced_bytes=replaced.size_bytes if replaced else 0,
             replaced_sha256=replaced.sha256 if replaced else None,
         )
     ]
 
 
-def _complete(state: File) -> list[FileEvent]:
+def _complete(state: File, command: CompleteFile) -> list[FileEvent]:
     if state.deleted:
         raise Refused(f"file {state.name!r} is deleted")
+    if command.parts is not None and not state.parts.have_content_of(command.parts):
+        raise Conflict(
+            f"file {state.name!r} has other parts than those that were uploaded",
+            "somebody else uploads to it: let them finish, or delete it and upload it again",
+        )
     if state.completed:
         return []
     missing = state.parts.first_missing()
@@ -255,6 +315,28 @@ def _delete(state: File) -> FileDeleted:
             "let the job name other inputs, or delete it, first",
         )
     return FileDeleted(state.parts.size_bytes, state.parts.count)
+
+
+def _restore(state: File) -> FileRestored:
+    if not state.deleted:
+        raise Refused(f"file {state.name!r} is not deleted")
+    if state.swept:
+        raise Refused(
+            f"the content of file {state.name!r} was swept, so it cannot be restored",
+            "upload it again",
+        )
+    return FileRestored(state.parts.size_bytes, state.parts.count)
+
+
+def _sweep_content(state: File) -> list[FileEvent]:
+    if not state.deleted:
+        raise Refused(f"file {state.name!r} is not deleted, so its content stays")
+    if state.swept:
+        return []
+    stored = [part for part in state.parts if part.stored]
+    if not stored:
+        return []
+    return [FileContentSwept(sum(part.size_bytes for part in stored), len(stored))]
 
 
 decider = Decider(decide, evolve)

@@ -17,9 +17,16 @@ _BLOCK = 100
 
 @dataclass(frozen=True)
 class Part:
+    """`stored` says that the content lies in our blob store; else it is kept elsewhere."""
+
     number: int
     size_bytes: int
     sha256: str
+    stored: bool = False
+
+    def has_content_of(self, other: "Part") -> bool:
+        """Whether both have the same content, wherever that lies."""
+        return self.sha256 == other.sha256 and self.size_bytes == other.size_bytes
 
 
 _Block = tuple[Part | None, ...]
@@ -75,6 +82,15 @@ class Parts:
                 for part, old_part in zip(block, old, strict=True):
                     if part is not old_part and part is not None and part != old_part:
                         yield part
+
+    def have_content_of(self, other: "Parts") -> bool:
+        """Whether both are the same numbers with the same content, wherever that lies."""
+        if (self.count, self.size_bytes) != (other.count, other.size_bytes):
+            return False
+        return all(
+            mine.number == theirs.number and mine.has_content_of(theirs)
+            for mine, theirs in zip(self, other, strict=True)
+        )
 
     def first_missing(self) -> int | None:
         """The lowest number that is absent although a higher one is present."""

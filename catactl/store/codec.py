@@ -38,6 +38,7 @@ EVENT_NAMES: dict[type[Event], str] = {
     file.FileCompleted: "file.completed",
     file.FileDeleted: "file.deleted",
     file.FileRestored: "file.restored",
+    file.FileContentSwept: "file.content_swept",
     file.FileLinked: "file.linked",
     file.FileUnlinked: "file.unlinked",
     job_configuration.JobConfigurationCreated: "job_configuration.created",
@@ -49,7 +50,10 @@ EVENT_NAMES: dict[type[Event], str] = {
 EVENT_CLASSES: dict[str, type[Event]] = {name: cls for cls, name in EVENT_NAMES.items()}
 
 # (stored name, schema version) -> what turns such a payload into one of the next version.
-UPCASTERS: dict[tuple[str, int], Callable[[Payload], Payload]] = {}
+UPCASTERS: dict[tuple[str, int], Callable[[Payload], Payload]] = {
+    # Until content could be uploaded, parts were only recorded.
+    ("file.part_uploaded", 1): lambda payload: payload | {"stored": False},
+}
 
 
 @cache

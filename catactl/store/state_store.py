@@ -165,7 +165,7 @@ _FILE = select(files).where(
     files.c.org_id == bindparam("of_org"), files.c.file_id == bindparam("of_file")
 )
 _FILE_PARTS = (
-    select(file_parts.c.number, file_parts.c.size_bytes, file_parts.c.sha256)
+    select(file_parts.c.number, file_parts.c.size_bytes, file_parts.c.sha256, file_parts.c.stored)
     .where(file_parts.c.org_id == bindparam("of_org"), file_parts.c.file_id == bindparam("of_file"))
     .order_by(file_parts.c.number)
 )
@@ -196,7 +196,11 @@ _UPDATE_PART = (
         file_parts.c.file_id == bindparam("of_file"),
         file_parts.c.number == bindparam("of_number"),
     )
-    .values(size_bytes=bindparam("new_size_bytes"), sha256=bindparam("new_sha256"))
+    .values(
+        size_bytes=bindparam("new_size_bytes"),
+        sha256=bindparam("new_sha256"),
+        stored=bindparam("new_stored"),
+    )
 )
 _DELETE_PARTS = delete(file_parts).where(
     file_parts.c.org_id == bindparam("of_org"), file_parts.c.file_id == bindparam("of_file")
@@ -219,6 +223,7 @@ class FileStore:
             created_at=row.created_at,
             completed=row.completed,
             deleted=row.deleted,
+            swept=row.swept,
             parts=parts,
             linked_by=frozenset(map(UUID, documents.load_document(row.linked_by))),
         )
@@ -260,7 +265,7 @@ class FileStore:
     def _write_part(
         self, executor: Connection, org_id: UUID, file_id: UUID, part: Part, known: bool
     ) -> None:
-        content = {"size_bytes": part.size_bytes, "sha256": part.sha256}
+        content = {"size_bytes": part.size_bytes, "sha256": part.sha256, "stored": part.stored}
         if not known:
             key = {"org_id": org_id, "file_id": file_id, "number": part.number}
             write(executor, _INSERT_PART, key | content)
@@ -274,6 +279,7 @@ def _file_row(state: File, version: int) -> dict[str, Any]:
     return {
         "completed": state.completed,
         "deleted": state.deleted,
+        "swept": state.swept,
         "size_bytes": state.parts.size_bytes,
         "part_count": state.parts.count,
         "linked_by": documents.canonical(sorted(map(str, state.linked_by))),

@@ -22,13 +22,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
 from catactl.store.types import Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -100,6 +101,7 @@ files = Table(
     Column("name", Text, nullable=False),
     Column("completed", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),
+    Column("swept", Boolean, nullable=False, server_default=false()),
     Column("size_bytes", BigInteger, nullable=False),
     Column("part_count", Integer, nullable=False),
     Column("linked_by", Document, nullable=False),
@@ -123,6 +125,7 @@ file_parts = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("stored", Boolean, nullable=False, server_default=false()),
 )
 
 job_configurations = Table(

@@ -130,19 +130,24 @@ def microseconds(span: timedelta) -> int:
 
 
 class payload_field(FunctionElement[Any]):  # noqa: N801 - a SQL function
-    """`payload_field(events.c.payload, 'size_bytes')`: one integer field of a JSON object."""
+    """`payload_field(events.c.payload, 'size_bytes')`: one field of a JSON object, an integer
+    unless another type is given. A field that is not there is null.
+    """
 
-    type = types.BigInteger()
     inherit_cache = False
 
-    def __init__(self, payload: ColumnElement[Any], field: str) -> None:
+    def __init__(
+        self, payload: ColumnElement[Any], field: str, type_: TypeEngine[Any] | None = None
+    ) -> None:
+        self.type = type_ if type_ is not None else types.BigInteger()
         super().__init__(payload)
         self.field = field
 
 
 @compiles(payload_field, "postgresql")
 def _postgresql_payload_field(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **kw)} ->> '{element.field}' AS BIGINT)"
+    sql_type = element.type.compile(dialect=compiler.dialect)
+    return f"CAST({compiler.process(element.clauses, **kw)} ->> '{element.field}' AS {sql_type})"
 
 
 @compiles(payload_field, "sqlite")

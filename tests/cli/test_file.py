@@ -17,8 +17,9 @@ FILE = {
     "created_at",
     "version",
     "linked_by",  # added to the documented ones
+    "content_swept",
 }
-PART = {"number", "size_bytes", "sha256"}
+PART = {"number", "size_bytes", "sha256", "stored"}
 
 
 def test_a_file_is_created_filled_and_completed(cli: Cli) -> None:
@@ -38,7 +39,7 @@ def test_a_file_is_created_filled_and_completed(cli: Cli) -> None:
     assert cli.ok("file", "show", "acme", shown["file_id"]) == shown
     assert cli.ok("file", "list", "acme") == [shown]
     parts = cli.ok("part", "list", "acme", "a/b.csv")
-    assert parts == [{"number": 1, "size_bytes": 1024, "sha256": BYTES_1}]
+    assert parts == [{"number": 1, "size_bytes": 1024, "sha256": BYTES_1, "stored": False}]
 
 
 def test_parts_recorded_again_replace_or_change_nothing(cli: Cli) -> None:
@@ -57,7 +58,7 @@ def test_parts_are_listed_by_number_in_every_format(cli: Cli) -> None:
     arguments = ("part", "list", "acme", "data.bin")
     assert [part["number"] for part in cli.ok(*arguments)] == [2, 11, 10_000]
     assert cli(*arguments, "-o", "id").lines == ["2", "11", "10000"]
-    assert cli(*arguments).lines[0] == f"2\t2\t{BYTES_1}"
+    assert cli(*arguments).lines[0] == f"2\t2\t{BYTES_1}\tfalse"
 
 
 @pytest.mark.parametrize("number", ["0", "10001", "two", "1.5", "", "9" * 30])

@@ -17,8 +17,9 @@ _WRITING = {
     "quota": {"set", "clear"},
     "user": {"add", "update", "disable", "enable", "remove"},
     "job": {"create", "update", "enable", "disable", "delete"},
-    "file": {"create", "complete", "delete", "restore"},
-    "part": {"record"},
+    "file": {"create", "complete", "delete", "restore", "upload"},
+    "part": {"record", "upload"},
+    "blob": {"gc"},
     "usage": {"recompute"},
     "projection": {"rebuild"},
 }
@@ -27,7 +28,7 @@ _ON_ONE_STREAM = {
     "quota": {"set", "clear"},
     "job": {"create", "update", "enable", "disable", "delete"},
     "file": {"create", "complete", "delete", "restore"},
-    "part": {"record"},
+    "part": {"record", "upload"},
 }
 every_first_word = pytest.mark.parametrize("first", [*program.NOUNS, *program.VERBS])
 

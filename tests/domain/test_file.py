@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from catactl.domain.file import (
     File,
     FileCommand,
     FileCompleted,
+    FileContentSwept,
     FileCreated,
     FileDeleted,
     FileEvent,
@@ -19,6 +21,7 @@ from catactl.domain.file import (
     LinkFile,
     PartUploaded,
     RestoreFile,
+    SweepFileContent,
     UnlinkFile,
     UploadPart,
     decider,
@@ -26,14 +29,23 @@ from catactl.domain.file import (
 )
 from catactl.domain.parts import Part, Parts
 from catactl.domain.sizes import MAX_BYTES
-from catactl.errors import AlreadyExists, CorruptLog, InUse, InvalidValue, NotFound, Refused
+from catactl.errors import (
+    AlreadyExists,
+    Conflict,
+    CorruptLog,
+    InUse,
+    InvalidValue,
+    NotFound,
+    Refused,
+)
 from tests.domain.scenario import Given
 from tests.support import BYTES_1, BYTES_2, NOON
 
 CREATED = FileCreated("data.bin", NOON)
-FIRST = PartUploaded(1, 10, BYTES_1, 0, None)
-SECOND = PartUploaded(2, 20, BYTES_2, 0, None)
+FIRST = PartUploaded(1, 10, BYTES_1, False, 0, None)
+SECOND = PartUploaded(2, 20, BYTES_2, False, 0, None)
 COMPLETED = FileCompleted(30, 2)
+STORED = PartUploaded(1, 10, BYTES_1, True, 0, None)
 JOB_1 = UUID(int=1)
 JOB_2 = UUID(int=2)
 
@@ -77,6 +89,7 @@ def test_a_file_takes_no_name_that_leads_elsewhere(name: str) -> None:
         CompleteFile(),
         DeleteFile(),
         RestoreFile(),
+        SweepFileContent(),
         LinkFile(JOB_1),
         UnlinkFile(JOB_1),
     ],
@@ -94,42 +107,43 @@ def test_a_part_is_uploaded() -> None:
     assert list(state_after(CREATED, FIRST).parts) == [Part(1, 10, BYTES_1)]
 
 
-def test_the_same_part_again_changes_nothing() -> None:
-    given(CREATED, FIRST).when(UploadPart(1, 10, BYTES_1)).then_nothing()
+@pytest.mark.parametrize("later", [(), (SECOND, COMPLETED)], ids=["uploading", "complete"])
+def test_the_same_part_again_changes_nothing(later: tuple[FileEvent, ...]) -> None:
+    given(CREATED, FIRST, *later).when(UploadPart(1, 10, BYTES_1)).then_nothing()
 
 
 def test_other_content_replaces_a_part_and_says_what_it_replaced() -> None:
-    replaced = PartUploaded(1, 7, BYTES_2, replaced_bytes=10, replaced_sha256=BYTES_1)
+    replaced = PartUploaded(1, 7, BYTES_2, False, replaced_bytes=10, replaced_sha256=BYTES_1)
     given(CREATED, FIRST).when(UploadPart(1, 7, BYTES_2)).then(replaced)
     assert list(state_after(CREATED, FIRST, replaced).parts) == [Part(1, 7, BYTES_2)]
 
 
 def test_another_digest_of_the_same_size_replaces_a_part() -> None:
     given(CREATED, FIRST).when(UploadPart(1, 10, BYTES_2)).then(
-        PartUploaded(1, 10, BYTES_2, replaced_bytes=10, replaced_sha256=BYTES_1)
+        PartUploaded(1, 10, BYTES_2, False, replaced_bytes=10, replaced_sha256=BYTES_1)
     )
 
 
 def test_another_size_with_the_same_digest_replaces_a_part() -> None:
     given(CREATED, FIRST).when(UploadPart(1, 11, BYTES_1)).then(
-        PartUploaded(1, 11, BYTES_1, replaced_bytes=10, replaced_sha256=BYTES_1)
+        PartUploaded(1, 11, BYTES_1, False, replaced_bytes=10, replaced_sha256=BYTES_1)
     )
 
 
 def test_a_part_may_be_empty() -> None:
-    given(CREATED).when(UploadPart(1, 0, BYTES_1)).then(PartUploaded(1, 0, BYTES_1, 0, None))
+    given(CREATED).when(UploadPart(1, 0, BYTES_1)).then(PartUploaded(1, 0, BYTES_1, False, 0, None))
 
 
 def test_replacing_an_empty_part_still_says_that_there_was_one() -> None:
-    empty = PartUploaded(1, 0, BYTES_1, 0, None)
+    empty = PartUploaded(1, 0, BYTES_1, False, 0, None)
     given(CREATED, empty).when(UploadPart(1, 5, BYTES_2)).then(
-        PartUploaded(1, 5, BYTES_2, replaced_bytes=0, replaced_sha256=BYTES_1)
+        PartUploaded(1, 5, BYTES_2, False, replaced_bytes=0, replaced_sha256=BYTES_1)
     )
 
 
 @pytest.mark.parametrize("number", [1, 10_000])
 def test_part_numbers_run_from_1_to_10000(number: int) -> None:
-    part = PartUploaded(number, 1, BYTES_1, 0, None)
+    part = PartUploaded(number, 1, BYTES_1, False, 0, None)
     given(CREATED).when(UploadPart(number, 1, BYTES_1)).then(part)
 
 
@@ -141,7 +155,7 @@ def test_other_part_numbers_are_refused(number: int) -> None:
 
 @pytest.mark.parametrize("number", [-1, 0])
 def test_a_number_out_of_range_never_reaches_another_part(number: int) -> None:
-    full = [PartUploaded(n, 1, BYTES_1, 0, None) for n in (98, 99, 100)]
+    full = [PartUploaded(n, 1, BYTES_1, False, 0, None) for n in (98, 99, 100)]
     upload = UploadPart(number, 1, BYTES_1)
     given(CREATED, *full).when(upload).then_refused(InvalidValue, "part number")
 
@@ -160,16 +174,55 @@ def test_what_is_no_digest_is_refused(sha256: str) -> None:
     given(CREATED).when(upload).then_refused(InvalidValue, "sha256 is not 64")
 
 
-def test_a_complete_file_takes_no_parts() -> None:
+@pytest.mark.parametrize("stored", [False, True], ids=["recorded", "stored"])
+@pytest.mark.parametrize(
+    ("number", "size_bytes", "sha256"), [(3, 1, BYTES_1), (1, 10, BYTES_2), (1, 11, BYTES_1)]
+)
+def test_a_complete_file_takes_no_other_parts(
+    number: int, size_bytes: int, sha256: str, stored: bool
+) -> None:
     complete = given(CREATED, FIRST, SECOND, COMPLETED)
-    complete.when(UploadPart(3, 1, BYTES_1)).then_refused(Refused, "is complete and takes no parts")
-    complete.when(UploadPart(1, 10, BYTES_1)).then_refused(Refused, "takes no parts")
+    upload = UploadPart(number, size_bytes, sha256, stored)
+    complete.when(upload).then_refused(Refused, "is complete and takes no parts")
 
 
-def test_a_deleted_file_takes_no_parts() -> None:
-    given(CREATED, FileDeleted(0, 0)).when(UploadPart(1, 1, BYTES_1)).then_refused(
-        Refused, "is deleted and takes no parts"
-    )
+def test_a_deleted_file_takes_no_parts_and_not_the_same_again() -> None:
+    deleted = given(CREATED, FIRST, FileDeleted(10, 1))
+    for number in (1, 2):
+        upload = UploadPart(number, 10, BYTES_1, stored=True)
+        deleted.when(upload).then_refused(Refused, "is deleted and takes no parts")
+
+
+# --- where content lies ---------------------------------------------------------------------------
+
+
+def test_a_part_whose_content_we_store_says_so() -> None:
+    given(CREATED).when(UploadPart(1, 10, BYTES_1, stored=True)).then(STORED)
+    assert list(state_after(CREATED, STORED).parts) == [Part(1, 10, BYTES_1, stored=True)]
+
+
+@pytest.mark.parametrize("later", [(), (SECOND, COMPLETED)], ids=["uploading", "complete"])
+def test_content_that_comes_for_a_recorded_part_changes_where_it_lies_and_no_size(
+    later: tuple[FileEvent, ...],
+) -> None:
+    came = PartUploaded(1, 10, BYTES_1, True, replaced_bytes=10, replaced_sha256=BYTES_1)
+    before = (CREATED, FIRST, *later)
+    given(*before).when(UploadPart(1, 10, BYTES_1, stored=True)).then(came)
+    assert state_after(*before, came).parts.get(1) == Part(1, 10, BYTES_1, stored=True)
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["recorded", "stored"])
+@pytest.mark.parametrize("later", [(), (FileCompleted(10, 1),)], ids=["uploading", "complete"])
+def test_what_we_store_stays_stored_when_the_same_comes_again(
+    later: tuple[FileEvent, ...], stored: bool
+) -> None:
+    given(CREATED, STORED, *later).when(UploadPart(1, 10, BYTES_1, stored)).then_nothing()
+
+
+def test_other_content_that_is_kept_elsewhere_replaces_what_we_store() -> None:
+    replaced = PartUploaded(1, 10, BYTES_2, False, replaced_bytes=10, replaced_sha256=BYTES_1)
+    given(CREATED, STORED).when(UploadPart(1, 10, BYTES_2)).then(replaced)
+    assert list(state_after(CREATED, STORED, replaced).parts) == [Part(1, 10, BYTES_2)]
 
 
 # --- complete -------------------------------------------------------------------------------------
@@ -192,13 +245,44 @@ def test_completing_again_changes_nothing() -> None:
     ("numbers", "missing"), [([2], "1"), ([1, 3], "2"), ([1, 2, 10_000], "3"), ([101], "1")]
 )
 def test_a_file_with_a_gap_is_not_completed(numbers: list[int], missing: str) -> None:
-    parts = [PartUploaded(number, 1, BYTES_1, 0, None) for number in numbers]
+    parts = [PartUploaded(number, 1, BYTES_1, False, 0, None) for number in numbers]
     given(CREATED, *parts).when(CompleteFile()).then_refused(Refused, f"lacks part {missing} ")
 
 
 def test_a_deleted_file_is_not_completed() -> None:
     deleted = given(CREATED, FIRST, FileDeleted(10, 1))
-    deleted.when(CompleteFile()).then_refused(Refused, "is deleted")
+    for parts in (None, Parts.of([Part(1, 10, BYTES_1)])):
+        deleted.when(CompleteFile(parts)).then_refused(Refused, "is deleted")
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["recorded", "stored"])
+def test_a_file_of_exactly_the_parts_that_were_uploaded_is_completed_once(stored: bool) -> None:
+    complete = CompleteFile(Parts.of([Part(1, 10, BYTES_1, stored), Part(2, 20, BYTES_2)]))
+    given(CREATED, FIRST, SECOND).when(complete).then(COMPLETED)
+    given(CREATED, FIRST, SECOND, COMPLETED).when(complete).then_nothing()
+
+
+@pytest.mark.parametrize("later", [(), (COMPLETED,)], ids=["uploading", "complete"])
+@pytest.mark.parametrize(
+    "uploaded",
+    [
+        [],
+        [Part(1, 10, BYTES_1)],
+        [Part(1, 10, BYTES_1), Part(2, 20, BYTES_2), Part(3, 0, BYTES_1)],
+        [Part(1, 10, BYTES_1), Part(2, 20, BYTES_1)],
+    ],
+    ids=["none", "fewer", "more", "others"],
+)
+def test_a_file_of_other_parts_than_those_that_were_uploaded_is_not_completed(
+    uploaded: list[Part], later: tuple[FileEvent, ...]
+) -> None:
+    file = given(CREATED, FIRST, SECOND, *later)
+    file.when(CompleteFile(Parts.of(uploaded))).then_refused(Conflict, "has other parts than those")
+
+
+def test_a_file_with_a_gap_is_not_completed_though_its_parts_are_those_that_were_uploaded() -> None:
+    complete = CompleteFile(Parts.of([Part(2, 20, BYTES_2)]))
+    given(CREATED, SECOND).when(complete).then_refused(Refused, "lacks part 1 ")
 
 
 # --- delete and restore ---------------------------------------------------------------------------
@@ -212,7 +296,7 @@ def test_deleting_a_file_releases_what_it_holds() -> None:
 
 
 def test_deleting_releases_a_replaced_part_once() -> None:
-    replaced = PartUploaded(1, 7, BYTES_2, 10, BYTES_1)
+    replaced = PartUploaded(1, 7, BYTES_2, False, 10, BYTES_1)
     given(CREATED, FIRST, replaced).when(DeleteFile()).then(FileDeleted(7, 1))
 
 
@@ -241,6 +325,41 @@ def test_a_live_file_cannot_be_restored() -> None:
 def test_a_restored_file_can_be_deleted_again() -> None:
     restored = given(CREATED, FIRST, FileDeleted(10, 1), FileRestored(10, 1))
     restored.when(DeleteFile()).then(FileDeleted(10, 1))
+
+
+# --- sweep ----------------------------------------------------------------------------------------
+
+
+def test_sweeping_a_deleted_file_gives_up_the_content_that_we_store_and_no_other() -> None:
+    before = (CREATED, STORED, SECOND, FileDeleted(30, 2))
+    given(*before).when(SweepFileContent()).then(FileContentSwept(10, 1))
+    state = state_after(*before, FileContentSwept(10, 1))
+    assert state == replace(state_after(*before), swept=True)
+
+
+def test_sweeping_again_changes_nothing() -> None:
+    swept = given(CREATED, STORED, FileDeleted(10, 1), FileContentSwept(10, 1))
+    swept.when(SweepFileContent()).then_nothing()
+
+
+@pytest.mark.parametrize("parts", [(), (FIRST,)], ids=["no parts", "recorded"])
+def test_where_we_store_nothing_there_is_nothing_to_sweep(parts: tuple[FileEvent, ...]) -> None:
+    given(CREATED, *parts, FileDeleted(0, 0)).when(SweepFileContent()).then_nothing()
+
+
+@pytest.mark.parametrize(
+    "later",
+    [(), (FileCompleted(10, 1),), (FileDeleted(10, 1), FileRestored(10, 1))],
+    ids=["uploading", "complete", "restored"],
+)
+def test_the_content_of_a_live_file_is_not_swept(later: tuple[FileEvent, ...]) -> None:
+    live = given(CREATED, STORED, *later)
+    live.when(SweepFileContent()).then_refused(Refused, "is not deleted, so its content stays")
+
+
+def test_a_file_whose_content_was_swept_cannot_be_restored() -> None:
+    swept = given(CREATED, STORED, FileDeleted(10, 1), FileContentSwept(10, 1))
+    swept.when(RestoreFile()).then_refused(Refused, "was swept, so it cannot be restored")
 
 
 # --- links ----------------------------------------------------------------------------------------
@@ -281,7 +400,14 @@ def test_a_deleted_file_can_be_no_input() -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [FIRST, COMPLETED, FileDeleted(0, 0), FileRestored(0, 0), FileLinked(JOB_1)],
+    [
+        FIRST,
+        COMPLETED,
+        FileDeleted(0, 0),
+        FileRestored(0, 0),
+        FileContentSwept(0, 0),
+        FileLinked(JOB_1),
+    ],
     ids=lambda event: type(event).__name__,
 )
 def test_a_stream_without_a_beginning_is_corrupt(event: FileEvent) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ NUMBERS = st.one_of(
     st.sampled_from([1, 2, 3, 99, 100, 101, 102, 199, 200, 201, 9_999, 10_000]),
     st.integers(1, MAX_PART_NUMBER),
 )
-PARTS = st.builds(Part, NUMBERS, st.integers(0, 2**40), st.sampled_from(["a", "b"]))
+PARTS = st.builds(Part, NUMBERS, st.integers(0, 2**40), st.sampled_from(["a", "b"]), st.booleans())
 
 
 _NONE = Parts()
@@ -79,6 +81,32 @@ def test_the_first_missing_number_is_the_lowest_gap(uploaded: list[Part]) -> Non
     numbers = {part.number for part in uploaded}
     gaps = set(range(1, max(numbers, default=0))) - numbers
     assert filled(uploaded).first_missing() == min(gaps, default=None)
+
+
+@given(st.lists(PARTS), PARTS)
+def test_parts_have_the_content_of_others_wherever_it_lies(
+    uploaded: list[Part], part: Part
+) -> None:
+    parts = filled(uploaded)
+    elsewhere = Parts.of(replace(each, stored=not each.stored) for each in parts)
+    assert parts.have_content_of(elsewhere)
+    replaced, then = parts.get(part.number), parts.with_part(part)
+    expected = replaced is not None and replaced.has_content_of(part)
+    assert then.have_content_of(elsewhere) == elsewhere.have_content_of(then) == expected
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [Part(1, 10, "a"), Part(3, 20, "b")],
+        [Part(1, 20, "a"), Part(2, 10, "b")],
+        [Part(1, 10, "b"), Part(2, 20, "a")],
+    ],
+    ids=["numbers", "sizes", "digests"],
+)
+def test_as_many_parts_of_as_many_bytes_may_have_other_content(others: list[Part]) -> None:
+    parts = Parts.of([Part(1, 10, "a"), Part(2, 20, "b")])
+    assert not parts.have_content_of(Parts.of(others))
 
 
 def test_no_parts_lack_nothing() -> None:

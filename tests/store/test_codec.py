@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select
 
 from catactl.domain.decider import Event
-from catactl.domain.file import FileCreated, PartUploaded
+from catactl.domain.file import FileContentSwept, FileCreated, PartUploaded
 from catactl.domain.job_configuration import JobSpec
 from catactl.errors import CorruptLog, SchemaMismatch
 from catactl.store import codec, documents
@@ -19,7 +19,7 @@ from catactl.store.engine import writing
 from catactl.store.tables import events
 from catactl.store.wire import pipelined, write
 from tests.strategies import DOCUMENTS, EVENTS, SPECS, TEXT, events_of
-from tests.support import BYTES_1, NOON
+from tests.support import BYTES_1, BYTES_2, NOON
 
 
 @pytest.mark.parametrize("cls", EVENT_NAMES, ids=lambda cls: EVENT_NAMES[cls])
@@ -115,11 +115,24 @@ _ROW = {
 
 
 def test_payloads_have_the_field_names_that_the_design_names() -> None:
-    payload = codec.encode(PartUploaded(3, 10, BYTES_1, 4, None))
+    payload = codec.encode(PartUploaded(3, 10, BYTES_1, False, 4, None))
     assert payload == (
         f'{{"number":3,"replaced_bytes":4,"replaced_sha256":null,"sha256":"{BYTES_1}",'
+        '"size_bytes":10,"stored":false}'
+    )
+    assert codec.encode(FileContentSwept(7, 2)) == '{"swept_bytes":7,"swept_parts":2}'
+
+
+def test_a_part_of_the_time_before_content_could_be_uploaded_was_only_recorded() -> None:
+    assert codec.schema_version("file.part_uploaded") == 2
+    payload = (
+        f'{{"number":3,"replaced_bytes":4,"replaced_sha256":"{BYTES_2}","sha256":"{BYTES_1}",'
         '"size_bytes":10}'
     )
+    recorded = PartUploaded(3, 10, BYTES_1, False, 4, BYTES_2)
+    assert codec.decode("file.part_uploaded", 1, payload) == recorded
+    with pytest.raises(CorruptLog):
+        codec.decode("file.part_uploaded", 2, payload)
 
 
 def test_moments_are_stored_in_utc_to_the_microsecond() -> None:

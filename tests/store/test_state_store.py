@@ -44,6 +44,7 @@ class Case:
 
 _ORGANIZATION = Organization("acme", NOON)
 _FILE = File("a/b.bin", NOON)
+_STORED_PARTS = Parts.of([Part(1, 6, BYTES_2, stored=True), Part(300, 7, BYTES_2)])
 _SPEC = JobSpec(
     "nightly",
     "registry/job:1",
@@ -75,18 +76,12 @@ CASES = {
             replace(_FILE, parts=Parts.of([Part(1, 5, BYTES_1), Part(300, 7, BYTES_2)])),
             replace(_FILE, parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)])),
             replace(_FILE, parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)])),
+            replace(_FILE, parts=_STORED_PARTS),
             replace(
-                _FILE,
-                parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)]),
-                completed=True,
-                linked_by=frozenset({JOB, OTHER_ID}),
+                _FILE, parts=_STORED_PARTS, completed=True, linked_by=frozenset({JOB, OTHER_ID})
             ),
-            replace(
-                _FILE,
-                parts=Parts.of([Part(1, 6, BYTES_2), Part(300, 7, BYTES_2)]),
-                completed=True,
-                deleted=True,
-            ),
+            replace(_FILE, parts=_STORED_PARTS, completed=True, deleted=True),
+            replace(_FILE, parts=_STORED_PARTS, completed=True, deleted=True, swept=True),
         ),
     ),
     "job_configuration": Case(

@@ -1,0 +1,221 @@
+"""Content in a local directory, readable by its owner alone.
+
+A blob is written below `incoming`, synced, renamed to its final name, and the folder synced: so it
+is there whole or not at all, whatever is killed and whenever the power fails.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from catactl.blobs.store import CHUNK_BYTES, Blob, Chunk, Content, is_digest, key_of
+from catactl.errors import BadConfiguration, ContentMissing, ContentUnreachable, Forbidden
+
+_INCOMING = "incoming"
+# A writer locks its file right after creating it; until then only its age protects it.
+_ABANDONED_AFTER_SECONDS = 60
+
+
+class Directory:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
+        incoming = self._root / str(org_id) / _INCOMING / uuid4().hex
+        file = self._create(incoming)
+        try:
+            content = _write(file, chunks, incoming)
+            final = self._path(org_id, content.sha256)
+            with _translated(final):
+                if not _holds(final, content):
+                    os.fsync(file)
+                    _make_folder(final.parent)
+                    os.rename(incoming, final)
+                _sync_folder(final.parent)  # also of another writer's, who may still be about to
+        except FileNotFoundError as error:
+            raise ContentUnreachable(f"{incoming} was removed while it was written") from error
+        finally:
+            with suppress(OSError):  # the new name keeps it, if it came that far
+                incoming.unlink(missing_ok=True)
+            os.close(file)
+        return content
+
+    def open(self, org_id: UUID, sha256: str) -> Iterator[Chunk]:
+        path = self._path(org_id, sha256)
+        try:
+            with _translated(path), path.open("rb", buffering=0) as file:
+                yield from _chunks(file.fileno())
+        except FileNotFoundError:
+            raise ContentMissing(f"the content is missing: {path}") from None
+
+    def missing(self, org_id: UUID, contents: Collection[Content]) -> set[Content]:
+        return {content for content in contents if not self._is_there(org_id, content)}
+
+    def list(self, org_id: UUID) -> Iterator[Blob]:
+        folder = self._root / str(org_id)
+        with _translated(folder):
+            for name in _names(folder):
+                for sha256 in _names(folder / name) if len(name) == 2 else ():
+                    if not is_digest(sha256) or not sha256.startswith(name):
+                        continue
+                    with suppress(FileNotFoundError):  # removed since it was listed
+                        found = (folder / name / sha256).stat()
+                        modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
+                        yield Blob(sha256, found.st_size, modified_at)
+
+    def delete(self, org_id: UUID, digests: Collection[str]) -> None:
+        for sha256 in digests:
+            path = self._path(org_id, sha256)
+            with _translated(path):
+                path.unlink(missing_ok=True)
+
+    def discard_abandoned(self, org_id: UUID) -> int:
+        folder = self._root / str(org_id) / _INCOMING
+        discarded = 0
+        with _translated(folder):
+            for name in _names(folder):
+                with suppress(FileNotFoundError):
+                    discarded += _discard_if_abandoned(folder / name)
+        return discarded
+
+    def locate(self, org_id: UUID, sha256: str) -> str:
+        return str(self._path(org_id, sha256))
+
+    def _path(self, org_id: UUID, sha256: str) -> Path:
+        return self._root / key_of(org_id, sha256)
+
+    def _is_there(self, org_id: UUID, content: Content) -> bool:
+        path = self._path(org_id, content.sha256)
+        with _translated(path):
+            try:
+                return path.stat().st_size == content.size_bytes
+            except FileNotFoundError:
+                return False
+
+    def _create(self, path: Path) -> int:
+        with _translated(path):
+            try:
+                file = _create_locked(path)
+            except FileNotFoundError:
+                if not self._root.parent.is_dir():
+                    raise BadConfiguration(
+                        f"there is no folder {self._root.parent} to keep content in",
+                        "create it, or check the blob URL: catactl config show",
+                    ) from None
+                for folder in (self._root, path.parent.parent, path.parent):
+                    _make_folder(folder)
+                file = _create_locked(path)
+        return file
+
+
+def _create_locked(path: Path) -> int:
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with suppress(OSError):  # some network file systems lock nothing; then only age protects it
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def _discard_if_abandoned(path: Path) -> bool:
+    """Remove the file of a writer that is no more: a living one holds its lock."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if time.time() - os.fstat(file).st_mtime < _ABANDONED_AFTER_SECONDS:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(file)
+
+
+def _write(file: int, chunks: Iterable[Chunk], path: Path) -> Content:
+    """Write the chunks while hashing them. What the chunks raise by themselves passes as it is."""
+    digest = hashlib.sha256()
+    size_bytes = 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size_bytes += len(chunk)
+        with _translated(path):
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+    return Content(digest.hexdigest(), size_bytes)
+
+
+def _holds(path: Path, content: Content) -> bool:
+    """Whether the file is there with that content: what was damaged is replaced."""
+    try:
+        if path.stat().st_size != content.size_bytes:
+            return False
+        with path.open("rb", buffering=0) as file:
+            digest = hashlib.sha256()
+            for chunk in _chunks(file.fileno()):
+                digest.update(chunk)
+    except (FileNotFoundError, PermissionError):
+        return False
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return False
+        raise
+    return digest.hexdigest() == content.sha256
+
+
+def _chunks(file: int) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(CHUNK_BYTES))
+    while count := os.readv(file, [buffer]):
+        yield buffer[:count]
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what the operating system says into errors of ours; a missing file passes."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise ContentUnreachable(
+                f"the disk is full: {path}", "free some space, then run it again"
+            ) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise Forbidden(f"content cannot be kept in {path}: {error.strerror}") from error
+        if error.errno in {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}:
+            raise BadConfiguration(
+                f"content cannot be kept in {path}: {error.strerror}",
+                "check the blob URL: catactl config show",
+            ) from error
+        raise ContentUnreachable(f"{path}: {error.strerror}") from error

@@ -1,0 +1,154 @@
+"""Content in an object store: S3 and what speaks its language, Google Cloud Storage, Azure.
+
+By obstore, the extra `catactl[s3]`, loaded only when such a store is used. Credentials and
+endpoints come from where each vendor's tools look for them: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`
+and so on. An object appears whole or not at all; the unfinished uploads of killed writers are for
+the bucket's life-cycle rules to remove.
+"""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from tempfile import SpooledTemporaryFile
+from typing import Any
+from uuid import UUID
+
+from catactl.blobs.store import CHUNK_BYTES, Blob, Chunk, Content, is_digest, key_of
+from catactl.errors import BadConfiguration, ContentMissing, ContentUnreachable, Forbidden
+
+_IN_MEMORY_BYTES = 16 * 1024 * 1024
+_REQUESTS_AT_ONCE = 8
+_RETRIES: Any = {
+    "max_retries": 5,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=5),
+        "base": 2,
+    },
+}
+_TIMEOUTS: Any = {"timeout": "120s", "connect_timeout": "10s"}
+
+
+class ObjectStore:
+    def __init__(self, url: str) -> None:
+        try:
+            import obstore
+            from obstore.store import from_url
+        except ImportError:
+            raise BadConfiguration(
+                f"content at {url} needs the package obstore", "pip install 'catactl[s3]'"
+            ) from None
+        options: Any = dict(_TIMEOUTS)
+        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            options["allow_http"] = True
+        self._url = url.rstrip("/")
+        self._requests = obstore
+        with _translated(self._url):
+            try:
+                self._store = from_url(url, client_options=options, retry_config=_RETRIES)
+            except obstore.exceptions.GenericError as error:
+                raise BadConfiguration(f"blob URL {url}: {_first_line(error)}") from error
+
+    def put(self, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
+        digest = hashlib.sha256()
+        size_bytes = 0
+        with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
+            for chunk in chunks:
+                digest.update(chunk)
+                size_bytes += len(chunk)
+                with _translated_disk():
+                    spool.write(chunk)
+            sha256 = digest.hexdigest()
+            spool.seek(0)
+            with _translated(self.locate(org_id, sha256)):
+                self._requests.put(
+                    self._store,
+                    key_of(org_id, sha256),
+                    spool,
+                    chunk_size=_IN_MEMORY_BYTES,
+                    max_concurrency=1,
+                )
+        return Content(sha256, size_bytes)
+
+    def open(self, org_id: UUID, sha256: str) -> Iterator[Chunk]:
+        where = self.locate(org_id, sha256)
+        try:
+            with _translated(where):
+                response = self._requests.get(self._store, key_of(org_id, sha256))
+                for chunk in response.stream(min_chunk_size=CHUNK_BYTES):
+                    yield memoryview(chunk)
+        except FileNotFoundError:
+            raise ContentMissing(f"the content is missing: {where}") from None
+
+    def missing(self, org_id: UUID, contents: Collection[Content]) -> set[Content]:
+        wanted = list(contents)
+        if len(wanted) < 2:
+            there = [self._is_there(org_id, content) for content in wanted]
+        else:
+            with ThreadPoolExecutor(min(len(wanted), _REQUESTS_AT_ONCE)) as pool:
+                there = list(pool.map(lambda content: self._is_there(org_id, content), wanted))
+        return {content for content, is_there in zip(wanted, there, strict=True) if not is_there}
+
+    def list(self, org_id: UUID) -> Iterator[Blob]:
+        with _translated(f"{self._url}/{org_id}"):
+            for page in self._requests.list(self._store, str(org_id), chunk_size=1_000):
+                for found in page:
+                    sha256 = found["path"].rpartition("/")[2]
+                    if found["path"] == key_of(org_id, sha256) and is_digest(sha256):
+                        yield Blob(sha256, found["size"], found["last_modified"])
+
+    def delete(self, org_id: UUID, digests: Collection[str]) -> None:
+        with _translated(f"{self._url}/{org_id}"):
+            self._requests.delete(self._store, [key_of(org_id, sha256) for sha256 in digests])
+
+    def discard_abandoned(self, org_id: UUID) -> int:
+        return 0  # what is unfinished has no name that we could list
+
+    def locate(self, org_id: UUID, sha256: str) -> str:
+        return f"{self._url}/{key_of(org_id, sha256)}"
+
+    def _is_there(self, org_id: UUID, content: Content) -> bool:
+        with _translated(self.locate(org_id, content.sha256)):
+            try:
+                found = self._requests.head(self._store, key_of(org_id, content.sha256))
+            except FileNotFoundError:
+                return False
+        return found["size"] == content.size_bytes
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    """Turn what obstore raises into errors of ours; a missing object passes as it is."""
+    from obstore import exceptions
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        if "NoSuchBucket" not in str(error):
+            raise
+        raise BadConfiguration(
+            f"there is no such bucket: {where}", "create it, or check the blob URL"
+        ) from error
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        raise Forbidden(f"{where}: {_first_line(error)}", "check the credentials") from error
+    except (exceptions.BaseError, OSError) as error:
+        raise ContentUnreachable(f"{where}: {_first_line(error)}", "run it again") from error
+
+
+@contextmanager
+def _translated_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ContentUnreachable(
+            f"a part does not fit in the folder for temporary files: {error.strerror}",
+            "free some space, or set TMPDIR to another folder",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,39 @@
+"""From a URL to the place it names."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from catactl.blobs.directory import Directory
+from catactl.blobs.store import BlobStore
+from catactl.errors import BadConfiguration
+
+_OBJECT_STORES = ("s3", "gs", "az", "abfs", "abfss")
+_EXAMPLES = "as in file:///srv/catactl/blobs or s3://bucket/prefix"
+
+
+def open_blobs(url: str) -> BlobStore:
+    """Return the store that a URL names; nothing is connected or created yet.
+
+    Raises `BadConfiguration` for a URL that names none, or needs the extra that is not installed.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BadConfiguration("the blob URL cannot be read", _EXAMPLES) from None
+    if parts.scheme == "file":
+        path = unquote(parts.path)
+        if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
+            raise BadConfiguration(f"blob URL {url!r} names no absolute path", _EXAMPLES)
+        return Directory(Path(path))
+    if parts.scheme not in _OBJECT_STORES:
+        raise BadConfiguration(f"blob URL {url!r} is of no kind that is known", _EXAMPLES)
+    if not parts.netloc:
+        raise BadConfiguration(f"blob URL {url!r} names no bucket", _EXAMPLES)
+    from catactl.blobs.object_store import ObjectStore  # which most users do without
+
+    return ObjectStore(url)
+
+
+def url_beside(database_path: str) -> str:
+    """The URL of the directory that keeps the content for a SQLite database, by default."""
+    return (Path(database_path).absolute().parent / "blobs").as_uri()

@@ -1,0 +1,79 @@
+"""catactl blob"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from catactl.cli.leaf import leaf
+from catactl.cli.progress import progress, transfer
+from catactl.cli.run import Run
+from catactl.cli.shapes import SWEPT
+from catactl.cli.usage import Orgs, organization_ids
+from catactl.domain.durations import parse_duration
+from catactl.errors import InvalidValue
+
+app = typer.Typer()
+
+OlderThan = Annotated[
+    str,
+    typer.Option("--older-than", metavar="D", help="As in 12h or 30d; 0: any age."),
+]
+
+
+@leaf(app, content=True)
+def verify(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
+    """Read all stored content again, and compare what is there with what the log refers to.
+
+    Exit code 6 when something is missing or damaged, or when content that nothing refers to is
+    older than --older-than, so that `blob gc` has not run.
+
+    Example: catactl blob verify acme
+    """
+    from catactl.cli.verifying import report
+    from catactl.content.verify import Verified, verify_organization
+
+    before = _before(older_than)
+    ids = organization_ids(run, orgs)
+    found = Verified()
+    with transfer(run, "verifying", len(ids), None) as meter:
+        for org_id in ids:
+            verify_organization(run.engine, run.blobs, org_id, before, found, meter.advance)
+    report(run, found)
+
+
+@leaf(app, writes=True, destructive=True, content=True)
+def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
+    """Remove content that nothing refers to any more; look with --dry-run first.
+
+    That is what was replaced, what uploads that broke off left, and what belongs to files deleted
+    longer ago than --older-than: from then on these cannot be restored. Safe while uploads run.
+
+    Example: catactl blob gc --older-than 30d --yes
+    """
+    from catactl.content.sweep import sweep
+
+    before = _before(older_than)
+    run.confirm(f"remove content that nothing has referred to for {older_than}")
+    ids = organization_ids(run, orgs)
+    intent = run.intent("")
+    rows: list[dict[str, Any]] = []
+    with progress(run, "sweeping", len(ids)) as advance:
+        for org_id in ids:
+            swept = sweep(run.handler, run.engine, run.blobs, org_id, before, intent)
+            rows.append(swept.as_row())
+            advance(1)
+    summary: dict[str, Any] = {
+        name: sum(row[name] for row in rows) for name in SWEPT.columns if name != "org_id"
+    }
+    summary["organizations"] = rows
+    if run.common.dry_run:
+        summary["dry_run"] = True
+    run.output.report(summary, "organizations", SWEPT)
+
+
+def _before(older_than: str) -> datetime:
+    try:
+        return datetime.now(UTC) - timedelta(seconds=parse_duration(older_than))
+    except OverflowError:
+        raise InvalidValue(f"--older-than {older_than} is before all time") from None

@@ -1,0 +1,181 @@
+"""Uploading as a command: what is found at the paths, progress, a result a file, a summary."""
+
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.blobs.store import Content
+from catactl.cli import exits
+from catactl.cli.progress import transfer
+from catactl.cli.run import Run, done
+from catactl.cli.shapes import UPLOADED
+from catactl.content.recording import Recorder, record_part
+from catactl.content.sources import (
+    STANDARD_INPUT,
+    OpenFile,
+    Skipped,
+    Source,
+    SourceError,
+    Stream,
+    Unusable,
+    find,
+    totals,
+)
+from catactl.content.upload import (
+    Meter,
+    Order,
+    Uploaded,
+    measure,
+    metered,
+    upload_files,
+    upload_stream,
+)
+from catactl.domain.names import check_file_name
+from catactl.domain.sizes import format_size, parse_size
+from catactl.errors import InvalidValue, PartialFailure
+from catactl.handler import Intent, Outcome
+
+_STDIN = 0
+
+
+def run_upload(
+    run: Run,
+    org: str,
+    paths: list[str],
+    name: str | None,
+    part_size: str | None,
+    workers: int,
+    *,
+    follow_links: bool,
+) -> None:
+    """Upload what the paths hold. A single file's failure is raised as it is; of several, as
+    `PartialFailure`.
+    """
+    part_bytes = parse_size(part_size) if part_size is not None else None
+    if part_bytes == 0:
+        raise InvalidValue("--part-size is 0", "as in 8MiB")
+    folders = [path for path in paths if os.path.isdir(path)]
+    if name is not None:
+        check_file_name(name.rstrip("/") if folders else name)
+        if len(paths) > 1:
+            raise InvalidValue("--name with several paths", "upload them one by one")
+    if STANDARD_INPUT in paths and (len(paths) > 1 or name is None):
+        raise InvalidValue("standard input is uploaded alone and by a name", "--name NAME -")
+
+    def intent(file_name: str) -> Intent:
+        # Each file has a key of its own, derived from the one that was given.
+        return run.intent(org, key_suffix=f"/{hashlib.sha256(file_name.encode()).hexdigest()[:16]}")
+
+    org_id = run.organization_id(org)
+    recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
+    order = Order(intent, part_bytes, workers, follow_links)
+    is_single = len(paths) == 1 and not folders
+    started = time.monotonic()
+    counts: Counter[str] = Counter()
+    read_bytes = 0
+
+    def results(meter: Meter) -> Iterator[dict[str, Any]]:
+        nonlocal read_bytes
+        sources = _usable(run, find(paths, name, follow_links=follow_links))
+        for uploaded in upload_files(recorder, sources, order, meter):
+            counts[uploaded.outcome] += 1
+            read_bytes += uploaded.stored_bytes + uploaded.skipped_bytes
+            if uploaded.error is not None:
+                if is_single:
+                    raise uploaded.error
+                run.note(f"{uploaded.path}: {uploaded.error.message}")
+            yield _row(uploaded)
+
+    if paths == [STANDARD_INPUT]:
+        assert name is not None
+        with transfer(run, "uploading", 1, None) as meter:
+            uploaded = upload_stream(recorder, Stream(_STDIN), STANDARD_INPUT, name, order, meter)
+        run.output.show(_row(uploaded), UPLOADED)
+        return
+    count, size_bytes = totals(paths, follow_links=follow_links)
+    with transfer(run, "uploading", count, size_bytes) as meter:
+        if is_single:
+            (row,) = results(meter)
+            run.output.show(row, UPLOADED)
+            return
+        run.output.rows(results(meter), UPLOADED)
+    seconds = max(time.monotonic() - started, 1e-6)
+    run.note(
+        f"{counts.total():,} files, {format_size(read_bytes)} in {seconds:.1f} s "
+        f"({format_size(int(read_bytes / seconds))}/s): {counts['uploaded']:,} uploaded, "
+        f"{counts['resumed']:,} resumed, {counts['unchanged']:,} unchanged, "
+        f"{counts['failed']:,} failed"
+    )
+    if counts["failed"]:
+        raise PartialFailure(
+            f"{counts['failed']:,} of {counts.total():,} files were not uploaded",
+            "mend what was said of them, then run it again: what is there is skipped",
+        )
+
+
+def _usable(run: Run, found: Iterator[Source | Unusable | Skipped]) -> Iterator[Source | Unusable]:
+    for each in found:
+        if isinstance(each, Skipped):
+            run.note(f"skipped {each.path}: {each.what}")
+        else:
+            yield each
+
+
+def _row(uploaded: Uploaded) -> dict[str, Any]:
+    row = uploaded.row or {"file_id": None, "name": uploaded.name}
+    return row | {
+        "path": uploaded.path,
+        "outcome": uploaded.outcome,
+        "stored_bytes": uploaded.stored_bytes,
+        "skipped_bytes": uploaded.skipped_bytes,
+        "error": exits.as_fields(uploaded.error) if uploaded.error is not None else None,
+    }
+
+
+def run_part_upload(
+    run: Run,
+    org: str,
+    find_file: Callable[[Connection, UUID], UUID],
+    number: int,
+    path: str,
+    present: Callable[[Outcome], dict[str, Any]],
+) -> dict[str, Any]:
+    """Upload one part from a path or standard input; return it with what was done."""
+    org_id = run.organization_id(org)
+    intent = run.intent(org)
+    try:
+        opened = None if path == STANDARD_INPUT else OpenFile(path, follow_links=True)
+        size_bytes = opened.size_bytes if opened is not None else None
+        stream = Stream(_STDIN)
+        with transfer(run, "uploading", 1, size_bytes) as meter:
+            meter.begin(path, size_bytes)
+
+            def store() -> Content:
+                chunks = stream.read() if opened is None else opened.read(0, opened.size_bytes)
+                put = measure if intent.dry_run else partial(run.blobs.put, org_id)
+                content = put(metered(chunks, meter))
+                if opened is not None:
+                    opened.check_unchanged()
+                return content
+
+            return record_part(
+                run.handler,
+                run.blobs,
+                org_id,
+                lambda conn: find_file(conn, org_id),
+                number,
+                size_bytes,
+                store,
+                intent,
+                lambda outcome: done(outcome, present),
+                is_repeatable=opened is not None,
+            )
+    except SourceError as error:
+        raise error.error from error

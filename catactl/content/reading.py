@@ -1,0 +1,97 @@
+"""Reading content back, part by part in order, each part's digest checked.
+
+Parts of usual size are fetched some ahead, and handed out only once they are proved whole. A part
+too large to hold is handed out as it is read; its error comes after its bytes.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.blobs.store import BlobStore, Chunk
+from catactl.domain.parts import Part
+from catactl.errors import ContentDamaged, Refused
+from catactl.store.state_store import FileStore
+
+_HELD_BYTES = 16 * 1024 * 1024
+_AHEAD = 3
+
+
+class Readable(NamedTuple):
+    """A file that can be had back: all of its parts lie in the blob store."""
+
+    org_id: UUID
+    file_id: UUID
+    name: str
+    size_bytes: int
+    parts: tuple[Part, ...]
+
+
+def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
+    """Return a file's content as the log has it; raise `Refused` when it cannot be had."""
+    stored = FileStore().get_by_id(conn, org_id, file_id)
+    assert stored is not None, "whoever resolved the file found its row"
+    file = stored.state
+    if file.deleted:
+        hint = None if file.swept else "restore it first: catactl file restore ORG FILE"
+        raise Refused(f"file {file.name!r} is deleted", hint)
+    if not file.completed:
+        raise Refused(
+            f"file {file.name!r} is not complete: it has {file.parts.count:,} parts so far",
+            "upload the rest, or complete it: catactl file complete ORG FILE",
+        )
+    parts = tuple(file.parts)
+    elsewhere = next((part.number for part in parts if not part.stored), None)
+    if elsewhere is not None:
+        raise Refused(
+            f"part {elsewhere:,} of file {file.name!r} was recorded, not uploaded: its content is "
+            "kept elsewhere"
+        )
+    return Readable(org_id, file_id, file.name, file.parts.size_bytes, parts)
+
+
+def contents(blobs: BlobStore, file: Readable, parts: Iterable[Part]) -> Iterator[Chunk]:
+    """Yield the parts' content in order. Raises `ContentMissing` and `ContentDamaged`."""
+    upcoming = iter(parts)
+    ahead: deque[Future[Chunk] | Part] = deque()
+    pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="download")
+    try:
+        while True:
+            while len(ahead) < _AHEAD and (part := next(upcoming, None)) is not None:
+                is_held = part.size_bytes <= _HELD_BYTES
+                ahead.append(pool.submit(_whole, blobs, file, part) if is_held else part)
+            if not ahead:
+                return
+            first = ahead.popleft()
+            if isinstance(first, Part):
+                yield from checked(blobs, file.org_id, file.name, first)
+            else:
+                yield first.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _whole(blobs: BlobStore, file: Readable, part: Part) -> Chunk:
+    whole = bytearray()
+    for chunk in checked(blobs, file.org_id, file.name, part):
+        whole += chunk
+    return whole
+
+
+def checked(blobs: BlobStore, org_id: UUID, name: str, part: Part) -> Iterator[Chunk]:
+    """Yield a part's content as it is read; raise at the end if it was not that of the log."""
+    digest = hashlib.sha256()
+    for chunk in blobs.open(org_id, part.sha256):
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != part.sha256:
+        raise ContentDamaged(
+            f"the content of part {part.number:,} of file {name!r} is damaged: "
+            f"{blobs.locate(org_id, part.sha256)}",
+            f"upload the part again: catactl part upload ORG {name} {part.number} PATH",
+        )

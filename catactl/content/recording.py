@@ -1,0 +1,262 @@
+"""From content that is safe to events that point at it.
+
+An event never points at nothing: content is stored first, and under the lock of the organization's
+log, in the transaction that records it, it is seen to be there. The sweep removes content under the
+same lock, after it looked at all events: so either the sweep sees the event, or the recorder sees
+that the content is gone and stores it again.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+from catactl import resources
+from catactl.blobs.store import BlobStore, Content
+from catactl.domain.decider import Addressed
+from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
+from catactl.domain.names import check_file_name
+from catactl.domain.parts import Part, Parts
+from catactl.errors import Busy
+from catactl.handler import Handler, Intent, Outcome, utc_now
+from catactl.ids import new_id
+from catactl.store import directory
+from catactl.store.engine import reading
+from catactl.store.idempotency import Result
+from catactl.store.tables import files
+from catactl.unit_of_work import UnitOfWork
+from catactl.wiring import FILE
+
+# Stands for content that is not read yet, when only the rules are asked.
+ANY_SHA256 = "0" * 64
+_ATTEMPTS = 3
+
+
+class Swept(Exception):
+    """Content was swept between being stored and being recorded."""
+
+    def __init__(self, contents: set[Content]) -> None:
+        super().__init__(f"{len(contents)} blobs are gone")
+        self.contents = contents
+
+
+class StoredPart(NamedTuple):
+    """A part whose content is safe. `skipped`: log and store had it already."""
+
+    part: Part
+    skipped: bool
+
+    @property
+    def content(self) -> Content:
+        return Content(self.part.sha256, self.part.size_bytes)
+
+
+@dataclass
+class Draft:
+    """A file on its way into the log.
+
+    `ready` is stored and not yet recorded, `parts` is recorded. `is_whole` says that nothing is to
+    follow, so that the file can be completed; `row` is then what it came to.
+    """
+
+    name: str
+    intent: Intent
+    known: File | None = None
+    file_id: UUID | None = None
+    ready: list[StoredPart] = field(default_factory=list)
+    parts: dict[int, Part] = field(default_factory=dict)
+    stored_bytes: int = 0
+    skipped_bytes: int = 0
+    events: list[str] = field(default_factory=list)
+    is_whole: bool = False
+    row: Result | None = None
+
+    @property
+    def is_recordable(self) -> bool:
+        """Whether there is something to record. A dry run does all at once, as it keeps nothing."""
+        if self.row is not None:
+            return False
+        return self.is_whole or (bool(self.ready) and not self.intent.dry_run)
+
+
+class Recorder:
+    """Records what was uploaded to an organization."""
+
+    def __init__(self, handler: Handler, engine: Engine, blobs: BlobStore, org_id: UUID) -> None:
+        self.blobs = blobs
+        self.org_id = org_id
+        self._handler = handler
+        self._engine = engine
+        self._asked_bytes = 0
+
+    def draft(self, name: str, intent: Intent) -> Draft:
+        """Begin a file, or go on with the one that is live under its name."""
+        draft = Draft(check_file_name(name), intent)
+        with reading(self._engine) as conn:
+            draft.file_id = directory.find_live(conn, files, self.org_id, name)
+            if draft.file_id is not None:
+                stored = FILE.store.get_by_id(conn, self.org_id, draft.file_id)
+                draft.known = stored.state if stored is not None else None
+        return draft
+
+    def ask_for_room(self, draft: Draft, size_bytes: int) -> None:
+        """Ask the rules about a whole file as if it were one part, before any of it is stored.
+
+        Raises what they refuse with; a file that is complete is not asked about, since it may be
+        the same. A dry run records nothing, so what was asked for before counts as well. If the
+        file was uploaded under the same idempotency key, the draft gets its row.
+        """
+        known = draft.known.parts if draft.known is not None else Parts()
+        growth_bytes = size_bytes - known.size_bytes
+        first = known.get(1)
+        one_part_bytes = growth_bytes + (first.size_bytes if first is not None else 0)
+        command = UploadPart(1, max(0, one_part_bytes + self._asked_bytes), ANY_SHA256)
+
+        def work(_conn: Connection, unit: UnitOfWork) -> None:
+            file_id, _ = self._find_or_create(unit, draft)
+            if not _is_complete(unit, file_id):
+                unit.run(Addressed(file_id, command))
+
+        draft.row = ask(self._handler, self.org_id, work, draft.intent) or None
+        if draft.intent.dry_run:
+            self._asked_bytes += growth_bytes
+
+    def record(self, drafts: Sequence[Draft]) -> None:
+        """Record what is ready of these files in one transaction, all of it or nothing; complete
+        those that are whole.
+
+        A draft under an idempotency key must come alone. Raises what the domain refuses with, and
+        `Swept`; the drafts are then as they were.
+        """
+        first = drafts[0]
+        done: list[tuple[UUID, list[str], Result | None]] = []
+
+        def work(_conn: Connection, unit: UnitOfWork) -> Result:
+            done.clear()
+            if not first.intent.dry_run:
+                contents = {stored.content for draft in drafts for stored in draft.ready}
+                see_content(self.blobs, self.org_id, contents)
+            done.extend(self._run(unit, draft) for draft in drafts)
+            return done[0][2] or {}
+
+        intent = first.intent if first.is_whole else first.intent.unkeyed()
+        result = self._handler.transact(self.org_id, intent, work)
+        if not done:
+            first.row = result  # replayed
+        for draft, (file_id, events, row) in zip(drafts, done, strict=False):
+            draft.file_id = file_id
+            draft.events += events
+            for part, skipped in draft.ready:
+                draft.parts[part.number] = part
+                draft.skipped_bytes += part.size_bytes if skipped else 0
+                draft.stored_bytes += 0 if skipped else part.size_bytes
+            draft.ready = []
+            draft.row = row
+
+    def _run(self, unit: UnitOfWork, draft: Draft) -> tuple[UUID, list[str], Result | None]:
+        """Run the commands for what is ready of one file; with its row if that completed it."""
+        file_id, events = self._find_or_create(unit, draft)
+        parts = dict(draft.parts)
+        for part, _ in draft.ready:
+            parts[part.number] = part
+            command = UploadPart(part.number, part.size_bytes, part.sha256, part.stored)
+            events += _types(unit.run(Addressed(file_id, command)))
+        if not draft.is_whole:
+            return file_id, events, None
+        consists_of = Parts.of(parts[number] for number in sorted(parts))
+        outcome = unit.run(Addressed(file_id, CompleteFile(consists_of)))
+        events += _types(outcome)
+        row = resources.file(self.org_id, file_id, outcome.state, outcome.version)
+        row |= {"position": outcome.position, "events": draft.events + events}
+        return file_id, events, row | {"dry_run": True} if outcome.dry_run else row
+
+    def _find_or_create(self, unit: UnitOfWork, draft: Draft) -> tuple[UUID, list[str]]:
+        """Return the file's id: as known, as another uploader made it meanwhile, or made here."""
+        file_id = draft.file_id or unit.find_live(FILE, draft.name)
+        if file_id is not None:
+            return file_id, []
+        now = utc_now()
+        file_id = new_id(now)
+        return file_id, _types(unit.run(Addressed(file_id, CreateFile(draft.name, now))))
+
+
+def _is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
+    file = unit.file(file_id)
+    return file is not None and file.completed
+
+
+def _types(outcome: Outcome) -> list[str]:
+    return [recorded.type for recorded in outcome.events]
+
+
+def record_part(
+    handler: Handler,
+    blobs: BlobStore,
+    org_id: UUID,
+    find_file: Callable[[Connection], UUID],
+    number: int,
+    size_bytes: int | None,
+    store: Callable[[], Content],
+    intent: Intent,
+    present: Callable[[Outcome], Result],
+    *,
+    is_repeatable: bool,
+) -> Result:
+    """Store the content of one part, then record it; return what `present` makes of that.
+
+    The rules are asked first, about its size if that is known, so that what cannot be recorded is
+    not stored. With a dry run `store` must store nothing. It is called again when a sweep took what
+    it had stored, if it `is_repeatable`. Raises what the domain refuses with.
+    """
+
+    def command(content: Content) -> UploadPart:
+        return UploadPart(number, content.size_bytes, content.sha256, stored=True)
+
+    def asking(conn: Connection, unit: UnitOfWork) -> None:
+        file_id = find_file(conn)
+        if not _is_complete(unit, file_id):  # whose part it may be
+            unit.run(Addressed(file_id, command(Content(ANY_SHA256, size_bytes or 0))))
+
+    replayed = ask(handler, org_id, asking, intent)
+    if replayed:
+        return replayed
+    for _ in range(_ATTEMPTS if is_repeatable else 1):
+        content = store()
+
+        def work(conn: Connection, unit: UnitOfWork, content: Content = content) -> Result:
+            if not intent.dry_run:
+                see_content(blobs, org_id, [content])
+            return present(unit.run(Addressed(find_file(conn), command(content))))
+
+        with suppress(Swept):
+            return handler.transact(org_id, intent, work)
+    raise Busy("the content was swept before it was recorded", "run it again")
+
+
+def see_content(blobs: BlobStore, org_id: UUID, contents: Collection[Content]) -> None:
+    """Raise `Swept` unless all of it is there. Call it under the organization's lock."""
+    gone = blobs.missing(org_id, contents)
+    if gone:
+        raise Swept(gone)
+
+
+def ask(
+    handler: Handler,
+    org_id: UUID,
+    work: Callable[[Connection, UnitOfWork], Any],
+    intent: Intent,
+) -> Result:
+    """Let the rules say whether they would refuse; nothing is written.
+
+    Returns the stored result if the intent's idempotency key was used for this request before,
+    else an empty one.
+    """
+
+    def asking(conn: Connection, unit: UnitOfWork) -> Result:
+        work(conn, unit)
+        return {}
+
+    return handler.transact(org_id, intent.asking(), asking)

@@ -1,0 +1,235 @@
+"""What is to be uploaded: regular files, found below folders in a fixed order, and a stream.
+
+A file is read through one descriptor, at any offset, by several threads. It is refused when it
+changed between the first look at it and the last, as GNU tar warns of: by size, modification and
+status change. Symbolic links are followed only when that is asked for.
+"""
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from catactl.blobs.store import CHUNK_BYTES
+from catactl.errors import CatactlError, Forbidden, InvalidValue, NotFound, SourceChanged
+
+STANDARD_INPUT = "-"
+# A change in the same tick of the kernel's clock would leave the modification time as it is.
+_TICK_NANOSECONDS = 20_000_000
+
+
+class Source(NamedTuple):
+    """A path and the name its file is to get. `path` is `-` for standard input."""
+
+    path: str
+    name: str
+
+
+class Unusable(NamedTuple):
+    """A path that cannot be uploaded, and why."""
+
+    path: str
+    name: str
+    error: CatactlError
+
+
+class Skipped(NamedTuple):
+    """Something in a folder that is no file: a link, a device, a socket."""
+
+    path: str
+    what: str
+
+
+class SourceError(Exception):
+    """What is wrong with one source, and with it alone."""
+
+    def __init__(self, error: CatactlError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def find(
+    paths: list[str], name: str | None, *, follow_links: bool
+) -> Iterator[Source | Unusable | Skipped]:
+    """Yield what the paths hold. Names are relative to the folder given; `name` goes before them,
+    or is the name of a single file.
+    """
+    for path in paths:
+        if path == STANDARD_INPUT:
+            yield Source(path, name or "")
+            continue
+        try:
+            status = os.stat(path, follow_symlinks=follow_links)
+        except (OSError, ValueError) as error:
+            yield Unusable(path, name or path, unreadable(path, error))
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            prefix = f"{name.rstrip('/')}/" if name else ""
+            seen = {(status.st_dev, status.st_ino)}
+            yield from _walk(path, prefix, seen, follow_links=follow_links)
+        else:
+            file_name = name or os.path.basename(path)
+            problem = _no_file(path, status.st_mode)
+            yield Unusable(path, file_name, problem) if problem else Source(path, file_name)
+
+
+def _walk(
+    folder: str, prefix: str, seen: set[tuple[int, int]], *, follow_links: bool
+) -> Iterator[Source | Unusable | Skipped]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Unusable(folder, prefix.rstrip("/"), unreadable(folder, error))
+        return
+    for entry in entries:
+        try:
+            status = entry.stat(follow_symlinks=follow_links)
+        except OSError as error:
+            yield Unusable(entry.path, prefix + entry.name, unreadable(entry.path, error))
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield Source(entry.path, prefix + entry.name)
+        elif not stat.S_ISDIR(status.st_mode):
+            yield Skipped(entry.path, _kind(status.st_mode))
+        elif (identity := (status.st_dev, status.st_ino)) in seen:
+            yield Skipped(entry.path, "link to a folder above it")
+        else:
+            inner = f"{prefix}{entry.name}/"
+            yield from _walk(entry.path, inner, seen | {identity}, follow_links=follow_links)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "symbolic link" if stat.S_ISLNK(mode) else "device, pipe or socket"
+
+
+def _no_file(path: str, mode: int) -> CatactlError | None:
+    if stat.S_ISREG(mode):
+        return None
+    hint = "use - to upload what is read from standard input"
+    if stat.S_ISLNK(mode):
+        hint = "--follow-links uploads what it points to"
+    elif stat.S_ISDIR(mode):
+        hint = "upload a folder with: catactl file upload"
+    return InvalidValue(f"{path!r} is no file: {_kind(mode)}", hint)
+
+
+def unreadable(path: str, error: OSError | ValueError) -> CatactlError:
+    """Return the error of ours for a path that cannot be read."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return NotFound(f"no file or folder {path!r}")
+    if isinstance(error, OSError) and error.errno in {errno.EACCES, errno.EPERM}:
+        return Forbidden(f"cannot read {path!r}: {error.strerror}")
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return InvalidValue(
+            f"{path!r} is no file: symbolic link", "--follow-links uploads what it points to"
+        )
+    return InvalidValue(f"cannot read {path!r}: {getattr(error, 'strerror', None) or error}")
+
+
+@dataclass
+class OpenFile:
+    """A regular file held open. Raises `SourceError` when it cannot be read, or changed."""
+
+    path: str
+    follow_links: bool
+
+    def __post_init__(self) -> None:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._file = os.open(self.path, flags if self.follow_links else flags | os.O_NOFOLLOW)
+        except (OSError, ValueError) as error:
+            raise SourceError(unreadable(self.path, error)) from error
+        status = os.fstat(self._file)
+        if problem := _no_file(self.path, status.st_mode):
+            self.close()
+            raise SourceError(problem)
+        age = time.time_ns() - status.st_mtime_ns
+        if 0 <= age < _TICK_NANOSECONDS:
+            time.sleep((_TICK_NANOSECONDS - age) / 1e9)
+            status = os.fstat(self._file)
+        self.size_bytes = status.st_size
+        self._signature = _signature(status)
+
+    def read(self, offset: int, size_bytes: int) -> Iterator[memoryview]:
+        """Yield exactly that many bytes, a chunk at a time; each is valid until the next one."""
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, size_bytes)))
+        while size_bytes > 0:
+            try:
+                count = os.preadv(self._file, [buffer[: min(len(buffer), size_bytes)]], offset)
+            except OSError as error:
+                raise SourceError(unreadable(self.path, error)) from error
+            if count == 0:
+                raise self._changed()
+            yield buffer[:count]
+            offset += count
+            size_bytes -= count
+
+    def check_unchanged(self) -> None:
+        if _signature(os.fstat(self._file)) != self._signature:
+            raise self._changed()
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _changed(self) -> SourceError:
+        return SourceError(
+            SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
+        )
+
+
+def _signature(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+class Stream:
+    """Standard input, or another stream: read once, in order, cut into parts as it comes."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        self._ahead = self._buffer[:0]
+
+    def is_over(self) -> bool:
+        """Whether nothing is left; waits for the next byte to know."""
+        if not self._ahead:
+            self._ahead = self._receive()
+        return not self._ahead
+
+    def read(self, size_bytes: int | None = None) -> Iterator[memoryview]:
+        """Yield at most that many bytes, or all that is left."""
+        while (size_bytes is None or size_bytes > 0) and not self.is_over():
+            chunk = self._ahead if size_bytes is None else self._ahead[:size_bytes]
+            self._ahead = self._ahead[len(chunk) :]
+            yield chunk
+            if size_bytes is not None:
+                size_bytes -= len(chunk)
+
+    def _receive(self) -> memoryview:
+        try:
+            return self._buffer[: os.readv(self._file, [self._buffer])]
+        except OSError as error:
+            raise SourceError(unreadable(STANDARD_INPUT, error)) from error
+
+
+def totals(paths: list[str], *, follow_links: bool) -> tuple[int, int | None]:
+    """Return how many files there are and their bytes, for progress; None when a stream is among
+    them.
+    """
+    count, size_bytes = 0, 0
+    for found in find(paths, None, follow_links=follow_links):
+        if isinstance(found, Source):
+            count += 1
+            if found.path == STANDARD_INPUT:
+                return count, None
+            try:
+                size_bytes += Path(found.path).stat().st_size
+            except OSError:
+                continue
+    return count, size_bytes

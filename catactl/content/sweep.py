@@ -1,0 +1,146 @@
+"""Removing content that nothing refers to, safely while uploads run.
+
+First the content of files that were deleted long enough ago is given up, by an event of the file:
+from there it cannot be restored. Then what the events refer to is put beside what is there, without
+any lock. Only what neither is referred to nor young is a candidate.
+
+No content that an event points at can be lost. A recorder stores content first; under the lock of
+the organization's log, in the transaction of its event, it sees that the content is there, and
+stores it again if not. The sweep removes candidates under the same lock, after it looked at the
+events since its snapshot. So of the two that come together on one digest, one is first: either the
+event is committed, and the sweep sees it and lets the content be; or the content is gone, and the
+recorder sees that. References come about by such events alone, since a file whose content was given
+up is never restored. The age spares uploads the trouble; the safety does not rest on it, nor on any
+clock.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+from catactl.blobs.store import Blob, BlobStore
+from catactl.content.references import (
+    deleted_at,
+    files_to_give_up,
+    is_organization_deleted,
+    referred_to_since,
+    side_by_side,
+    snapshot,
+)
+from catactl.domain.decider import Addressed
+from catactl.domain.file import SweepFileContent
+from catactl.errors import Refused
+from catactl.handler import Handler, Intent
+from catactl.store.engine import reading
+from catactl.store.idempotency import Result
+from catactl.unit_of_work import UnitOfWork
+
+_FILES_AT_ONCE = 100
+_BLOBS_AT_ONCE = 200
+
+
+@dataclass
+class Swept:
+    """What a sweep of an organization removed; with a dry run, what it would."""
+
+    org_id: UUID
+    given_up_files: int = 0
+    removed_blobs: int = 0
+    removed_bytes: int = 0
+    abandoned_writes: int = 0
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "org_id": str(self.org_id),
+            "given_up_files": self.given_up_files,
+            "removed_blobs": self.removed_blobs,
+            "removed_bytes": self.removed_bytes,
+            "abandoned_writes": self.abandoned_writes,
+        }
+
+
+def sweep(
+    handler: Handler,
+    engine: Engine,
+    blobs: BlobStore,
+    org_id: UUID,
+    before: datetime,
+    intent: Intent,
+) -> Swept:
+    """Remove an organization's content that nothing has referred to since `before`.
+
+    It may break off anywhere: what it gave up and did not remove, the next one removes.
+    """
+    swept = Swept(org_id)
+    swept.given_up_files = _give_up(handler, engine, org_id, before, intent)
+    with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as (position, references):
+        candidates = (
+            pair.blob
+            for pair in side_by_side(references, blobs.list(org_id))
+            if not pair.references and pair.blob is not None and pair.blob.modified_at <= before
+        )
+        for batch in _batches(candidates):
+            removed = _remove(handler, blobs, org_id, position, batch, intent)
+            swept.removed_blobs += len(removed)
+            swept.removed_bytes += sum(blob.size_bytes for blob in removed)
+    if not intent.dry_run:
+        swept.abandoned_writes = blobs.discard_abandoned(org_id)
+    return swept
+
+
+def _give_up(
+    handler: Handler, engine: Engine, org_id: UUID, before: datetime, intent: Intent
+) -> int:
+    """Give up the content of files that were deleted by then; return how many had any."""
+    with reading(engine) as conn:
+        if is_organization_deleted(conn, org_id, before):
+            return 0  # it takes no commands, and needs none
+        file_ids = files_to_give_up(conn, org_id, before)
+    given_up = 0
+
+    def work(conn: Connection, unit: UnitOfWork) -> Result:
+        count = 0
+        for file_id in some:
+            moment = deleted_at(conn, org_id, file_id)
+            if moment is not None and moment <= before:
+                with suppress(Refused):  # restored in the meantime
+                    count += len(unit.run(Addressed(file_id, SweepFileContent())).events)
+        return {"count": count}
+
+    for first in range(0, len(file_ids), _FILES_AT_ONCE):
+        some = file_ids[first : first + _FILES_AT_ONCE]
+        given_up += handler.transact(org_id, intent, work)["count"]
+    return given_up
+
+
+def _remove(
+    handler: Handler,
+    blobs: BlobStore,
+    org_id: UUID,
+    position: int,
+    candidates: Sequence[Blob],
+    intent: Intent,
+) -> list[Blob]:
+    """Remove those candidates that nothing refers to since the snapshot, under the lock."""
+    removed: list[Blob] = []
+
+    def work(conn: Connection, _unit: UnitOfWork) -> Result:
+        referred_to = referred_to_since(conn, org_id, position)
+        removed[:] = [blob for blob in candidates if blob.sha256 not in referred_to]
+        if not intent.dry_run:
+            blobs.delete(org_id, [blob.sha256 for blob in removed])
+        return {}
+
+    handler.transact(org_id, intent, work)
+    return removed
+
+
+def _batches(candidates: Iterator[Blob]) -> Iterator[list[Blob]]:
+    while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
+        yield batch

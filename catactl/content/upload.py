@@ -1,0 +1,374 @@
+"""Uploading files: worker threads store parts, one thread records them.
+
+A worker reads a part, hashes it while it is written to the blob store, and has it synced. Whatever
+is ready when the recording thread comes round is recorded in one transaction: parts of a large
+file, or some small files whole. A part that log and store have already is skipped, so an upload
+that broke off is finished by running it again. The last transaction of a file completes it, if it
+consists of exactly the parts that were read.
+"""
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from catactl.blobs.store import BlobStore, Chunk, Content
+from catactl.content import parting
+from catactl.content.parting import DEFAULT_PART_BYTES, Range
+from catactl.content.recording import Draft, Recorder, StoredPart, Swept
+from catactl.content.sources import OpenFile, Source, SourceError, Stream, Unusable
+from catactl.domain.parts import MAX_PART_NUMBER, Part
+from catactl.errors import (
+    BadConfiguration,
+    Busy,
+    CatactlError,
+    Forbidden,
+    InvalidValue,
+    Suspended,
+    Unreachable,
+)
+from catactl.handler import Intent
+from catactl.store.idempotency import Result
+
+DEFAULT_WORKERS = 4
+MAX_WORKERS = 64
+_AHEAD = 2  # parts a worker, and files under way a worker
+# What is wrong with more than one file: no other would fare better.
+_FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
+
+
+class Meter(Protocol):
+    """Is told which file is begun and how many bytes went by, from any thread."""
+
+    def begin(self, name: str, size_bytes: int | None) -> None: ...
+
+    def advance(self, size_bytes: int) -> None: ...
+
+
+class Uploaded(NamedTuple):
+    """What became of a source. `outcome` is uploaded, resumed, unchanged or failed.
+
+    `row` is the file with `position` and `events`, empty when it failed; `stored_bytes` were put
+    into the blob store, `skipped_bytes` were there.
+    """
+
+    path: str
+    name: str
+    outcome: str
+    stored_bytes: int
+    skipped_bytes: int
+    row: Result
+    error: CatactlError | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """How to upload. `intent` returns the intent for the file of a name."""
+
+    intent: Callable[[str], Intent]
+    part_bytes: int | None = None
+    workers: int = DEFAULT_WORKERS
+    follow_links: bool = False
+
+
+class _Stopped(Exception):
+    """Nobody waits for what is read any more."""
+
+
+@dataclass
+class _UnderWay:
+    """A source under way; without a draft it failed before it had one."""
+
+    path: str
+    name: str
+    draft: Draft | None = None
+    opened: OpenFile | None = None
+    ranges: Iterator[Range] = field(default_factory=lambda: iter(()))
+    is_read: bool = False
+    in_flight: int = 0
+    error: CatactlError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known what becomes of it."""
+        return self.error is not None or (self.draft is not None and self.draft.row is not None)
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_settled and self.in_flight == 0
+
+    @property
+    def intent(self) -> Intent:
+        assert self.draft is not None
+        return self.draft.intent
+
+    def close(self) -> None:
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+
+    def result(self) -> Uploaded:
+        draft = self.draft
+        if draft is None or draft.row is None:
+            return Uploaded(self.path, self.name, "failed", 0, 0, {}, self.error)
+        if not draft.row["events"]:
+            outcome = "unchanged"
+        else:
+            outcome = "resumed" if draft.known is not None else "uploaded"
+        stored_bytes, skipped_bytes = draft.stored_bytes, draft.skipped_bytes
+        return Uploaded(self.path, self.name, outcome, stored_bytes, skipped_bytes, draft.row, None)
+
+
+def upload_files(
+    recorder: Recorder, sources: Iterable[Source | Unusable], order: Order, meter: Meter
+) -> Iterator[Uploaded]:
+    """Upload each source; yield what became of it, in order.
+
+    One that fails does not keep the others; what was recorded of it stays, not completed, and is
+    used when it is uploaded again. What would fail all of them is raised: database or blob store
+    out of reach, a full disk, a suspended organization.
+    """
+    uploading = _Uploading(recorder, order, meter)
+    try:
+        yield from uploading.run(iter(sources))
+    finally:
+        uploading.stop()
+
+
+class _Uploading:
+    def __init__(self, recorder: Recorder, order: Order, meter: Meter) -> None:
+        self._recorder = recorder
+        self._blobs: BlobStore = recorder.blobs
+        self._org_id = recorder.org_id
+        self._order = order
+        self._meter = meter
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(order.workers, thread_name_prefix="upload")
+        self._under_way: deque[_UnderWay] = deque()
+        self._futures: dict[Future[StoredPart], _UnderWay] = {}
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for each in self._under_way:
+            each.close()
+
+    def run(self, sources: Iterator[Source | Unusable]) -> Iterator[Uploaded]:
+        sources_left = True
+        current: _UnderWay | None = None
+        most = _AHEAD * self._order.workers
+        while sources_left or self._under_way:
+            while len(self._futures) < most and len(self._under_way) <= most:
+                if current is not None and self._store_next(current):
+                    continue
+                source = next(sources, None)
+                if source is None:
+                    sources_left, current = False, None
+                    break
+                current = self._begin(source)
+                self._under_way.append(current)
+            if self._futures:
+                wait(self._futures, return_when=FIRST_COMPLETED)
+            self._collect()
+            self._record()
+            while self._under_way and self._under_way[0].is_over:
+                over = self._under_way.popleft()
+                over.close()
+                yield over.result()
+
+    def _begin(self, source: Source | Unusable) -> _UnderWay:
+        """Look at a source and at what is known of its name; ask whether there is room for it."""
+        under_way = _UnderWay(source.path, source.name)
+        try:
+            if isinstance(source, Unusable):
+                raise SourceError(source.error)
+            draft = self._recorder.draft(source.name, self._order.intent(source.name))
+            opened = under_way.opened = OpenFile(source.path, self._order.follow_links)
+            self._meter.begin(source.name, opened.size_bytes)
+            part_bytes = self._order.part_bytes
+            under_way.ranges = parting.cut(source.name, opened.size_bytes, part_bytes, draft.known)
+            if self._needs_asking(draft, opened.size_bytes):
+                self._recorder.ask_for_room(draft, opened.size_bytes)
+            under_way.draft = draft
+        except SourceError as error:
+            under_way.error = error.error
+        except _FATAL:
+            raise
+        except CatactlError as error:
+            under_way.error = error
+        return under_way
+
+    def _needs_asking(self, draft: Draft, size_bytes: int) -> bool:
+        """Whether to ask for room first: what fits in a part is soon stored, and refused then."""
+        if draft.known is not None and draft.known.completed:
+            return False
+        is_large = size_bytes > (self._order.part_bytes or DEFAULT_PART_BYTES)
+        return is_large or draft.intent.dry_run or draft.intent.idempotency_key is not None
+
+    # --- storing, in the workers ------------------------------------------------------------------
+
+    def _store_next(self, under_way: _UnderWay) -> bool:
+        """Have a worker store the next part of a file; return whether there was one."""
+        part_range = None if under_way.is_settled else next(under_way.ranges, None)
+        if part_range is None:
+            under_way.is_read = True
+            return False
+        self._submit(under_way, part_range)
+        return True
+
+    def _submit(self, under_way: _UnderWay, part_range: Range) -> None:
+        assert under_way.draft is not None
+        assert under_way.opened is not None
+        under_way.in_flight += 1
+        future = self._pool.submit(self._store, under_way.draft, under_way.opened, part_range)
+        self._futures[future] = under_way
+
+    def _store(self, draft: Draft, opened: OpenFile, part_range: Range) -> StoredPart:
+        """Store a part's content, unless log and store have it; the file must not change."""
+        number, offset, size_bytes = part_range
+        file = draft.known
+        known = file.parts.get(number) if file is not None else None
+        if draft.intent.dry_run or (known is not None and known.size_bytes == size_bytes):
+            content = measure(self._metered(opened.read(offset, size_bytes)))
+            opened.check_unchanged()
+            part = stored_part(number, content)
+            if draft.intent.dry_run:
+                return StoredPart(part, skipped=part == known)
+            if part == known and not self._blobs.missing(self._org_id, [content]):
+                return StoredPart(part, skipped=True)
+            if file is not None and file.completed and known and not known.has_content_of(part):
+                raise SourceError(parting.other_content(file))
+            self._meter.advance(-size_bytes)
+        content = self._blobs.put(self._org_id, self._metered(opened.read(offset, size_bytes)))
+        opened.check_unchanged()
+        return StoredPart(stored_part(number, content), skipped=False)
+
+    def _metered(self, chunks: Iterable[memoryview]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            if self._stopped.is_set():
+                raise _Stopped
+            yield chunk
+            self._meter.advance(len(chunk))
+
+    # --- recording --------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Take over what the workers have stored."""
+        for future in [future for future in self._futures if future.done()]:
+            under_way = self._futures.pop(future)
+            under_way.in_flight -= 1
+            assert under_way.draft is not None
+            try:
+                under_way.draft.ready.append(future.result())
+            except SourceError as error:
+                under_way.error = error.error
+
+    def _record(self) -> None:
+        """Record what is ready in one transaction; if that is refused, file by file."""
+        ready = []
+        for each in self._under_way:
+            if not each.is_settled and each.draft is not None:
+                each.draft.is_whole = each.is_read and each.in_flight == 0
+                if each.draft.is_recordable:
+                    ready.append(each)
+        together = [each for each in ready if each.intent.idempotency_key is None]
+        if len(together) > 1 and self._record_together(together):
+            ready = [each for each in ready if each not in together]
+        for each in ready:
+            self._record_alone(each)
+
+    def _record_together(self, ready: list[_UnderWay]) -> bool:
+        try:
+            self._recorder.record([each.draft for each in ready if each.draft is not None])
+        except _FATAL:
+            raise
+        except (CatactlError, Swept):
+            return False
+        return True
+
+    def _record_alone(self, under_way: _UnderWay) -> None:
+        assert under_way.draft is not None
+        try:
+            self._recorder.record([under_way.draft])
+        except Swept as swept:
+            self._store_again(under_way, under_way.draft, swept.contents)
+        except _FATAL:
+            raise
+        except CatactlError as error:
+            under_way.error = error
+
+    def _store_again(self, under_way: _UnderWay, draft: Draft, gone: set[Content]) -> None:
+        """A sweep came between storing and recording: store again what it took."""
+        assert under_way.opened is not None
+        swept = {stored.part.number for stored in draft.ready if stored.content in gone}
+        draft.ready = [stored for stored in draft.ready if stored.part.number not in swept]
+        size_bytes = under_way.opened.size_bytes
+        for part_range in parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known):
+            if part_range.number in swept:
+                self._submit(under_way, part_range)
+
+
+def upload_stream(
+    recorder: Recorder, stream: Stream, path: str, name: str, order: Order, meter: Meter
+) -> Uploaded:
+    """Upload what a stream holds, part after part as it comes; return what became of it.
+
+    Raises what is wrong with it; what was recorded stays, not completed.
+    """
+    under_way = _UnderWay(path, name, recorder.draft(name, order.intent(name)))
+    draft = under_way.draft
+    assert draft is not None
+    recorder.ask_for_room(draft, 0)
+    meter.begin(name, None)
+    part_bytes = order.part_bytes or DEFAULT_PART_BYTES
+    number = 0
+    try:
+        while draft.row is None and not stream.is_over():
+            number += 1
+            if number > MAX_PART_NUMBER:
+                raise InvalidValue(
+                    f"{name!r} is over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
+                    "cut it into larger ones: --part-size SIZE",
+                )
+            chunks = metered(stream.read(part_bytes), meter)
+            if draft.intent.dry_run:
+                content = measure(chunks)
+            else:
+                content = recorder.blobs.put(recorder.org_id, chunks)
+            part = stored_part(number, content)
+            known = draft.known.parts.get(number) if draft.known is not None else None
+            draft.ready.append(StoredPart(part, skipped=part == known))
+            if draft.is_recordable:
+                recorder.record([draft])
+        if draft.row is None:
+            parting.check_no_more(draft.known, number)
+            draft.is_whole = True
+            recorder.record([draft])
+    except SourceError as error:
+        raise error.error from error
+    except Swept as swept:
+        raise Busy("what was read was swept before it was recorded", "run it again") from swept
+    return under_way.result()
+
+
+def metered(chunks: Iterable[memoryview], meter: Meter) -> Iterator[Chunk]:
+    for chunk in chunks:
+        yield chunk
+        meter.advance(len(chunk))
+
+
+def stored_part(number: int, content: Content) -> Part:
+    return Part(number, content.size_bytes, content.sha256, stored=True)
+
+
+def measure(chunks: Iterable[Chunk]) -> Content:
+    """Return what the chunks hold, keeping nothing of it."""
+    digest = hashlib.sha256()
+    size_bytes = 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size_bytes += len(chunk)
+    return Content(digest.hexdigest(), size_bytes)

@@ -1,0 +1,180 @@
+"""Reading content again to prove that it is what the log says: missing, damaged or orphaned."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from catactl.blobs.store import Blob, BlobStore, Content
+from catactl.content.references import (
+    Pair,
+    Reference,
+    file_in_log,
+    referred_to_since,
+    side_by_side,
+    snapshot,
+)
+from catactl.content.upload import measure
+from catactl.domain.parts import Part
+from catactl.errors import ContentMissing
+from catactl.store.engine import reading
+
+_READERS = 2
+_AHEAD = 8
+Advance = Callable[[int], None]
+
+
+class Problem(NamedTuple):
+    """What is wrong, and where. Orphaned content has no file and no number."""
+
+    problem: str
+    org_id: UUID
+    file_id: UUID | None
+    name: str | None
+    number: int | None
+    sha256: str
+    size_bytes: int
+    where: str
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "problem": self.problem,
+            "org_id": str(self.org_id),
+            "file_id": str(self.file_id) if self.file_id is not None else None,
+            "name": self.name,
+            "number": self.number,
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+            "where": self.where,
+        }
+
+
+@dataclass
+class Verified:
+    """What was read, and what was wrong with it. `elsewhere` counts parts that are not ours."""
+
+    files: int = 0
+    blobs: int = 0
+    read_bytes: int = 0
+    elsewhere: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def verify_file(
+    engine: Engine, blobs: BlobStore, org_id: UUID, file_id: UUID, found: Verified, advance: Advance
+) -> None:
+    """Read the content of each part of a file again; add to what was found."""
+    with reading(engine) as conn:
+        file = file_in_log(conn, org_id, file_id)
+    if file is None:
+        return
+    found.files += 1
+    found.elsewhere += sum(not part.stored for part in file.parts)
+    stored = (part for part in file.parts if part.stored and not file.swept)
+
+    def read(part: Part) -> str | None:
+        return _read(blobs, org_id, Content(part.sha256, part.size_bytes))
+
+    for part, problem in _read_ahead(read, stored):
+        found.blobs += 1
+        found.read_bytes += part.size_bytes
+        advance(part.size_bytes)
+        if problem is not None:
+            reference = Reference(part.sha256, part.size_bytes, file_id, part.number)
+            _add_problem(engine, blobs, org_id, reference, problem, found)
+
+
+def verify_organization(
+    engine: Engine,
+    blobs: BlobStore,
+    org_id: UUID,
+    orphaned_before: datetime,
+    found: Verified,
+    advance: Advance,
+) -> None:
+    """Read all content of an organization again, each blob once; add to what was found.
+
+    Content that nothing refers to is orphaned when it is older than that; younger it may be about
+    to be recorded.
+    """
+    with snapshot(engine, org_id, orphaned_before) as (position, references):
+
+        def read(pair: Pair) -> str | None:
+            if not pair.references:
+                return None
+            if pair.blob is None:
+                return "missing"
+            size_bytes = pair.references[0].size_bytes
+            return _read(blobs, org_id, Content(pair.sha256, size_bytes))
+
+        pairs = side_by_side(references, blobs.list(org_id))
+        for pair, problem in _read_ahead(read, pairs):
+            if pair.references:
+                found.blobs += 1
+                found.read_bytes += pair.references[0].size_bytes
+                advance(pair.references[0].size_bytes)
+                for reference in pair.references if problem is not None else ():
+                    _add_problem(engine, blobs, org_id, reference, problem, found)
+            elif pair.blob.modified_at <= orphaned_before:
+                _add_orphan(engine, blobs, org_id, position, pair.blob, found)
+
+
+def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iterator[Any]:
+    """Yield each item with what reading it found, in order, some of them read at once."""
+    ahead: deque[tuple[Any, Future[str | None]]] = deque()
+    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="verify")
+    try:
+        for item in items:
+            ahead.append((item, pool.submit(read, item)))
+            if len(ahead) >= _AHEAD:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        for first, future in ahead:
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(blobs: BlobStore, org_id: UUID, content: Content) -> str | None:
+    try:
+        found = measure(blobs.open(org_id, content.sha256))
+    except ContentMissing:
+        return "missing"
+    return None if found == content else "damaged"
+
+
+def _add_problem(
+    engine: Engine,
+    blobs: BlobStore,
+    org_id: UUID,
+    reference: Reference,
+    problem: str,
+    found: Verified,
+) -> None:
+    """Add a problem, unless the part does not refer to that content any more."""
+    sha256, size_bytes, file_id, number = reference
+    with reading(engine) as conn:
+        file = file_in_log(conn, org_id, file_id)
+    part = file.parts.get(number) if file is not None and not file.swept else None
+    if file is not None and part is not None and part.stored and part.sha256 == sha256:
+        where = blobs.locate(org_id, sha256)
+        found.problems.append(
+            Problem(problem, org_id, file_id, file.name, number, sha256, size_bytes, where)
+        )
+
+
+def _add_orphan(
+    engine: Engine, blobs: BlobStore, org_id: UUID, position: int, blob: Blob, found: Verified
+) -> None:
+    with reading(engine) as conn:
+        if blob.sha256 in referred_to_since(conn, org_id, position):
+            return
+    where = blobs.locate(org_id, blob.sha256)
+    found.problems.append(
+        Problem("orphaned", org_id, None, None, None, blob.sha256, blob.size_bytes, where)
+    )
