@@ -1,6 +1,6 @@
 """catactl demo"""
 
-import hashlib
+import filecmp
 import os
 import shlex
 import shutil
@@ -17,15 +17,22 @@ import typer
 
 import catactl
 from catactl import resources, topology, usage
+from catactl.blobs.opening import open_blobs, url_beside
 from catactl.cli.leaf import leaf
 from catactl.cli.output import Shape, shown
 from catactl.cli.run import Run
+from catactl.content.download import to_path
+from catactl.content.reading import readable
+from catactl.content.recording import Recorder, StoredPart
+from catactl.content.sources import Source
+from catactl.content.upload import Order, Uploaded, measure, stored_part, upload_files
+from catactl.content.verify import Verified, verify_organization
 from catactl.domain.decider import Addressed
-from catactl.domain.file import CompleteFile, CreateFile, DeleteFile, UploadPart
+from catactl.domain.file import DeleteFile
 from catactl.domain.names import check_file_name
 from catactl.domain.organization import CreateOrganization
 from catactl.domain.sizes import format_size
-from catactl.errors import CatactlError, Findings, InvalidValue, QuotaExceeded
+from catactl.errors import CatactlError, Findings, InvalidValue, SourceChanged
 from catactl.handler import Handler, Intent, Outcome
 from catactl.ids import new_id
 from catactl.store import event_log, schema
@@ -35,29 +42,47 @@ app = typer.Typer()
 
 _PROCESSES = 8
 _PART_BYTES = 256 * 1024
-_REPLACED_EACH = 4
+_BROKEN_OFF_EACH = 4
 _DELETED_EACH = 5
 
 
-class Upload(NamedTuple):
-    """A file to record, in a process of its own; what is in it is read there."""
+class Place(NamedTuple):
+    """Where the demo plays: handed to each process."""
+
+    database_url: str
+    blob_url: str
+    org_id: UUID
+    org: str
+    intent: Intent
+
+
+class Job(NamedTuple):
+    """A file to upload, in a process of its own."""
 
     number: int
-    path: str
-    name: str
+    source: Source
 
 
-@leaf(app)
+class Done(NamedTuple):
+    """The commands as typed, and the file if it lives."""
+
+    lines: list[str]
+    source: Source
+    file_id: UUID | None
+
+
+@leaf(app, content=True)
 def demo(
     run: Run,
     path: Annotated[
         str | None, typer.Argument(metavar="[PATH]", help="A folder; else catactl's own files.")
     ] = None,
 ) -> None:
-    """Run the main job on real files: eight processes record all under PATH at once.
+    """Run the main job on real files: eight processes upload all under PATH at once.
 
-    Some parts are replaced, some files deleted, one upload is refused by the quota; then usage is
-    proved. It works in a database thrown away afterwards, unless --database-url names one.
+    Some uploads break off and are run again, some files are deleted, one is refused by the quota.
+    Then usage is proved, and all is downloaded again and compared. It works in a database thrown
+    away afterwards, unless --database-url names one.
 
     Example: catactl demo .
     """
@@ -65,58 +90,55 @@ def demo(
     if not folder.is_dir():
         raise InvalidValue(f"no folder {str(folder)!r}")
     given = run.common
+    now = datetime.now(UTC)
+    org_id = new_id(now)
+    intent = Intent(run.settings.actor.value, reason="catactl demo")
     scratch = tempfile.mkdtemp(prefix="catactl-demo-")
     try:
         if given.database_url or given.database_url_file or given.profile:
-            url_text = run.settings.database_url.value
-            _ = run.engine  # not at head is said before anything is done
+            database_url, blob_url = run.settings.database_url.value, run.blob_url
         else:
-            url_text = f"sqlite:///{scratch}/catactl.db"
-            schema.upgrade(open_engine(parse_url(url_text)))
-        _play(run, url_text, folder)
+            database_url = f"sqlite:///{scratch}/catactl.db"
+            blob_url = given.blob_url or url_beside(f"{scratch}/catactl.db")
+            schema.upgrade(open_engine(parse_url(database_url)))
+        place = Place(database_url, blob_url, org_id, f"demo-{org_id.hex[-8:]}", intent)
+        _play(run, place, folder, Path(scratch))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _play(run: Run, url_text: str, folder: Path) -> None:
-    started = time.monotonic()
+def _play(run: Run, place: Place, folder: Path, scratch: Path) -> None:
+    started, started_at = time.monotonic(), time.time()
     say: Callable[[str], None] = (
         (lambda _line: None) if run.output.is_for_programs else run.output.text
     )
-    engine = open_engine(parse_url(url_text))
-    handler, intent = Handler(engine), Intent(run.settings.actor.value, reason="catactl demo")
-    uploads = list(_uploads(folder))
-    total_bytes = sum(os.path.getsize(upload.path) for upload in uploads)
+    engine = open_engine(parse_url(place.database_url))
+    handler, org_id, org = Handler(engine), place.org_id, place.org
+    jobs = list(_jobs(folder))
+    total_bytes = sum(os.path.getsize(job.source.path) for job in jobs)
     quota_bytes = 2 * total_bytes + _PART_BYTES
-    now = datetime.now(UTC)
-    org_id = new_id(now)
-    org = f"demo-{org_id.hex[-8:]}"
 
     say(_typed("org", "create", org, "--quota", str(quota_bytes)))
-    handler.handle(org_id, CreateOrganization(org, now, quota_bytes), intent, _nothing)
-
-    say(f"# {len(uploads)} files, {format_size(total_bytes)}, by {_PROCESSES} processes at once")
-    commands = 0
-    spawn = get_context("spawn")
-    with spawn.Pool(_PROCESSES, _start_worker, (url_text, org_id, org, intent)) as pool:
-        for lines in pool.imap_unordered(_record, uploads):
-            commands += len(lines)
-            for line in lines:
+    create = CreateOrganization(org, datetime.now(UTC), quota_bytes)
+    handler.handle(org_id, create, place.intent, _nothing)
+    say(f"# {len(jobs)} files, {format_size(total_bytes)}, by {_PROCESSES} processes at once")
+    commands, live = 1, []
+    with get_context("spawn").Pool(_PROCESSES, _start_worker, (place,)) as pool:
+        for done in pool.imap_unordered(_upload, jobs):
+            commands += len(done.lines)
+            for line in done.lines:
                 say(line)
+            if done.file_id is not None:
+                live.append((done.source, done.file_id))
 
     say("# one more than the quota has room for")
-    commands += 2
-    say(_typed("file", "create", org, "too-big.bin"))
-    too_big = new_id(now)
-    create = CreateFile("too-big.bin", now)
-    handler.handle(org_id, lambda _conn: Addressed(too_big, create), intent, _nothing)
-    digest = hashlib.sha256(b"").hexdigest()
-    refused = UploadPart(1, quota_bytes, digest)
-    say(_typed_part(org, "too-big.bin", refused))
-    try:
-        handler.handle(org_id, lambda _conn: Addressed(too_big, refused), intent, _nothing)
-    except QuotaExceeded as error:
-        say(f"catactl: error: {error.message}   (exit 5, nothing written)")
+    too_big = scratch / "too-big.bin"
+    too_big.touch()
+    os.truncate(too_big, quota_bytes)
+    say(_typed("file", "upload", org, too_big.name))
+    refused = _Uploader(place).upload(Source(str(too_big), too_big.name)).error
+    assert refused is not None, "the quota has no room for it"
+    say(f"catactl: error: {refused.message}   (nothing written)")
 
     say(_typed("usage", "show", org))
     with reading(engine) as conn:
@@ -135,20 +157,47 @@ def _play(run: Run, url_text: str, folder: Path) -> None:
     with reading(engine) as conn:
         holding, broken = event_log.verify(conn, org_id)
     say(f"  {holding:,} events prove themselves" if broken is None else f"  {broken.problem}")
+
+    say("# every file downloaded again, and compared with what was uploaded")
+    say(_typed("file", "download", org, "FILE", "--to", "downloads/"))
+    same = 0
+    live = [each for each in live if not _changed_since(each[0], started_at)]
+    for source, file_id in live:
+        with reading(engine) as conn:
+            found = readable(conn, org_id, file_id)
+        copy = scratch / file_id.hex
+        to_path(open_blobs(place.blob_url), found, str(copy), lambda _bytes: None)
+        same += filecmp.cmp(source.path, copy, shallow=False)
+        copy.unlink()
+    say(f"  {same:,} of {len(live):,} files are the same, byte for byte")
+    say(_typed("blob", "verify", org))
+    verified = Verified()
+    blobs = open_blobs(place.blob_url)
+    long_ago = datetime(1970, 1, 1, tzinfo=UTC)
+    verify_organization(engine, blobs, org_id, long_ago, verified, lambda _bytes: None)
+    say(f"  {verified.blobs:,} blobs read, {len(verified.problems)} missing or damaged")
+
     say(_typed("topology"))
     for line in topology.as_tree():
         say(f"  {line}")
+    commands += 6 + len(live)
     seconds = time.monotonic() - started
     say(f"# {commands:,} commands in {seconds:.1f} s")
     engine.dispose()
     if run.output.is_for_programs:
-        summary = {"commands": commands, "seconds_millis": round(seconds * 1000)}
+        summary = {
+            "commands": commands,
+            "files_compared": len(live),
+            "files_same": same,
+            "content_problems": len(verified.problems),
+            "seconds_millis": round(seconds * 1000),
+        }
         run.output.show(figures | finding.as_row() | summary, Shape("org_id", ()))
-    if finding.drifted or broken is not None:
-        raise Findings("the demo found drift: this is a bug")
+    if finding.drifted or broken is not None or verified.problems or same != len(live):
+        raise Findings("the demo found drift or lost content: this is a bug")
 
 
-def _uploads(folder: Path) -> Iterator[Upload]:
+def _jobs(folder: Path) -> Iterator[Job]:
     """Yield the regular files below the folder whose names can be stored, in order of name."""
     found = sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
     number = 0
@@ -160,56 +209,84 @@ def _uploads(folder: Path) -> Iterator[Upload]:
             continue
         if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):
             number += 1
-            yield Upload(number, str(path), name)
+            yield Job(number, Source(str(path), name))
 
 
-class _Worker(NamedTuple):
-    handler: Handler
-    org_id: UUID
-    org: str
-    intent: Intent
+def _changed_since(source: Source, moment: float) -> bool:
+    """Whether somebody else wrote to the original, so that it cannot be compared with."""
+    try:
+        return os.stat(source.path).st_mtime >= moment
+    except OSError:
+        return True
 
 
-_worker: _Worker
+class _Silent:
+    def begin(self, name: str, size_bytes: int | None) -> None:
+        pass
+
+    def advance(self, size_bytes: int) -> None:
+        pass
 
 
-def _start_worker(url_text: str, org_id: UUID, org: str, intent: Intent) -> None:
+class _Uploader:
+    """What a process has at hand."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.handler = Handler(engine := open_engine(parse_url(place.database_url)))
+        self.recorder = Recorder(self.handler, engine, open_blobs(place.blob_url), place.org_id)
+        self._order = Order(lambda _name: place.intent, _PART_BYTES)
+
+    def upload(self, source: Source) -> Uploaded:
+        (uploaded,) = upload_files(self.recorder, [source], self._order, _Silent())
+        return uploaded
+
+    def break_off(self, source: Source) -> None:
+        """Leave half of a first part behind, as an upload that broke off with other content."""
+        with open(source.path, "rb") as file:
+            half = file.read(_PART_BYTES)[::2]
+        content = self.recorder.blobs.put(self.place.org_id, [half])
+        assert content == measure([half])
+        draft = self.recorder.draft(source.name, self.place.intent)
+        draft.ready.append(StoredPart(stored_part(1, content), skipped=False))
+        self.recorder.record([draft])
+
+    def delete(self, file_id: UUID) -> None:
+        self.handler.handle(
+            self.place.org_id,
+            lambda _conn: Addressed(file_id, DeleteFile()),
+            self.place.intent,
+            _nothing,
+        )
+
+
+_worker: _Uploader
+
+
+def _start_worker(place: Place) -> None:
     global _worker
-    _worker = _Worker(Handler(open_engine(parse_url(url_text))), org_id, org, intent)
+    _worker = _Uploader(place)
 
 
-def _record(upload: Upload) -> list[str]:
-    """Record one file with its parts' true sizes and digests; return the commands as typed."""
-    handler, org_id, org, intent = _worker
-    now = datetime.now(UTC)
-    file_id = new_id(now)
+def _upload(job: Job) -> Done:
+    """Upload one file; return the commands as typed."""
+    org, source = _worker.place.org, job.source
     lines = []
-
-    def do(line: str, command: CreateFile | UploadPart | CompleteFile | DeleteFile) -> None:
-        lines.append(line)
-        handler.handle(org_id, lambda _conn: Addressed(file_id, command), intent, _nothing)
-
-    do(_typed("file", "create", org, upload.name), CreateFile(upload.name, now))
-    with open(upload.path, "rb") as file:
-        for number, content in enumerate(iter(lambda: file.read(_PART_BYTES), b""), start=1):
-            if number == 1 and upload.number % _REPLACED_EACH == 0:
-                broken_off = _part(number, content[: len(content) // 2])
-                do(_typed_part(org, upload.name, broken_off), broken_off)
-            part = _part(number, content)
-            do(_typed_part(org, upload.name, part), part)
-    do(_typed("file", "complete", org, upload.name), CompleteFile())
-    if upload.number % _DELETED_EACH == 0:
-        do(_typed("file", "delete", org, upload.name), DeleteFile())
-    return lines
-
-
-def _part(number: int, content: bytes) -> UploadPart:
-    return UploadPart(number, len(content), hashlib.sha256(content).hexdigest())
-
-
-def _typed_part(org: str, name: str, part: UploadPart) -> str:
-    size, digest = str(part.size_bytes), part.sha256
-    return _typed("part", "record", org, name, str(part.number), "--size", size, "--sha256", digest)
+    if job.number % _BROKEN_OFF_EACH == 0 and os.path.getsize(source.path):
+        lines.append(_typed("part", "upload", org, source.name, "1", "HALF"))
+        _worker.break_off(source)
+    lines.append(_typed("file", "upload", org, source.name))
+    uploaded = _worker.upload(source)
+    if isinstance(uploaded.error, SourceChanged):
+        return Done([f"# {shown(uploaded.error.message)}: left out"], source, None)
+    if uploaded.error is not None:
+        raise uploaded.error
+    file_id = UUID(uploaded.row["file_id"])
+    if job.number % _DELETED_EACH == 0:
+        lines.append(_typed("file", "delete", org, source.name))
+        _worker.delete(file_id)
+        return Done(lines, source, None)
+    return Done(lines, source, file_id)
 
 
 def _typed(*words: str) -> str:

@@ -161,6 +161,9 @@ def upload(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Upload what symbolic links point to.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read what is stored again; mend what is damaged.")
+    ] = False,
 ) -> None:
     """Upload files with their content. Run again, it goes on where it broke off: what is there
     already is skipped.
@@ -170,9 +173,11 @@ def upload(
 
     Example: catactl file upload acme reports/
     """
-    from catactl.cli import uploading
+    from catactl.cli.uploading import run_upload
+    from catactl.domain.sizes import parse_size
 
-    uploading.run_upload(run, org, paths, name, part_size, workers, follow_links=follow_links)
+    part_bytes = parse_size(part_size) if part_size is not None else None
+    run_upload(run, org, paths, name, part_bytes, workers, follow_links=follow_links, verify=verify)
 
 
 @leaf(app, content=True)

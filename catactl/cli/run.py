@@ -111,9 +111,9 @@ class Run:
         return engine
 
     @cached_property
-    def blobs(self) -> "BlobStore":
+    def blob_url(self) -> str:
         """Where content is kept: as configured, else beside a SQLite database."""
-        from catactl.blobs.opening import open_blobs, url_beside
+        from catactl.blobs.opening import url_beside
 
         setting = self.settings.blob_url
         url = self.engine.url
@@ -127,7 +127,13 @@ class Run:
                 "CATACTL_BLOB_URL=file:///srv/catactl/blobs, or s3://bucket/prefix",
             )
         self._detail(f"content {mask(blob_url)} ({origin})")
-        return open_blobs(blob_url)
+        return blob_url
+
+    @cached_property
+    def blobs(self) -> "BlobStore":
+        from catactl.blobs.opening import open_blobs
+
+        return open_blobs(self.blob_url)
 
     @contextmanager
     def reading(self) -> "Iterator[Connection]":

@@ -38,7 +38,7 @@ from catactl.content.upload import (
     upload_stream,
 )
 from catactl.domain.names import check_file_name
-from catactl.domain.sizes import format_size, parse_size
+from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.handler import Intent, Outcome
 
@@ -50,15 +50,15 @@ def run_upload(
     org: str,
     paths: list[str],
     name: str | None,
-    part_size: str | None,
+    part_bytes: int | None,
     workers: int,
     *,
     follow_links: bool,
+    verify: bool,
 ) -> None:
     """Upload what the paths hold. A single file's failure is raised as it is; of several, as
     `PartialFailure`.
     """
-    part_bytes = parse_size(part_size) if part_size is not None else None
     if part_bytes == 0:
         raise InvalidValue("--part-size is 0", "as in 8MiB")
     folders = [path for path in paths if os.path.isdir(path)]
@@ -75,7 +75,7 @@ def run_upload(
 
     org_id = run.organization_id(org)
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
-    order = Order(intent, part_bytes, workers, follow_links)
+    order = Order(intent, part_bytes, workers, follow_links, verify)
     is_single = len(paths) == 1 and not folders
     started = time.monotonic()
     counts: Counter[str] = Counter()

@@ -32,5 +32,5 @@ def report(run: Run, found: Verified) -> None:
 
 def _hint(counts: dict[str, int]) -> str:
     if counts["missing"] or counts["damaged"]:
-        return "upload those parts again: catactl part upload ORG FILE NUMBER PATH"
+        return "upload those files again: catactl file upload ORG PATH --verify"
     return "catactl blob gc"

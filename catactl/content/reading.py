@@ -93,5 +93,5 @@ def checked(blobs: BlobStore, org_id: UUID, name: str, part: Part) -> Iterator[C
         raise ContentDamaged(
             f"the content of part {part.number:,} of file {name!r} is damaged: "
             f"{blobs.locate(org_id, part.sha256)}",
-            f"upload the part again: catactl part upload ORG {name} {part.number} PATH",
+            "upload the file again: catactl file upload ORG PATH --verify",
         )

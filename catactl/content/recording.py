@@ -19,6 +19,7 @@ from catactl.blobs.store import BlobStore, Content
 from catactl.domain.decider import Addressed
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.names import check_file_name
+from catactl.domain.organization import OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import Busy
 from catactl.handler import Handler, Intent, Outcome, utc_now
@@ -28,7 +29,7 @@ from catactl.store.engine import reading
 from catactl.store.idempotency import Result
 from catactl.store.tables import files
 from catactl.unit_of_work import UnitOfWork
-from catactl.wiring import FILE
+from catactl.wiring import FILE, ORGANIZATION
 
 # Stands for content that is not read yet, when only the rules are asked.
 ANY_SHA256 = "0" * 64
@@ -58,14 +59,16 @@ class StoredPart(NamedTuple):
 class Draft:
     """A file on its way into the log.
 
-    `ready` is stored and not yet recorded, `parts` is recorded. `is_whole` says that nothing is to
-    follow, so that the file can be completed; `row` is then what it came to.
+    `known` is the file as it was when the draft was made, `room_bytes` what the organization took
+    then (None: any amount). `ready` is stored and not yet recorded, `parts` is recorded. `is_whole`
+    says that nothing is to follow, so that the file can be completed; `row` is what it came to.
     """
 
     name: str
     intent: Intent
     known: File | None = None
     file_id: UUID | None = None
+    room_bytes: int | None = None
     ready: list[StoredPart] = field(default_factory=list)
     parts: dict[int, Part] = field(default_factory=dict)
     stored_bytes: int = 0
@@ -80,6 +83,13 @@ class Draft:
         if self.row is not None:
             return False
         return self.is_whole or (bool(self.ready) and not self.intent.dry_run)
+
+    def growth_bytes(self, size_bytes: int) -> int:
+        """How much more the organization would hold if the file became as large."""
+        return size_bytes - (self.known.parts.size_bytes if self.known is not None else 0)
+
+    def seems_to_fit(self, size_bytes: int) -> bool:
+        return self.room_bytes is None or self.growth_bytes(size_bytes) <= self.room_bytes
 
 
 class Recorder:
@@ -100,6 +110,11 @@ class Recorder:
             if draft.file_id is not None:
                 stored = FILE.store.get_by_id(conn, self.org_id, draft.file_id)
                 draft.known = stored.state if stored is not None else None
+            organization = ORGANIZATION.store.get_by_id(conn, self.org_id, self.org_id)
+        if organization is not None and organization.state.status is not OrganizationStatus.ACTIVE:
+            draft.room_bytes = -1
+        elif organization is not None and organization.state.quota_bytes is not None:
+            draft.room_bytes = organization.state.quota_bytes - organization.state.used_bytes
         return draft
 
     def ask_for_room(self, draft: Draft, size_bytes: int) -> None:
@@ -110,7 +125,7 @@ class Recorder:
         file was uploaded under the same idempotency key, the draft gets its row.
         """
         known = draft.known.parts if draft.known is not None else Parts()
-        growth_bytes = size_bytes - known.size_bytes
+        growth_bytes = draft.growth_bytes(size_bytes)
         first = known.get(1)
         one_part_bytes = growth_bytes + (first.size_bytes if first is not None else 0)
         command = UploadPart(1, max(0, one_part_bytes + self._asked_bytes), ANY_SHA256)

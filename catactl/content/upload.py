@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from catactl.blobs.store import BlobStore, Chunk, Content
 from catactl.content import parting
@@ -66,12 +67,15 @@ class Uploaded(NamedTuple):
 
 @dataclass(frozen=True)
 class Order:
-    """How to upload. `intent` returns the intent for the file of a name."""
+    """How to upload. `intent` returns the intent for the file of a name; `verify` reads what is
+    stored already again, and replaces what is damaged.
+    """
 
     intent: Callable[[str], Intent]
     part_bytes: int | None = None
     workers: int = DEFAULT_WORKERS
     follow_links: bool = False
+    verify: bool = False
 
 
 class _Stopped(Exception):
@@ -138,6 +142,11 @@ def upload_files(
         uploading.stop()
 
 
+def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
+    """Whether stored content is what its digest says; raise `ContentMissing` if it is not there."""
+    return measure(blobs.open(org_id, content.sha256)) == content
+
+
 class _Uploading:
     def __init__(self, recorder: Recorder, order: Order, meter: Meter) -> None:
         self._recorder = recorder
@@ -202,11 +211,12 @@ class _Uploading:
         return under_way
 
     def _needs_asking(self, draft: Draft, size_bytes: int) -> bool:
-        """Whether to ask for room first: what fits in a part is soon stored, and refused then."""
-        if draft.known is not None and draft.known.completed:
-            return False
+        """Whether to ask the rules first, so that nothing is stored in vain. What is small and
+        seems to fit is asked about when it is recorded.
+        """
         is_large = size_bytes > (self._order.part_bytes or DEFAULT_PART_BYTES)
-        return is_large or draft.intent.dry_run or draft.intent.idempotency_key is not None
+        is_special = draft.intent.dry_run or draft.intent.idempotency_key is not None
+        return is_large or is_special or not draft.seems_to_fit(size_bytes)
 
     # --- storing, in the workers ------------------------------------------------------------------
 
@@ -237,7 +247,7 @@ class _Uploading:
             part = stored_part(number, content)
             if draft.intent.dry_run:
                 return StoredPart(part, skipped=part == known)
-            if part == known and not self._blobs.missing(self._org_id, [content]):
+            if part == known and self._is_there(content):
                 return StoredPart(part, skipped=True)
             if file is not None and file.completed and known and not known.has_content_of(part):
                 raise SourceError(parting.other_content(file))
@@ -245,6 +255,11 @@ class _Uploading:
         content = self._blobs.put(self._org_id, self._metered(opened.read(offset, size_bytes)))
         opened.check_unchanged()
         return StoredPart(stored_part(number, content), skipped=False)
+
+    def _is_there(self, content: Content) -> bool:
+        if self._blobs.missing(self._org_id, [content]):
+            return False
+        return not self._order.verify or is_whole(self._blobs, self._org_id, content)
 
     def _metered(self, chunks: Iterable[memoryview]) -> Iterator[Chunk]:
         for chunk in chunks:
