@@ -6,6 +6,7 @@ nothing half-written ever has a final name. It does not roll back with a transac
 safe before an event may point at it, and removed only under the lock of its organization's log.
 """
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
@@ -66,6 +67,21 @@ class BlobStore(Protocol):
 
     def locate(self, org_id: UUID, sha256: str) -> str:
         """Where content lies, for people."""
+
+
+def measure(chunks: Iterable[Chunk]) -> Content:
+    """Return what the chunks hold, keeping nothing of it."""
+    digest = hashlib.sha256()
+    size_bytes = 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size_bytes += len(chunk)
+    return Content(digest.hexdigest(), size_bytes)
+
+
+def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
+    """Whether stored content is what its digest says; raise `ContentMissing` if it is not there."""
+    return measure(blobs.open(org_id, content.sha256)) == content
 
 
 def key_of(org_id: UUID, sha256: str) -> str:

@@ -23,9 +23,9 @@ from catactl.cli.output import Shape, shown
 from catactl.cli.run import Run
 from catactl.content.download import to_path
 from catactl.content.reading import readable
-from catactl.content.recording import Recorder, StoredPart
+from catactl.content.recording import Recorder, StoredPart, stored_part
 from catactl.content.sources import Source
-from catactl.content.upload import Order, Uploaded, measure, stored_part, upload_files
+from catactl.content.upload import Order, Uploaded, upload_files
 from catactl.content.verify import Verified, verify_organization
 from catactl.domain.decider import Addressed
 from catactl.domain.file import DeleteFile
@@ -246,7 +246,6 @@ class _Uploader:
         with open(source.path, "rb") as file:
             half = file.read(_PART_BYTES)[::2]
         content = self.recorder.blobs.put(self.place.org_id, [half])
-        assert content == measure([half])
         draft = self.recorder.draft(source.name, self.place.intent)
         draft.ready.append(StoredPart(stored_part(1, content), skipped=False))
         self.recorder.record([draft])
@@ -281,6 +280,7 @@ def _upload(job: Job) -> Done:
         return Done([f"# {shown(uploaded.error.message)}: left out"], source, None)
     if uploaded.error is not None:
         raise uploaded.error
+    assert uploaded.row is not None, "it failed or it has a row"
     file_id = UUID(uploaded.row["file_id"])
     if job.number % _DELETED_EACH == 0:
         lines.append(_typed("file", "delete", org, source.name))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.blobs.store import Content
+from catactl.blobs.store import Content, measure
 from catactl.cli import exits
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run, done
@@ -23,19 +23,16 @@ from catactl.content.sources import (
     Skipped,
     Source,
     SourceError,
-    Stream,
     Unusable,
     find,
     totals,
 )
+from catactl.content.stream import Stream, metered, upload_stream
 from catactl.content.upload import (
     Meter,
     Order,
     Uploaded,
-    measure,
-    metered,
     upload_files,
-    upload_stream,
 )
 from catactl.domain.names import check_file_name
 from catactl.domain.sizes import format_size
@@ -85,21 +82,22 @@ def run_upload(
         nonlocal read_bytes
         sources = _usable(run, find(paths, name, follow_links=follow_links))
         for uploaded in upload_files(recorder, sources, order, meter):
-            counts[uploaded.outcome] += 1
-            read_bytes += uploaded.stored_bytes + uploaded.skipped_bytes
             if uploaded.error is not None:
                 if is_single:
                     raise uploaded.error
                 run.note(f"{uploaded.path}: {uploaded.error.message}")
-            yield _row(uploaded)
+            row = _row(uploaded)
+            counts[row["outcome"]] += 1
+            read_bytes += row["stored_bytes"] + row["skipped_bytes"]
+            yield row
 
     if paths == [STANDARD_INPUT]:
         assert name is not None
         with transfer(run, "uploading", 1, None) as meter:
-            uploaded = upload_stream(recorder, Stream(_STDIN), STANDARD_INPUT, name, order, meter)
-        run.output.show(_row(uploaded), UPLOADED)
+            row = upload_stream(recorder, Stream(_STDIN), name, order, meter)
+        run.output.show(_row(Uploaded(STANDARD_INPUT, name, row, None)), UPLOADED)
         return
-    count, size_bytes = totals(paths, follow_links=follow_links)
+    count, size_bytes = (0, None) if run.common.quiet else totals(paths, follow_links=follow_links)
     with transfer(run, "uploading", count, size_bytes) as meter:
         if is_single:
             (row,) = results(meter)
@@ -129,14 +127,11 @@ def _usable(run: Run, found: Iterator[Source | Unusable | Skipped]) -> Iterator[
 
 
 def _row(uploaded: Uploaded) -> dict[str, Any]:
-    row = uploaded.row or {"file_id": None, "name": uploaded.name}
-    return row | {
-        "path": uploaded.path,
-        "outcome": uploaded.outcome,
-        "stored_bytes": uploaded.stored_bytes,
-        "skipped_bytes": uploaded.skipped_bytes,
-        "error": exits.as_fields(uploaded.error) if uploaded.error is not None else None,
-    }
+    path, name, row, error = uploaded
+    if row is None:
+        row = {"file_id": None, "name": name, "outcome": "failed"}
+        row |= {"stored_bytes": 0, "skipped_bytes": 0}
+    return row | {"path": path, "error": exits.as_fields(error) if error is not None else None}
 
 
 def run_part_upload(

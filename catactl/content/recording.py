@@ -61,7 +61,9 @@ class Draft:
 
     `known` is the file as it was when the draft was made, `room_bytes` what the organization took
     then (None: any amount). `ready` is stored and not yet recorded, `parts` is recorded. `is_whole`
-    says that nothing is to follow, so that the file can be completed; `row` is what it came to.
+    says that nothing is to follow, so that the file can be completed. `row` is what it came to: the
+    file with its position and all events, `outcome` (uploaded, resumed or unchanged), how many
+    bytes were put into the blob store (`stored_bytes`), how many were there (`skipped_bytes`).
     """
 
     name: str
@@ -83,6 +85,12 @@ class Draft:
         if self.row is not None:
             return False
         return self.is_whole or (bool(self.ready) and not self.intent.dry_run)
+
+    def counted_bytes(self) -> tuple[int, int]:
+        """Bytes stored and bytes skipped, with what is ready."""
+        skipped_bytes = sum(part.size_bytes for part, skipped in self.ready if skipped)
+        stored_bytes = sum(part.size_bytes for part, skipped in self.ready if not skipped)
+        return self.stored_bytes + stored_bytes, self.skipped_bytes + skipped_bytes
 
     def growth_bytes(self, size_bytes: int) -> int:
         """How much more the organization would hold if the file became as large."""
@@ -164,10 +172,8 @@ class Recorder:
         for draft, (file_id, events, row) in zip(drafts, done, strict=False):
             draft.file_id = file_id
             draft.events += events
-            for part, skipped in draft.ready:
-                draft.parts[part.number] = part
-                draft.skipped_bytes += part.size_bytes if skipped else 0
-                draft.stored_bytes += 0 if skipped else part.size_bytes
+            draft.stored_bytes, draft.skipped_bytes = draft.counted_bytes()
+            draft.parts |= {part.number: part for part, _ in draft.ready}
             draft.ready = []
             draft.row = row
 
@@ -184,8 +190,17 @@ class Recorder:
         consists_of = Parts.of(parts[number] for number in sorted(parts))
         outcome = unit.run(Addressed(file_id, CompleteFile(consists_of)))
         events += _types(outcome)
+        stored_bytes, skipped_bytes = draft.counted_bytes()
+        happened = draft.events + events
+        how = "uploaded" if draft.known is None else "resumed"
         row = resources.file(self.org_id, file_id, outcome.state, outcome.version)
-        row |= {"position": outcome.position, "events": draft.events + events}
+        row |= {
+            "position": outcome.position,
+            "events": happened,
+            "outcome": how if happened else "unchanged",
+            "stored_bytes": stored_bytes,
+            "skipped_bytes": skipped_bytes,
+        }
         return file_id, events, row | {"dry_run": True} if outcome.dry_run else row
 
     def _find_or_create(self, unit: UnitOfWork, draft: Draft) -> tuple[UUID, list[str]]:
@@ -205,6 +220,10 @@ def _is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
 
 def _types(outcome: Outcome) -> list[str]:
     return [recorded.type for recorded in outcome.events]
+
+
+def stored_part(number: int, content: Content) -> Part:
+    return Part(number, content.size_bytes, content.sha256, stored=True)
 
 
 def record_part(

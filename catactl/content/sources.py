@@ -22,6 +22,9 @@ STANDARD_INPUT = "-"
 _TICK_NANOSECONDS = 20_000_000
 
 
+_Identity = tuple[int, int]
+
+
 class Source(NamedTuple):
     """A path and the name its file is to get. `path` is `-` for standard input."""
 
@@ -69,8 +72,8 @@ def find(
             continue
         if stat.S_ISDIR(status.st_mode):
             prefix = f"{name.rstrip('/')}/" if name else ""
-            seen = {(status.st_dev, status.st_ino)}
-            yield from _walk(path, prefix, seen, follow_links=follow_links)
+            identity = status.st_dev, status.st_ino
+            yield from _walk(path, prefix, identity, follow_links=follow_links)
         else:
             file_name = name or os.path.basename(path)
             problem = _no_file(path, status.st_mode)
@@ -78,29 +81,46 @@ def find(
 
 
 def _walk(
-    folder: str, prefix: str, seen: set[tuple[int, int]], *, follow_links: bool
+    folder: str, prefix: str, identity: _Identity, *, follow_links: bool
 ) -> Iterator[Source | Unusable | Skipped]:
+    """Yield what lies below a folder, a folder's own entries in order of name."""
+    above = [identity]
+    levels = [_entries(folder, prefix)]
+    while levels:
+        found = next(levels[-1], None)
+        if found is None:
+            levels.pop()
+            above.pop()
+            continue
+        if isinstance(found, Unusable):
+            yield found
+            continue
+        path, name = found
+        try:
+            status = os.stat(path, follow_symlinks=follow_links)
+        except OSError as error:
+            yield Unusable(path, name, unreadable(path, error))
+            continue
+        identity = status.st_dev, status.st_ino
+        if stat.S_ISREG(status.st_mode):
+            yield found
+        elif not stat.S_ISDIR(status.st_mode):
+            yield Skipped(path, _kind(status.st_mode))
+        elif identity in above:
+            yield Skipped(path, "link to a folder above it")
+        else:
+            above.append(identity)
+            levels.append(_entries(path, f"{name}/"))
+
+
+def _entries(folder: str, prefix: str) -> Iterator[Source | Unusable]:
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        names = sorted(os.listdir(folder))
     except OSError as error:
         yield Unusable(folder, prefix.rstrip("/"), unreadable(folder, error))
         return
-    for entry in entries:
-        try:
-            status = entry.stat(follow_symlinks=follow_links)
-        except OSError as error:
-            yield Unusable(entry.path, prefix + entry.name, unreadable(entry.path, error))
-            continue
-        if stat.S_ISREG(status.st_mode):
-            yield Source(entry.path, prefix + entry.name)
-        elif not stat.S_ISDIR(status.st_mode):
-            yield Skipped(entry.path, _kind(status.st_mode))
-        elif (identity := (status.st_dev, status.st_ino)) in seen:
-            yield Skipped(entry.path, "link to a folder above it")
-        else:
-            inner = f"{prefix}{entry.name}/"
-            yield from _walk(entry.path, inner, seen | {identity}, follow_links=follow_links)
+    for name in names:
+        yield Source(os.path.join(folder, name), prefix + name)
 
 
 def _kind(mode: int) -> str:
@@ -186,36 +206,6 @@ class OpenFile:
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-class Stream:
-    """Standard input, or another stream: read once, in order, cut into parts as it comes."""
-
-    def __init__(self, file: int) -> None:
-        self._file = file
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))
-        self._ahead = self._buffer[:0]
-
-    def is_over(self) -> bool:
-        """Whether nothing is left; waits for the next byte to know."""
-        if not self._ahead:
-            self._ahead = self._receive()
-        return not self._ahead
-
-    def read(self, size_bytes: int | None = None) -> Iterator[memoryview]:
-        """Yield at most that many bytes, or all that is left."""
-        while (size_bytes is None or size_bytes > 0) and not self.is_over():
-            chunk = self._ahead if size_bytes is None else self._ahead[:size_bytes]
-            self._ahead = self._ahead[len(chunk) :]
-            yield chunk
-            if size_bytes is not None:
-                size_bytes -= len(chunk)
-
-    def _receive(self) -> memoryview:
-        try:
-            return self._buffer[: os.readv(self._file, [self._buffer])]
-        except OSError as error:
-            raise SourceError(unreadable(STANDARD_INPUT, error)) from error
 
 
 def totals(paths: list[str], *, follow_links: bool) -> tuple[int, int | None]:

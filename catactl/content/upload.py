@@ -7,27 +7,23 @@ that broke off is finished by running it again. The last transaction of a file c
 consists of exactly the parts that were read.
 """
 
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
-from uuid import UUID
 
-from catactl.blobs.store import BlobStore, Chunk, Content
+from catactl.blobs.store import BlobStore, Chunk, Content, is_whole, measure
 from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES, Range
-from catactl.content.recording import Draft, Recorder, StoredPart, Swept
-from catactl.content.sources import OpenFile, Source, SourceError, Stream, Unusable
-from catactl.domain.parts import MAX_PART_NUMBER, Part
+from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
+from catactl.content.sources import OpenFile, Source, SourceError, Unusable
 from catactl.errors import (
     BadConfiguration,
     Busy,
     CatactlError,
     Forbidden,
-    InvalidValue,
     Suspended,
     Unreachable,
 )
@@ -50,18 +46,11 @@ class Meter(Protocol):
 
 
 class Uploaded(NamedTuple):
-    """What became of a source. `outcome` is uploaded, resumed, unchanged or failed.
-
-    `row` is the file with `position` and `events`, empty when it failed; `stored_bytes` were put
-    into the blob store, `skipped_bytes` were there.
-    """
+    """What became of a source: the row of its file (see `Draft`), or why it failed."""
 
     path: str
     name: str
-    outcome: str
-    stored_bytes: int
-    skipped_bytes: int
-    row: Result
+    row: Result | None
     error: CatactlError | None
 
 
@@ -115,15 +104,8 @@ class _UnderWay:
             self.opened = None
 
     def result(self) -> Uploaded:
-        draft = self.draft
-        if draft is None or draft.row is None:
-            return Uploaded(self.path, self.name, "failed", 0, 0, {}, self.error)
-        if not draft.row["events"]:
-            outcome = "unchanged"
-        else:
-            outcome = "resumed" if draft.known is not None else "uploaded"
-        stored_bytes, skipped_bytes = draft.stored_bytes, draft.skipped_bytes
-        return Uploaded(self.path, self.name, outcome, stored_bytes, skipped_bytes, draft.row, None)
+        row = self.draft.row if self.draft is not None else None
+        return Uploaded(self.path, self.name, row, self.error)
 
 
 def upload_files(
@@ -140,11 +122,6 @@ def upload_files(
         yield from uploading.run(iter(sources))
     finally:
         uploading.stop()
-
-
-def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
-    """Whether stored content is what its digest says; raise `ContentMissing` if it is not there."""
-    return measure(blobs.open(org_id, content.sha256)) == content
 
 
 class _Uploading:
@@ -324,66 +301,3 @@ class _Uploading:
         for part_range in parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known):
             if part_range.number in swept:
                 self._submit(under_way, part_range)
-
-
-def upload_stream(
-    recorder: Recorder, stream: Stream, path: str, name: str, order: Order, meter: Meter
-) -> Uploaded:
-    """Upload what a stream holds, part after part as it comes; return what became of it.
-
-    Raises what is wrong with it; what was recorded stays, not completed.
-    """
-    under_way = _UnderWay(path, name, recorder.draft(name, order.intent(name)))
-    draft = under_way.draft
-    assert draft is not None
-    recorder.ask_for_room(draft, 0)
-    meter.begin(name, None)
-    part_bytes = order.part_bytes or DEFAULT_PART_BYTES
-    number = 0
-    try:
-        while draft.row is None and not stream.is_over():
-            number += 1
-            if number > MAX_PART_NUMBER:
-                raise InvalidValue(
-                    f"{name!r} is over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
-                    "cut it into larger ones: --part-size SIZE",
-                )
-            chunks = metered(stream.read(part_bytes), meter)
-            if draft.intent.dry_run:
-                content = measure(chunks)
-            else:
-                content = recorder.blobs.put(recorder.org_id, chunks)
-            part = stored_part(number, content)
-            known = draft.known.parts.get(number) if draft.known is not None else None
-            draft.ready.append(StoredPart(part, skipped=part == known))
-            if draft.is_recordable:
-                recorder.record([draft])
-        if draft.row is None:
-            parting.check_no_more(draft.known, number)
-            draft.is_whole = True
-            recorder.record([draft])
-    except SourceError as error:
-        raise error.error from error
-    except Swept as swept:
-        raise Busy("what was read was swept before it was recorded", "run it again") from swept
-    return under_way.result()
-
-
-def metered(chunks: Iterable[memoryview], meter: Meter) -> Iterator[Chunk]:
-    for chunk in chunks:
-        yield chunk
-        meter.advance(len(chunk))
-
-
-def stored_part(number: int, content: Content) -> Part:
-    return Part(number, content.size_bytes, content.sha256, stored=True)
-
-
-def measure(chunks: Iterable[Chunk]) -> Content:
-    """Return what the chunks hold, keeping nothing of it."""
-    digest = hashlib.sha256()
-    size_bytes = 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size_bytes += len(chunk)
-    return Content(digest.hexdigest(), size_bytes)

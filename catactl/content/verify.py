@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from catactl.blobs.store import Blob, BlobStore, Content
+from catactl.blobs.store import Blob, BlobStore, Content, is_whole
 from catactl.content.references import (
     Pair,
     Reference,
@@ -19,7 +19,6 @@ from catactl.content.references import (
     side_by_side,
     snapshot,
 )
-from catactl.content.upload import is_whole
 from catactl.domain.parts import Part
 from catactl.errors import ContentMissing
 from catactl.store.engine import reading

@@ -1,0 +1,92 @@
+"""Uploading what can be read only once and in order: standard input."""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from catactl.blobs.store import CHUNK_BYTES, Chunk, measure
+from catactl.content import parting
+from catactl.content.parting import DEFAULT_PART_BYTES
+from catactl.content.recording import Recorder, StoredPart, Swept, stored_part
+from catactl.content.sources import STANDARD_INPUT, SourceError, unreadable
+from catactl.content.upload import Meter, Order
+from catactl.domain.parts import MAX_PART_NUMBER
+from catactl.errors import Busy, InvalidValue
+from catactl.store.idempotency import Result
+
+
+class Stream:
+    """Standard input, or another stream: read once, in order, cut into parts as it comes."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        self._ahead = self._buffer[:0]
+
+    def is_over(self) -> bool:
+        """Whether nothing is left; waits for the next byte to know."""
+        if not self._ahead:
+            self._ahead = self._receive()
+        return not self._ahead
+
+    def read(self, size_bytes: int | None = None) -> Iterator[memoryview]:
+        """Yield at most that many bytes, or all that is left."""
+        while (size_bytes is None or size_bytes > 0) and not self.is_over():
+            chunk = self._ahead if size_bytes is None else self._ahead[:size_bytes]
+            self._ahead = self._ahead[len(chunk) :]
+            yield chunk
+            if size_bytes is not None:
+                size_bytes -= len(chunk)
+
+    def _receive(self) -> memoryview:
+        try:
+            return self._buffer[: os.readv(self._file, [self._buffer])]
+        except OSError as error:
+            raise SourceError(unreadable(STANDARD_INPUT, error)) from error
+
+
+def upload_stream(
+    recorder: Recorder, stream: Stream, name: str, order: Order, meter: Meter
+) -> Result:
+    """Upload what a stream holds, part after part as it comes; return the row of its file.
+
+    Raises what is wrong with it; what was recorded stays, not completed.
+    """
+    draft = recorder.draft(name, order.intent(name))
+    recorder.ask_for_room(draft, 0)
+    meter.begin(name, None)
+    part_bytes = order.part_bytes or DEFAULT_PART_BYTES
+    number = 0
+    try:
+        while draft.row is None and not stream.is_over():
+            number += 1
+            if number > MAX_PART_NUMBER:
+                raise InvalidValue(
+                    f"{name!r} is over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
+                    "cut it into larger ones: --part-size SIZE",
+                )
+            chunks = metered(stream.read(part_bytes), meter)
+            if draft.intent.dry_run:
+                content = measure(chunks)
+            else:
+                content = recorder.blobs.put(recorder.org_id, chunks)
+            part = stored_part(number, content)
+            known = draft.known.parts.get(number) if draft.known is not None else None
+            draft.ready.append(StoredPart(part, skipped=part == known))
+            if draft.is_recordable:
+                recorder.record([draft])
+        if draft.row is None:
+            parting.check_no_more(draft.known, number)
+            draft.is_whole = True
+            recorder.record([draft])
+    except SourceError as error:
+        raise error.error from error
+    except Swept as swept:
+        raise Busy("what was read was swept before it was recorded", "run it again") from swept
+    assert draft.row is not None
+    return draft.row
+
+
+def metered(chunks: Iterable[memoryview], meter: Meter) -> Iterator[Chunk]:
+    for chunk in chunks:
+        yield chunk
+        meter.advance(len(chunk))
