@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from catactl.blobs.store import CHUNK_BYTES, Blob, Chunk, Content, is_digest, key_of
+from catactl.blobs.store import CHUNK_BYTES, Blob, Chunk, Content, is_digest, key_of, measure
 from catactl.errors import BadConfiguration, ContentMissing, ContentUnreachable, Forbidden
 
 _INCOMING = "incoming"
@@ -158,16 +158,13 @@ def _holds(path: Path, content: Content) -> bool:
         if path.stat().st_size != content.size_bytes:
             return False
         with path.open("rb", buffering=0) as file:
-            digest = hashlib.sha256()
-            for chunk in _chunks(file.fileno()):
-                digest.update(chunk)
+            return measure(_chunks(file.fileno())) == content
     except (FileNotFoundError, PermissionError):
         return False
     except OSError as error:
         if error.errno == errno.EIO:
             return False
         raise
-    return digest.hexdigest() == content.sha256
 
 
 def _chunks(file: int) -> Iterator[memoryview]:

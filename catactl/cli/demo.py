@@ -20,6 +20,7 @@ from catactl import resources, topology, usage
 from catactl.blobs.opening import open_blobs, url_beside
 from catactl.cli.leaf import leaf
 from catactl.cli.output import Shape, shown
+from catactl.cli.progress import Silent
 from catactl.cli.run import Run
 from catactl.content.download import to_path
 from catactl.content.reading import readable
@@ -220,14 +221,6 @@ def _changed_since(source: Source, moment: float) -> bool:
         return True
 
 
-class _Silent:
-    def begin(self, name: str, size_bytes: int | None) -> None:
-        pass
-
-    def advance(self, size_bytes: int) -> None:
-        pass
-
-
 class _Uploader:
     """What a process has at hand."""
 
@@ -238,7 +231,7 @@ class _Uploader:
         self._order = Order(lambda _name: place.intent, _PART_BYTES)
 
     def upload(self, source: Source) -> Uploaded:
-        (uploaded,) = upload_files(self.recorder, [source], self._order, _Silent())
+        (uploaded,) = upload_files(self.recorder, [source], self._order, Silent())
         return uploaded
 
     def break_off(self, source: Source) -> None:

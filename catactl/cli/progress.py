@@ -80,7 +80,7 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
 def transfer(run: Run, what: str, files: int, size_bytes: int | None) -> "Iterator[Meter]":
     """Yield what counts bytes; it shows how many of all, how fast, the time left, and the file."""
     if run.common.quiet:
-        yield _Silent()
+        yield Silent()
     elif sys.stderr.isatty():
         bars = _Bars(what, files, size_bytes)
         try:
@@ -91,7 +91,9 @@ def transfer(run: Run, what: str, files: int, size_bytes: int | None) -> "Iterat
         yield _Lines(what, files, size_bytes)
 
 
-class _Silent:
+class Silent:
+    """For those who need not know."""
+
     def begin(self, name: str, size_bytes: int | None) -> None:
         pass
 
