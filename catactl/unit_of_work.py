@@ -5,6 +5,7 @@ its version. So a stored state that is missing, stale or half lost costs time, n
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -303,13 +304,13 @@ class UnitOfWork:
         """Fold the events past the stored state. One that is missing or ahead is built anew."""
         stored = aggregate.store.get_by_id(self._conn, self._org_id, stream_id)
         from_version = stored.version if stored is not None else 1
-        later = list(
-            event_log.read_stream(self._conn, self._org_id, stream_id, max(from_version, 1))
-        )
+        from_version = max(from_version, 1)
+        later = list(event_log.read_stream(self._conn, self._org_id, stream_id, from_version))
         if stored is not None and later and later[0].version == stored.version:
             state, version, trusted, later = stored.state, stored.version, True, later[1:]
         else:
-            later = list(event_log.read_stream(self._conn, self._org_id, stream_id))
+            if stored is not None:
+                later = list(event_log.read_stream(self._conn, self._org_id, stream_id))
             state, version, trusted = None, 0, stored is None and not later
         for recorded in later:
             event = recorded.event
@@ -328,8 +329,20 @@ class UnitOfWork:
             return self._names[aggregate.name, name]
         if aggregate is ORGANIZATION:
             return directory.find_organization(self._conn, name)
+        self.look_up(aggregate, [name])
+        return self._names[aggregate.name, name]
+
+    def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
+        """Ask once for what is live under any of the names, of files or jobs."""
         table = files if aggregate is FILE else job_configurations
-        return directory.find_live(self._conn, table, self._org_id, name)
+        unknown = [name for name in names if (aggregate.name, name) not in self._names]
+        if unknown:
+            found = directory.find_all_live(self._conn, table, self._org_id, unknown)
+            self._names |= {(aggregate.name, name): found.get(name) for name in unknown}
+
+    def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:
+        """Do without loading a stream whose id was just made."""
+        self.entries[stream_id] = _Entry(aggregate, None, None, 0)
 
     def _take_name(
         self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None

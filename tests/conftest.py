@@ -4,13 +4,20 @@ One PostgreSQL server is started per test process and thrown away with it.
 `CATACTL_TEST_POSTGRES_URL` names another server instead, whose user may create databases; ours have
 names of their own there and are dropped. A PostgreSQL that cannot be had fails the run: nothing is
 ever skipped for its lack.
+
+So it is with buckets: one server that speaks S3 per test process that asks for it.
 """
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import psycopg
@@ -158,3 +165,52 @@ def sqlite_engine(sqlite_url: URL) -> Iterator[Engine]:
     engine = open_engine(sqlite_url)
     yield engine
     engine.dispose()
+
+
+# --- buckets --------------------------------------------------------------------------------------
+
+_STARTING_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that speaks S3, in a process of its own, which keeps all in memory.
+
+    It picks its port itself, so that no other test process can be given the same.
+    """
+    output = tmp_path_factory.mktemp("s3") / "output"
+    with output.open("wb") as file:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+        server = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        yield _address_of(server, output)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _address_of(server: subprocess.Popen[bytes], output: Path) -> str:
+    """Wait until the server answers."""
+    give_up_at = time.monotonic() + _STARTING_SECONDS
+    while server.poll() is None and time.monotonic() < give_up_at:
+        found = re.search(r"Running on (http://127\.0\.0\.1:[0-9]+)\s", output.read_text())
+        if found:
+            with urlopen(f"{found[1]}/moto-api/", timeout=_STARTING_SECONDS):
+                return found[1]
+        time.sleep(0.01)
+    raise RuntimeError(f"the S3 server did not start: {output.read_text()}")
+
+
+@pytest.fixture
+def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place in a fresh bucket; the environment says where its server is, and who asks."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    bucket = f"bucket-{uuid4().hex}"
+    with urlopen(Request(f"{s3_server}/{bucket}", method="PUT")):
+        return f"s3://{bucket}/prefix"

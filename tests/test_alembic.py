@@ -67,6 +67,14 @@ def test_the_first_schema_is_not_taken_back(engine: Engine) -> None:
         alembic.downgrade(alembic_config(conn), "base")
 
 
+def test_a_database_with_content_cannot_be_downgraded(engine: Engine, handler: Handler) -> None:
+    org_id = create_organization(handler)
+    file_id = create_file(handler, org_id)
+    run(handler, org_id, file_id, UploadPart(1, 1, BYTES_1, stored=True))
+    with engine.connect() as conn, pytest.raises(RuntimeError, match="content was uploaded"):
+        alembic.downgrade(alembic_config(conn), "0001")
+
+
 # --- 0002 -----------------------------------------------------------------------------------------
 
 

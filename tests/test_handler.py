@@ -1056,6 +1056,39 @@ def test_several_commands_are_run_again_from_the_start_when_the_database_asks_fo
     assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
 
 
+def test_a_refused_command_leaves_those_around_it_whole(engine: Engine, handler: Handler) -> None:
+    org_id = create_organization(handler, quota_bytes=10)
+    file_id, taken_id = new_id(NOON), new_id(NOON)
+
+    def work(_conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
+        unit.run(Addressed(file_id, CreateFile("data.bin", NOON)))
+        unit.run(Addressed(file_id, UploadPart(1, 4, BYTES_1)))
+        with pytest.raises(QuotaExceeded):  # by the organization, after the file had agreed
+            unit.run(Addressed(file_id, UploadPart(2, 7, BYTES_1)))
+        with pytest.raises(AlreadyExists):
+            unit.run(Addressed(taken_id, CreateFile("data.bin", NOON)))
+        unit.run(Addressed(file_id, UploadPart(2, 6, BYTES_2)))
+        return {}
+
+    handler.transact(org_id, INTENT, work)
+    assert assert_consistent(engine, org_id) == Usage(10, 1, 2)
+
+
+def test_names_may_move_on_in_a_transaction_but_not_in_circles(
+    engine: Engine, handler: Handler
+) -> None:
+    org_id = create_organization(handler)
+    first, second = create_job(handler, org_id, "a"), create_job(handler, org_id, "b")
+
+    def rename(job_id: UUID, name: str) -> tuple[UUID, Command]:
+        return job_id, UpdateJobConfiguration({"name": name})
+
+    transact(handler, org_id, rename(second, "x"), rename(first, "b"), rename(second, "y"))
+    with pytest.raises(Refused, match="exchanged"):
+        transact(handler, org_id, rename(first, "x"), rename(second, "b"), rename(first, "y"))
+    assert_consistent(engine, org_id)
+
+
 def test_one_name_is_not_taken_twice_in_a_transaction(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     job_id = create_job(handler, org_id, "hourly")

@@ -3,14 +3,12 @@
 The guard is seen to matter: without the lock the same race goes wrong.
 """
 
-import multiprocessing
 from collections.abc import Callable
-from multiprocessing.connection import Connection as Pipe
-from typing import Any
 
 from sqlalchemy import URL, Engine
 
 from catactl.handler import Handler
+from tests.processes import processes, receive, start
 from tests.support import (
     Usage,
     assert_consistent,
@@ -24,37 +22,12 @@ from tests.support import (
 from tests.workers import Race, Report, Slaughter, race, race_for_room, slaughter
 
 _RACERS = 8
-_PATIENCE_SECONDS = 120
-
-# Each process is forked from one that imported everything and has neither threads nor connections.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["catactl.handler", "catactl.store.pipeline"])
 
 
 def _run_race(target: Callable[..., None], what: Race) -> list[Report]:
-    start = _processes.Barrier(what.racers)
-    ends = []
-    for number in range(what.racers):
-        mine, its = _processes.Pipe(duplex=False)
-        process = _processes.Process(target=target, args=(what, number, start, its))
-        process.start()
-        its.close()
-        ends.append((process, mine))
-    return [_receive(process, mine) for process, mine in ends]
-
-
-def _receive(process: Any, pipe: Pipe) -> Any:
-    """What the process reports; it is gone afterwards."""
-    try:
-        assert pipe.poll(_PATIENCE_SECONDS), "a process does not end"
-        return pipe.recv()
-    finally:
-        process.join(10)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        process.close()
-        pipe.close()
+    barrier = processes.Barrier(what.racers)
+    racers = [start(target, what, number, barrier) for number in range(what.racers)]
+    return [receive(racer) for racer in racers]
 
 
 def _set_up(url: URL, uploads: int, quota_bytes: int | None = None, guarded: bool = True) -> Race:
@@ -118,11 +91,7 @@ def test_processes_killed_at_random_moments_leave_nothing_half_written(
     before = len(read_log(engine, org_id))
     text = database_url.render_as_string(hide_password=False)
     what = Slaughter(text, org_id, file_ids, rounds=75, at_once=4, longest_ms=25)
-    mine, its = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=slaughter, args=(what, its))
-    process.start()
-    its.close()
-    killed, complaints = _receive(process, mine)
+    killed, complaints = receive(start(slaughter, what))
     assert complaints == []
     assert killed == what.rounds * what.at_once
     assert len(read_log(engine, org_id)) > before, "nobody got anything done"

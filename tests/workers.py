@@ -10,23 +10,40 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, bindparam, event, select
 
+from catactl.blobs.directory import Directory
+from catactl.blobs.store import measure
+from catactl.content.recording import record_part
+from catactl.content.sweep import sweep
 from catactl.domain.file import CreateFile, UploadPart
-from catactl.errors import CatactlError, QuotaExceeded, Refused
+from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused
 from catactl.handler import Handler
 from catactl.ids import new_id
 from catactl.store import event_log
 from catactl.store.engine import open_engine, parse_url
 from catactl.store.tables import logs
-from tests.support import BYTES_1, BYTES_2, NOON, delete_file, restore_file, run, upload
+from tests.support import (
+    BYTES_1,
+    BYTES_2,
+    INTENT,
+    NOON,
+    delete_file,
+    restore_file,
+    run,
+    summary,
+    upload,
+)
 
 # --- races ----------------------------------------------------------------------------------------
 
@@ -98,6 +115,76 @@ def race_for_room(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
         engine.dispose()
         pipe.send(report)
         pipe.close()
+
+
+class ContentRace(NamedTuple):
+    """Uploaders of the same few contents, and one that sweeps all the time."""
+
+    url: str
+    blob_folder: str
+    org_id: UUID
+    uploaders: int
+    turns: int
+
+
+def race_for_content(
+    what: ContentRace, number: int, start: Barrier, over: Event, pipe: Pipe
+) -> None:
+    """Sweep until it is over (number 0), or upload, replace and delete as fast as possible."""
+    report = Report()
+    engine = open_engine(parse_url(what.url))
+    try:
+        handler, blobs = Handler(engine), Directory(Path(what.blob_folder))
+        start.wait()
+        if number == 0:
+            while not over.is_set():
+                now = datetime.now(UTC)
+                swept = sweep(handler, engine, blobs, what.org_id, now, INTENT)
+                report.done += swept["removed_blobs"]
+            return
+        chance = random.Random(number)
+        file_id = new_id(NOON)
+        run(handler, what.org_id, file_id, CreateFile(f"first-{number}", NOON))
+        for turn in range(what.turns):
+            # The same few for all, and others after a while, so that what is lost stays lost.
+            chunk = bytes([turn // 10, chance.randrange(3)])
+            _store_part(handler, blobs, what.org_id, file_id, chance.randint(1, 2), chunk)
+            if blobs.missing(what.org_id, [measure([chunk])]):
+                report.errors.append(f"turn {turn}: an event points at nothing")
+            if turn % 4 == 3:
+                if turn % 8 == 3:
+                    delete_file(handler, what.org_id, file_id)
+                file_id = new_id(NOON)
+                run(handler, what.org_id, file_id, CreateFile(f"next-{number}-{turn}", NOON))
+            report.done += 1
+    except BaseException:
+        report.errors.append(traceback.format_exc())
+        start.abort()
+    finally:
+        engine.dispose()
+        pipe.send(report)
+        pipe.close()
+
+
+def _store_part(
+    handler: Handler, blobs: Directory, org_id: UUID, file_id: UUID, number: int, chunk: bytes
+) -> None:
+    """Upload a part as the program does; sweeps may take it more often than that tries again."""
+    while True:
+        with suppress(Busy):
+            record_part(
+                handler,
+                blobs,
+                org_id,
+                lambda _conn: file_id,
+                number,
+                len(chunk),
+                lambda: blobs.put(org_id, [chunk]),
+                INTENT,
+                summary,
+                is_repeatable=True,
+            )
+            return
 
 
 def _count(report: Report, action: Callable[[], object]) -> None:

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,10 +38,8 @@ class Directory:
                 if not _holds(final, content):
                     os.fsync(file)
                     _make_folder(final.parent)
-                    os.rename(incoming, final)
+                    _rename(incoming, final)
                 _sync_folder(final.parent)  # also of another writer's, who may still be about to
-        except FileNotFoundError as error:
-            raise ContentUnreachable(f"{incoming} was removed while it was written") from error
         finally:
             with suppress(OSError):  # the new name keeps it, if it came that far
                 incoming.unlink(missing_ok=True)
@@ -67,6 +66,8 @@ class Directory:
                         continue
                     with suppress(FileNotFoundError):  # removed since it was listed
                         found = (folder / name / sha256).stat()
+                        if not stat.S_ISREG(found.st_mode):
+                            continue
                         modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
                         yield Blob(sha256, found.st_size, modified_at)
 
@@ -81,8 +82,10 @@ class Directory:
         discarded = 0
         with _translated(folder):
             for name in _names(folder):
+                path = folder / name
                 with suppress(FileNotFoundError):
-                    discarded += _discard_if_abandoned(folder / name)
+                    if path.is_file() and not path.is_symlink():
+                        discarded += _discard_if_abandoned(path)
         return discarded
 
     def locate(self, org_id: UUID, sha256: str) -> str:
@@ -113,6 +116,13 @@ class Directory:
                     _make_folder(folder)
                 file = _create_locked(path)
         return file
+
+
+def _rename(incoming: Path, final: Path) -> None:
+    try:
+        os.rename(incoming, final)
+    except FileNotFoundError as error:
+        raise ContentUnreachable(f"{incoming} was removed while it was written") from error
 
 
 def _create_locked(path: Path) -> int:

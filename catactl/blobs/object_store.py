@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -50,20 +50,21 @@ class ObjectStore:
         with _translated(self._url):
             try:
                 self._store = from_url(url, client_options=options, retry_config=_RETRIES)
-            except obstore.exceptions.GenericError as error:
+            except (obstore.exceptions.GenericError, ValueError) as error:
                 raise BadConfiguration(f"blob URL {url}: {_first_line(error)}") from error
 
     def put(self, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
         digest = hashlib.sha256()
         size_bytes = 0
-        with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
+        with _spool() as spool:
             for chunk in chunks:
                 digest.update(chunk)
                 size_bytes += len(chunk)
                 with _translated_disk():
                     spool.write(chunk)
             sha256 = digest.hexdigest()
-            spool.seek(0)
+            with _translated_disk():
+                spool.seek(0)
             with _translated(self.locate(org_id, sha256)):
                 self._requests.put(
                     self._store,
@@ -130,13 +131,27 @@ def _translated(where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if "NoSuchBucket" not in str(error):
             raise
-        raise BadConfiguration(
-            f"there is no such bucket: {where}", "create it, or check the blob URL"
-        ) from error
+        raise _no_such_bucket(where) from error
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
         raise Forbidden(f"{where}: {_first_line(error)}", "check the credentials") from error
     except (exceptions.BaseError, OSError) as error:
+        # Listing tells of these only in words.
+        if "NoSuchBucket" in str(error):
+            raise _no_such_bucket(where) from error
+        if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):
+            raise Forbidden(f"{where}: {_first_line(error)}", "check the credentials") from error
         raise ContentUnreachable(f"{where}: {_first_line(error)}", "run it again") from error
+
+
+@contextmanager
+def _spool() -> Iterator[Any]:
+    """Yield a temporary file; what is too large for memory goes to disk."""
+    spool = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed below
+    try:
+        yield spool
+    finally:
+        with suppress(OSError):  # it would flush what does not fit, and hide why we are here
+            spool.close()
 
 
 @contextmanager
@@ -150,5 +165,9 @@ def _translated_disk() -> Iterator[None]:
         ) from error
 
 
+def _no_such_bucket(where: str) -> BadConfiguration:
+    return BadConfiguration(f"there is no such bucket: {where}", "create it, or check the blob URL")
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0].partition(": <?xml")[0]

@@ -20,8 +20,10 @@ def open_blobs(url: str) -> BlobStore:
         parts = urlsplit(url)
     except ValueError:
         raise BadConfiguration("the blob URL cannot be read", _EXAMPLES) from None
+    if parts.query or parts.fragment:
+        raise BadConfiguration(f"blob URL {url!r} has a query or a fragment", "write ? as %3F")
     if parts.scheme == "file":
-        path = unquote(parts.path)
+        path = unquote(parts.path, errors="surrogateescape")
         if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
             raise BadConfiguration(f"blob URL {url!r} names no absolute path", _EXAMPLES)
         return Directory(Path(path))

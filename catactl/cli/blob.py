@@ -60,8 +60,7 @@ def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
     rows: list[dict[str, Any]] = []
     with progress(run, "sweeping", len(ids)) as advance:
         for org_id in ids:
-            swept = sweep(run.handler, run.engine, run.blobs, org_id, before, intent)
-            rows.append(swept.as_row())
+            rows.append(sweep(run.handler, run.engine, run.blobs, org_id, before, intent))
             advance(1)
     summary: dict[str, Any] = {
         name: sum(row[name] for row in rows) for name in SWEPT.columns if name != "org_id"

@@ -24,7 +24,7 @@ from catactl.cli.progress import Silent
 from catactl.cli.run import Run
 from catactl.content.download import to_path
 from catactl.content.reading import readable
-from catactl.content.recording import Recorder, StoredPart, stored_part
+from catactl.content.recording import Draft, Recorder, StoredPart, stored_part
 from catactl.content.sources import Source
 from catactl.content.upload import Order, Uploaded, upload_files
 from catactl.content.verify import Verified, verify_organization
@@ -239,7 +239,7 @@ class _Uploader:
         with open(source.path, "rb") as file:
             half = file.read(_PART_BYTES)[::2]
         content = self.recorder.blobs.put(self.place.org_id, [half])
-        draft = self.recorder.draft(source.name, self.place.intent)
+        draft = Draft(source.name, self.place.intent)
         draft.ready.append(StoredPart(stored_part(1, content), skipped=False))
         self.recorder.record([draft])
 

@@ -58,7 +58,7 @@ def run_upload(
     """
     if part_bytes == 0:
         raise InvalidValue("--part-size is 0", "as in 8MiB")
-    folders = [path for path in paths if os.path.isdir(path)]
+    folders = [path for path in paths if _is_folder(path, follow_links=follow_links)]
     if name is not None:
         check_file_name(name.rstrip("/") if folders else name)
         if len(paths) > 1:
@@ -68,7 +68,8 @@ def run_upload(
 
     def intent(file_name: str) -> Intent:
         # Each file has a key of its own, derived from the one that was given.
-        return run.intent(org, key_suffix=f"/{hashlib.sha256(file_name.encode()).hexdigest()[:16]}")
+        digest = hashlib.sha256(os.fsencode(file_name)).hexdigest()
+        return run.intent(org, key_suffix=f"/{digest[:16]}")
 
     org_id = run.organization_id(org)
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
@@ -116,6 +117,10 @@ def run_upload(
             f"{counts['failed']:,} of {counts.total():,} files were not uploaded",
             "mend what was said of them, then run it again: what is there is skipped",
         )
+
+
+def _is_folder(path: str, *, follow_links: bool) -> bool:
+    return os.path.isdir(path) and (follow_links or not os.path.islink(path))
 
 
 def _usable(run: Run, found: Iterator[Source | Unusable | Skipped]) -> Iterator[Source | Unusable]:

@@ -68,7 +68,7 @@ def to_path(
             outcome = _compare(target, status, file, advance, force=force)
             if outcome is not None:
                 return outcome
-        return _to_file(blobs, file, target, advance)
+        return _to_file(blobs, file, target, advance, force=force)
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,14 @@ def _compare(
         advance(file.size_bytes)
         return Downloaded(target.path, "unchanged", file.size_bytes)
     if not force:
-        raise AlreadyExists(
-            f"{target.path!r} exists with other content", "replace it with --force, or use --to"
-        )
+        raise _exists(target)
     return None
 
 
-def _to_file(blobs: BlobStore, file: Readable, target: _Target, advance: Advance) -> Downloaded:
-    partial = f".{target.name[:100]}.{file.file_id}.partial"
+def _to_file(
+    blobs: BlobStore, file: Readable, target: _Target, advance: Advance, *, force: bool
+) -> Downloaded:
+    partial = _partial_name(target.name, file)
     out = target.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _lock(out, target, partial)
@@ -175,11 +175,43 @@ def _to_file(blobs: BlobStore, file: Readable, target: _Target, advance: Advance
             os.unlink(partial, dir_fd=target.folder)  # it would fail again, or fills the disk
             raise
         os.fsync(out)
-        os.rename(partial, target.name, src_dir_fd=target.folder, dst_dir_fd=target.folder)
+        _name(partial, target, force=force)
         os.fsync(target.folder)
     finally:
         os.close(out)
     return Downloaded(target.path, "resumed" if kept else "downloaded", kept_bytes)
+
+
+def _name(partial: str, target: _Target, *, force: bool) -> None:
+    """Give what is complete its name; without `force` only if nothing came there meanwhile."""
+    if not force:
+        try:
+            os.link(
+                partial,
+                target.name,
+                src_dir_fd=target.folder,
+                dst_dir_fd=target.folder,
+                follow_symlinks=False,
+            )
+        except FileExistsError:
+            raise _exists(target) from None
+        except OSError:
+            pass  # a file system without hard links
+        else:
+            os.unlink(partial, dir_fd=target.folder)
+            return
+    os.rename(partial, target.name, src_dir_fd=target.folder, dst_dir_fd=target.folder)
+
+
+def _exists(target: _Target) -> AlreadyExists:
+    return AlreadyExists(
+        f"{target.path!r} exists with other content", "replace it with --force, or use --to"
+    )
+
+
+def _partial_name(name: str, file: Readable) -> str:
+    """The temporary name: the same each time for a file and a target, however long that is."""
+    return f".catactl-{file.file_id}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.partial"
 
 
 def _lock(out: int, target: _Target, partial: str) -> None:
@@ -247,5 +279,7 @@ def _error(path: str, error: OSError) -> CatactlError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return Forbidden(f"cannot write {path!r}: {error.strerror}")
     if error.errno in {errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP}:
-        return InvalidValue(f"cannot write {path!r}: {error.strerror}")
+        return InvalidValue(
+            f"cannot write {path!r}: {error.strerror}", "choose another path: --to PATH"
+        )
     return ContentUnreachable(f"cannot write {path!r}: {error.strerror}")

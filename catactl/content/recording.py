@@ -18,8 +18,7 @@ from catactl import resources
 from catactl.blobs.store import BlobStore, Content
 from catactl.domain.decider import Addressed
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
-from catactl.domain.names import check_file_name
-from catactl.domain.organization import OrganizationStatus
+from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import Busy
 from catactl.handler import Handler, Intent, Outcome, utc_now
@@ -110,20 +109,18 @@ class Recorder:
         self._engine = engine
         self._asked_bytes = 0
 
-    def draft(self, name: str, intent: Intent) -> Draft:
-        """Begin a file, or go on with the one that is live under its name."""
-        draft = Draft(check_file_name(name), intent)
+    def look_up(self, drafts: Sequence[Draft]) -> None:
+        """See what is known of the files: each is new, or goes on with what lives by its name."""
         with reading(self._engine) as conn:
-            draft.file_id = directory.find_live(conn, files, self.org_id, name)
-            if draft.file_id is not None:
-                stored = FILE.store.get_by_id(conn, self.org_id, draft.file_id)
-                draft.known = stored.state if stored is not None else None
+            names = [draft.name for draft in drafts]
+            found = directory.find_all_live(conn, files, self.org_id, names)
             organization = ORGANIZATION.store.get_by_id(conn, self.org_id, self.org_id)
-        if organization is not None and organization.state.status is not OrganizationStatus.ACTIVE:
-            draft.room_bytes = -1
-        elif organization is not None and organization.state.quota_bytes is not None:
-            draft.room_bytes = organization.state.quota_bytes - organization.state.used_bytes
-        return draft
+            for draft in drafts:
+                draft.room_bytes = _room_bytes(organization.state) if organization else None
+                draft.file_id = found.get(draft.name)
+                if draft.file_id is not None:
+                    stored = FILE.store.get_by_id(conn, self.org_id, draft.file_id)
+                    draft.known = stored.state if stored is not None else None
 
     def ask_for_room(self, draft: Draft, size_bytes: int) -> None:
         """Ask the rules about a whole file as if it were one part, before any of it is stored.
@@ -159,6 +156,7 @@ class Recorder:
 
         def work(_conn: Connection, unit: UnitOfWork) -> Result:
             done.clear()
+            unit.look_up(FILE, [draft.name for draft in drafts if draft.file_id is None])
             if not first.intent.dry_run:
                 contents = {stored.content for draft in drafts for stored in draft.ready}
                 see_content(self.blobs, self.org_id, contents)
@@ -210,7 +208,17 @@ class Recorder:
             return file_id, []
         now = utc_now()
         file_id = new_id(now)
+        unit.expect_new(FILE, file_id)
         return file_id, _types(unit.run(Addressed(file_id, CreateFile(draft.name, now))))
+
+
+def _room_bytes(organization: Organization) -> int | None:
+    """How much more an organization takes: None for any amount, less than 0 for nothing at all."""
+    if organization.status is not OrganizationStatus.ACTIVE:
+        return -1
+    if organization.quota_bytes is None:
+        return None
+    return organization.quota_bytes - organization.used_bytes
 
 
 def _is_complete(unit: UnitOfWork, file_id: UUID) -> bool:

@@ -174,6 +174,14 @@ class OpenFile:
         if 0 <= age < _TICK_NANOSECONDS:
             time.sleep((_TICK_NANOSECONDS - age) / 1e9)
             status = os.fstat(self._file)
+        if status.st_size == 0 and os.pread(self._file, 1, 0):
+            self.close()
+            raise SourceError(
+                InvalidValue(
+                    f"{self.path!r} has content but no size, as files below /proc have",
+                    "upload what is read from it: - with --name NAME",
+                )
+            )
         self.size_bytes = status.st_size
         self._signature = _signature(status)
 

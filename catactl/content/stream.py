@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 from catactl.blobs.store import CHUNK_BYTES, Chunk, measure
 from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES
-from catactl.content.recording import Recorder, StoredPart, Swept, stored_part
+from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
 from catactl.content.sources import STANDARD_INPUT, SourceError, unreadable
 from catactl.content.upload import Meter, Order
+from catactl.domain.file import File
+from catactl.domain.names import check_file_name
 from catactl.domain.parts import MAX_PART_NUMBER
 from catactl.errors import Busy, InvalidValue
 from catactl.store.idempotency import Result
@@ -51,31 +54,31 @@ def upload_stream(
 
     Raises what is wrong with it; what was recorded stays, not completed.
     """
-    draft = recorder.draft(name, order.intent(name))
+    draft = Draft(check_file_name(name), order.intent(name))
+    recorder.look_up([draft])
     recorder.ask_for_room(draft, 0)
     meter.begin(name, None)
-    part_bytes = order.part_bytes or DEFAULT_PART_BYTES
+    known = draft.known
     number = 0
     try:
-        while draft.row is None and not stream.is_over():
-            number += 1
-            if number > MAX_PART_NUMBER:
-                raise InvalidValue(
-                    f"{name!r} is over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
-                    "cut it into larger ones: --part-size SIZE",
-                )
-            chunks = metered(stream.read(part_bytes), meter)
+        for number, size_bytes in enumerate(_sizes(known, order.part_bytes), start=1):
+            if draft.row is not None or stream.is_over():
+                number -= 1
+                break
+            chunks = metered(stream.read(size_bytes), meter)
             if draft.intent.dry_run:
                 content = measure(chunks)
             else:
                 content = recorder.blobs.put(recorder.org_id, chunks)
             part = stored_part(number, content)
-            known = draft.known.parts.get(number) if draft.known is not None else None
-            draft.ready.append(StoredPart(part, skipped=part == known))
+            there = known.parts.get(number) if known is not None else None
+            if known is not None and known.completed and there and not there.has_content_of(part):
+                raise parting.other_content(known)
+            draft.ready.append(StoredPart(part, skipped=part == there))
             if draft.is_recordable:
                 recorder.record([draft])
         if draft.row is None:
-            parting.check_no_more(draft.known, number)
+            _check_end(known, number, stream, name)
             draft.is_whole = True
             recorder.record([draft])
     except SourceError as error:
@@ -84,6 +87,26 @@ def upload_stream(
         raise Busy("what was read was swept before it was recorded", "run it again") from swept
     assert draft.row is not None
     return draft.row
+
+
+def _sizes(known: File | None, part_bytes: int | None) -> Iterator[int]:
+    """The sizes of the parts to cut; a complete file is cut as it was."""
+    if known is not None and known.completed:
+        return (part.size_bytes for part in known.parts)
+    return repeat(part_bytes or DEFAULT_PART_BYTES, MAX_PART_NUMBER)
+
+
+def _check_end(known: File | None, count: int, stream: Stream, name: str) -> None:
+    """Raise unless the stream ended where the file does."""
+    if known is not None and known.completed:
+        if count < known.parts.count or not stream.is_over():
+            raise parting.other_content(known)
+    elif not stream.is_over():
+        raise InvalidValue(
+            f"{name!r} is over {MAX_PART_NUMBER:,} parts",
+            "cut it into larger ones: --part-size SIZE",
+        )
+    parting.check_no_more(known, count)
 
 
 def metered(chunks: Iterable[memoryview], meter: Meter) -> Iterator[Chunk]:

@@ -14,17 +14,16 @@ up is never restored. The age spares uploads the trouble; the safety does not re
 clock.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
 from catactl.blobs.store import Blob, BlobStore
+from catactl.content.recording import ask
 from catactl.content.references import (
     deleted_at,
     files_to_give_up,
@@ -45,26 +44,6 @@ _FILES_AT_ONCE = 100
 _BLOBS_AT_ONCE = 200
 
 
-@dataclass
-class Swept:
-    """What a sweep of an organization removed; with a dry run, what it would."""
-
-    org_id: UUID
-    given_up_files: int = 0
-    removed_blobs: int = 0
-    removed_bytes: int = 0
-    abandoned_writes: int = 0
-
-    def as_row(self) -> dict[str, Any]:
-        return {
-            "org_id": str(self.org_id),
-            "given_up_files": self.given_up_files,
-            "removed_blobs": self.removed_blobs,
-            "removed_bytes": self.removed_bytes,
-            "abandoned_writes": self.abandoned_writes,
-        }
-
-
 def sweep(
     handler: Handler,
     engine: Engine,
@@ -72,26 +51,39 @@ def sweep(
     org_id: UUID,
     before: datetime,
     intent: Intent,
-) -> Swept:
+) -> Result:
     """Remove an organization's content that nothing has referred to since `before`.
 
-    It may break off anywhere: what it gave up and did not remove, the next one removes.
+    Returns how many files' content was given up, how many blobs and bytes were removed, and how
+    many unfinished writes; with a dry run, what would be. It may break off anywhere: what it gave
+    up and did not remove, the next one removes.
     """
-    swept = Swept(org_id)
-    swept.given_up_files = _give_up(handler, engine, org_id, before, intent)
+    replayed = ask(handler, org_id, lambda _conn, _unit: None, intent)
+    if replayed:
+        return replayed
+    step = intent.unkeyed()
+    given_up = _give_up(handler, engine, org_id, before, step)
+    blob_count = size_bytes = 0
     with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as (position, references):
         candidates = (
             pair.blob
             for pair in side_by_side(references, blobs.list(org_id))
             if not pair.references and pair.blob is not None and pair.blob.modified_at <= before
         )
-        for batch in _batches(candidates):
-            removed = _remove(handler, blobs, org_id, position, batch, intent)
-            swept.removed_blobs += len(removed)
-            swept.removed_bytes += sum(blob.size_bytes for blob in removed)
-    if not intent.dry_run:
-        swept.abandoned_writes = blobs.discard_abandoned(org_id)
-    return swept
+        while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
+            removed = _remove(handler, blobs, org_id, position, batch, step)
+            blob_count += len(removed)
+            size_bytes += sum(blob.size_bytes for blob in removed)
+    row: Result = {
+        "org_id": str(org_id),
+        "given_up_files": given_up,
+        "removed_blobs": blob_count,
+        "removed_bytes": size_bytes,
+        "abandoned_writes": 0 if intent.dry_run else blobs.discard_abandoned(org_id),
+    }
+    if intent.idempotency_key is not None:
+        handler.transact(org_id, intent, lambda _conn, _unit: row)
+    return row
 
 
 def _give_up(
@@ -139,8 +131,3 @@ def _remove(
 
     handler.transact(org_id, intent, work)
     return removed
-
-
-def _batches(candidates: Iterator[Blob]) -> Iterator[list[Blob]]:
-    while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
-        yield batch

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from catactl.blobs.store import BlobStore, Chunk, Content, is_whole, measure
@@ -19,6 +20,7 @@ from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES, Range
 from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
 from catactl.content.sources import OpenFile, Source, SourceError, Unusable
+from catactl.domain.names import check_file_name
 from catactl.errors import (
     BadConfiguration,
     Busy,
@@ -32,7 +34,9 @@ from catactl.store.idempotency import Result
 
 DEFAULT_WORKERS = 4
 MAX_WORKERS = 64
-_AHEAD = 2  # parts a worker, and files under way a worker
+# Parts handed to workers at once, and files under way: what is done together is recorded together.
+_PARTS_AHEAD = 64
+_FILES_AHEAD = 64
 # What is wrong with more than one file: no other would fare better.
 _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
 
@@ -143,19 +147,21 @@ class _Uploading:
             each.close()
 
     def run(self, sources: Iterator[Source | Unusable]) -> Iterator[Uploaded]:
-        sources_left = True
+        waiting: deque[_UnderWay] = deque()  # looked up, but not begun
         current: _UnderWay | None = None
-        most = _AHEAD * self._order.workers
-        while sources_left or self._under_way:
-            while len(self._futures) < most and len(self._under_way) <= most:
+        while True:
+            while len(self._futures) < _PARTS_AHEAD and len(self._under_way) < _FILES_AHEAD:
                 if current is not None and self._store_next(current):
                     continue
-                source = next(sources, None)
-                if source is None:
-                    sources_left, current = False, None
+                waiting = waiting or self._look_up(islice(sources, _FILES_AHEAD))
+                if not waiting:
+                    current = None
                     break
-                current = self._begin(source)
+                current = waiting.popleft()
                 self._under_way.append(current)
+                self._begin(current)
+            if not self._under_way:
+                return
             if self._futures:
                 wait(self._futures, return_when=FIRST_COMPLETED)
             self._collect()
@@ -165,27 +171,44 @@ class _Uploading:
                 over.close()
                 yield over.result()
 
-    def _begin(self, source: Source | Unusable) -> _UnderWay:
-        """Look at a source and at what is known of its name; ask whether there is room for it."""
-        under_way = _UnderWay(source.path, source.name)
+    def _look_up(self, sources: Iterable[Source | Unusable]) -> deque[_UnderWay]:
+        """See what is known of the sources' names, for some of them at once."""
+        found: deque[_UnderWay] = deque()
+        for source in sources:
+            under_way = _UnderWay(source.path, source.name)
+            found.append(under_way)
+            try:
+                if isinstance(source, Unusable):
+                    raise source.error
+                name = check_file_name(source.name)
+                under_way.draft = Draft(name, self._order.intent(name))
+            except CatactlError as error:
+                under_way.error = error
+        drafts = [under_way.draft for under_way in found if under_way.draft is not None]
+        if drafts:
+            self._recorder.look_up(drafts)
+        return found
+
+    def _begin(self, under_way: _UnderWay) -> None:
+        """Open a source, ask whether there is room for it, and cut it into parts."""
+        draft = under_way.draft
+        if draft is None:
+            return
         try:
-            if isinstance(source, Unusable):
-                raise SourceError(source.error)
-            draft = self._recorder.draft(source.name, self._order.intent(source.name))
-            opened = under_way.opened = OpenFile(source.path, self._order.follow_links)
-            self._meter.begin(source.name, opened.size_bytes)
-            part_bytes = self._order.part_bytes
-            under_way.ranges = parting.cut(source.name, opened.size_bytes, part_bytes, draft.known)
+            opened = under_way.opened = OpenFile(under_way.path, self._order.follow_links)
+            self._meter.begin(draft.name, opened.size_bytes)
             if self._needs_asking(draft, opened.size_bytes):
                 self._recorder.ask_for_room(draft, opened.size_bytes)
-            under_way.draft = draft
+            if draft.row is None:
+                under_way.ranges = parting.cut(
+                    draft.name, opened.size_bytes, self._order.part_bytes, draft.known
+                )
         except SourceError as error:
             under_way.error = error.error
         except _FATAL:
             raise
         except CatactlError as error:
             under_way.error = error
-        return under_way
 
     def _needs_asking(self, draft: Draft, size_bytes: int) -> bool:
         """Whether to ask the rules first, so that nothing is stored in vain. What is small and
@@ -222,12 +245,12 @@ class _Uploading:
             content = measure(self._metered(opened.read(offset, size_bytes)))
             opened.check_unchanged()
             part = stored_part(number, content)
+            if file is not None and file.completed and known and not known.has_content_of(part):
+                raise SourceError(parting.other_content(file))
             if draft.intent.dry_run:
                 return StoredPart(part, skipped=part == known)
             if part == known and self._is_there(content):
                 return StoredPart(part, skipped=True)
-            if file is not None and file.completed and known and not known.has_content_of(part):
-                raise SourceError(parting.other_content(file))
             self._meter.advance(-size_bytes)
         content = self._blobs.put(self._org_id, self._metered(opened.read(offset, size_bytes)))
         opened.check_unchanged()

@@ -1,5 +1,6 @@
 """From what people type to ids: organizations, files, jobs and users by name or by id."""
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from catactl.errors import NotFound
 from catactl.store.tables import (
     files,
     idempotency_keys,
+    is_live,
     job_configurations,
     logs,
     organization_names,
@@ -79,11 +81,17 @@ def organization_name(conn: Connection, org_id: UUID) -> str | None:
 
 def find_live(conn: Connection, table: Table, org_id: UUID, name: str) -> UUID | None:
     """Return the id of the live file or job (`table` says which) of that name."""
-    return conn.execute(
-        select(_id_column(table)).where(
-            table.c.org_id == org_id, table.c.name == name, ~table.c.deleted
-        )
-    ).scalar()
+    return find_all_live(conn, table, org_id, [name]).get(name)
+
+
+def find_all_live(
+    conn: Connection, table: Table, org_id: UUID, names: Collection[str]
+) -> dict[str, UUID]:
+    """Return the ids of those live files or jobs that have one of the names."""
+    query = select(table.c.name, _id_column(table)).where(
+        table.c.org_id == org_id, table.c.name.in_(names), is_live(table)
+    )
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:

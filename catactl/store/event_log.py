@@ -17,7 +17,7 @@ from catactl.domain.decider import Event
 from catactl.errors import VersionConflict
 from catactl.store import codec, documents
 from catactl.store.tables import events, logs
-from catactl.store.wire import fetch, write
+from catactl.store.wire import fetch, write, write_all
 
 GENESIS_HASH = bytes(32)
 _PAGE = 1_000
@@ -237,8 +237,7 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
             {"of_org": org_id, "from_position": head.position, **moved},
             _moved,
         )
-    for recorded in appended:
-        write(conn, _APPEND, recorded._asdict())
+    write_all(conn, _APPEND, [recorded._asdict() for recorded in appended])
     return Head(last.position, last.recorded_at, last.hash)
 
 

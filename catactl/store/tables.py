@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     UniqueConstraint,
     false,
     text,
@@ -116,6 +117,12 @@ Index(
     postgresql_where=text("NOT deleted"),
     sqlite_where=text("NOT deleted"),
 )
+
+
+def is_live(table: Table) -> TextClause:
+    """The condition of the index of live names, to the letter: else SQLite would not use it."""
+    return text(f"NOT {table.name}.deleted")
+
 
 file_parts = Table(
     "file_parts",

@@ -46,6 +46,15 @@ def write(
         raise otherwise()
 
 
+def write_all(conn: Connection, statement: Executable, rows: Sequence[Parameters]) -> None:
+    """Run a statement that writes for each of the rows; there must be some."""
+    queue = _queues.get(conn)
+    if queue is not None:
+        queue.extend(Guarded(statement, row) for row in rows)
+    else:
+        conn.execute(statement, rows)
+
+
 @contextmanager
 def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
     """Collect what the block writes and send it in one round trip, with the commit if it `commits`.

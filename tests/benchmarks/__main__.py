@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy import URL
 
-from tests.benchmarks import growth, start_up, throughput
+from tests.benchmarks import content, growth, start_up, throughput
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.servers import postgresql_server
 
@@ -23,6 +23,9 @@ BENCHMARKS: dict[str, Callable[[URL, float], Iterator[Figure]]] = {
     "start-up": start_up.measure_without_database,
     "start-up-sqlite": start_up.measure_sqlite,
     "start-up-postgresql": start_up.measure_postgresql,
+    "upload-large": content.measure_upload_large,
+    "upload-small": content.measure_upload_small,
+    "download-large": content.measure_download_large,
 }
 
 

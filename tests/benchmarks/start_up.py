@@ -21,7 +21,7 @@ from tests.benchmarks.servers import postgresql_database, upgrade
 
 ROOT = Path(__file__).parents[2]
 _TIMES = 21
-_CATACTL = "import sys; from catactl.cli.main import main; sys.exit(main())"  # the installed script
+CATACTL = "import sys; from catactl.cli.main import main; sys.exit(main())"  # the installed script
 _IMPORT_TYPER = "import typer"
 _READ_ONE_ROW = """
 import sys, typer, sqlalchemy
@@ -34,11 +34,11 @@ with sqlalchemy.create_engine(sys.argv[1]).connect() as conn:
 def measure_without_database(server: URL, seconds: float) -> Iterator[Figure]:
     """`catactl --help` and `catactl version` / a script that imports Typer."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = _prepare(folder)
+        environment = prepare(folder)
         for argument in ("--help", "version"):
             yield _measure(
                 f"catactl {argument} / import typer",
-                [_CATACTL, argument],
+                [CATACTL, argument],
                 [_IMPORT_TYPER],
                 environment,
                 target=1.5,
@@ -69,18 +69,18 @@ def _measure_org_show(name: str, url: URL, script_url: URL, folder: str) -> Figu
 
     Handler(engine).handle(org_id, CreateOrganization("acme", now), INTENT, present)
     engine.dispose()
-    environment = _prepare(folder)
+    environment = prepare(folder)
     environment["CATACTL_DATABASE_URL"] = url.render_as_string(hide_password=False)
     return _measure(
         f"{name} / one row read",
-        [_CATACTL, "org", "show", "acme"],
+        [CATACTL, "org", "show", "acme"],
         [_READ_ONE_ROW, script_url.render_as_string(hide_password=False)],
         environment,
         target=1.25,
     )
 
 
-def _prepare(folder: str) -> dict[str, str]:
+def prepare(folder: str) -> dict[str, str]:
     """Compile the package; return an environment that knows no settings of whoever measures."""
     compileall.compile_dir(ROOT / "catactl", quiet=1)
     environment = {

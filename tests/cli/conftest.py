@@ -31,10 +31,25 @@ def stranger(home: Path) -> Cli:
 
 
 @pytest.fixture
-def cli(home: Path, database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(home: Path, database_url: URL, blob_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The program on a fresh database of either kind."""
     monkeypatch.setenv("CATACTL_DATABASE_URL", database_url.render_as_string(hide_password=False))
+    if database_url.get_backend_name() != "sqlite":
+        monkeypatch.setenv("CATACTL_BLOB_URL", blob_folder.as_uri())
     return Cli()
+
+
+@pytest.fixture
+def blob_folder(tmp_path: Path) -> Path:
+    """Where content is kept: beside a SQLite database, or as configured."""
+    return tmp_path / "blobs"
+
+
+@pytest.fixture
+def acme(cli: Cli) -> Cli:
+    """The program, with an organization of that name."""
+    cli.ok("org", "create", "acme")
+    return cli
 
 
 @pytest.fixture
@@ -42,3 +57,10 @@ def sqlite_cli(home: Path, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch) -> 
     """The program on SQLite, for what no database has a say in."""
     monkeypatch.setenv("CATACTL_DATABASE_URL", str(sqlite_url))
     return Cli()
+
+
+@pytest.fixture
+def sqlite_acme(sqlite_cli: Cli) -> Cli:
+    """The same on SQLite, for what no database has a say in."""
+    sqlite_cli.ok("org", "create", "acme")
+    return sqlite_cli

@@ -1,11 +1,16 @@
 """Running the program: in this process for speed, or as a process of its own."""
 
+import hashlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -91,6 +96,18 @@ def run_in_process(*arguments: str, stdin: str = "") -> Result:
     return Result(code, _written(stdout), _written(stderr))
 
 
+def run_in_child(
+    environment: dict[str, str], barrier: Barrier | None, arguments: list[str], pipe: Pipe
+) -> None:
+    """Run `main` as `tests.processes.start` has it; report the result."""
+    os.environ.clear()
+    os.environ.update(environment)
+    if barrier is not None:
+        barrier.wait()
+    pipe.send(run_in_process(*arguments))
+    pipe.close()
+
+
 def run_process(*arguments: str, stdin: str = "") -> Result:
     """Run `python -m catactl` with the environment as it is now."""
     done = subprocess.run(
@@ -103,6 +120,15 @@ def run_process(*arguments: str, stdin: str = "") -> Result:
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def contents_in(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its bytes, by its name alone."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class Cli:

@@ -1,0 +1,504 @@
+"""A directory keeps content whole or not at all: full disks, kills, races, and who may read it."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catactl.blobs.store import CHUNK_BYTES, Chunk
+from catactl.errors import (
+    BadConfiguration,
+    CatactlError,
+    ContentUnreachable,
+    Forbidden,
+)
+from tests.blobs import full_disk
+from tests.blobs.support import (
+    ORG,
+    OTHER_ORG,
+    Folder,
+    content_of,
+    cut,
+    incoming,
+    key,
+    pattern,
+    read,
+    wrong_names,
+)
+from tests.blobs.workers import kill_before_each_step, kill_writers, put_at_once
+from tests.processes import processes, receive, start
+from tests.support import ROOT
+
+_ABANDONED_AFTER_SECONDS = 60
+
+
+def _age(folder: Folder, key: str, seconds: float) -> None:
+    """Have a file not been touched for so long."""
+    instant = time.time() - seconds
+    os.utime(folder.root / key, (instant, instant))
+
+
+# --- whole or not at all --------------------------------------------------------------------------
+
+
+def test_content_is_synced_before_it_gets_its_name_and_every_folder_after(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else a power cut leaves a name without its content, or content without its name."""
+    folder.blobs.put(ORG, [b"so that the organization's folders are there"])
+    happened: list[tuple[str, str]] = []
+
+    def recording(name: str, path_of: Callable[..., str]) -> None:
+        call = getattr(os, name)
+
+        def recorded(*arguments: Any, **options: Any) -> Any:
+            happened.append((name, os.path.relpath(path_of(*arguments), folder.root)))
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(os, name, recorded)
+
+    recording("write", lambda file, _: os.readlink(f"/proc/self/fd/{file}"))
+    recording("fsync", lambda file: os.readlink(f"/proc/self/fd/{file}"))
+    recording("mkdir", lambda path, *_: path)
+    recording("rename", lambda _, path: path)
+    folder.blobs.put(ORG, [b"content"])
+    written = happened[0][1]
+    assert written.startswith(f"{ORG}/incoming/")
+    shard = os.path.dirname(key(b"content"))
+    assert happened == [
+        ("write", written),
+        ("fsync", written),
+        ("mkdir", shard),
+        ("fsync", str(ORG)),
+        ("rename", key(b"content")),
+        ("fsync", shard),
+    ]
+    happened.clear()
+    folder.blobs.put(ORG, [b"content"])  # its first writer may not have come to sync the folder
+    assert happened[1:] == [("fsync", shard)]
+
+
+def test_a_new_folder_is_synced_into_the_one_above(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[str] = set()
+    fsync = os.fsync
+
+    def recorded(file: int) -> None:
+        synced.add(os.readlink(f"/proc/self/fd/{file}"))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    folder.blobs.put(ORG, [b"content"])
+    for path in (folder.root.parent, folder.root, folder.root / str(ORG)):
+        assert str(path) in synced
+
+
+def test_content_that_is_there_whole_is_left_as_it_is(folder: Folder) -> None:
+    folder.blobs.put(ORG, [b"content"])
+    _age(folder, key(b"content"), 1_000)
+    before = (folder.root / key(b"content")).stat()
+    folder.blobs.put(ORG, [b"content"])
+    after = (folder.root / key(b"content")).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_content_that_cannot_be_read_back_is_replaced(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    folder.blobs.put(ORG, [b"content"])
+    before = (folder.root / key(b"content")).stat()
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "readv", _failing(number))
+        folder.blobs.put(ORG, [b"content"])
+    assert (folder.root / key(b"content")).stat().st_ino != before.st_ino
+    assert folder.all_keys() == [key(b"content")]
+
+
+def test_content_on_a_disk_that_went_away_is_not_taken_for_damaged(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.blobs.put(ORG, [b"content"])
+    before = (folder.root / key(b"content")).stat()
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "readv", _failing(errno.ESTALE))
+        with pytest.raises(ContentUnreachable):
+            folder.blobs.put(ORG, [b"content"])
+    assert (folder.root / key(b"content")).stat().st_ino == before.st_ino
+    assert folder.all_keys() == [key(b"content")]
+
+
+def test_content_of_many_chunks_is_read_one_at_a_time_in_little_memory(folder: Folder) -> None:
+    sha256 = folder.blobs.put(ORG, cut(pattern(3 * CHUNK_BYTES + 1))).sha256
+    sizes = [len(chunk) for chunk in folder.blobs.open(ORG, sha256)]
+    assert sizes == [CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES, 1]
+
+
+def test_processes_that_put_the_same_content_at_once_store_it_once(folder: Folder) -> None:
+    raw = pattern(2_000_000)
+    barrier = processes.Barrier(4)
+    writers = [start(put_at_once, folder.root, raw, barrier) for _ in range(4)]
+    assert [receive(writer) for writer in writers] == [content_of(raw)] * 4
+    assert folder.all_keys() == [key(raw)]
+    assert folder.read(key(raw)) == raw
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+
+def test_whichever_step_a_writer_is_killed_before_content_is_whole_or_not_there(
+    tmp_path: Path,
+) -> None:
+    raw = pattern(250_000)
+    killed = receive(start(kill_before_each_step, tmp_path, raw))
+    left_unfinished = 0
+    for step in range(killed):
+        folder = Folder(tmp_path / str(step))
+        left = incoming(folder)
+        assert len(left) <= 1
+        assert set(folder.all_keys()) - set(left) <= {key(raw)}
+        assert wrong_names(folder) == []
+        for each in left:
+            _age(folder, each, _ABANDONED_AFTER_SECONDS + 1)
+        assert folder.blobs.discard_abandoned(ORG) == len(left)
+        folder.blobs.put(ORG, cut(raw))
+        assert folder.all_keys() == [key(raw)]
+        assert folder.read(key(raw)) == raw
+        left_unfinished += len(left)
+    assert killed > 12
+    assert left_unfinished > 6
+
+
+def test_writers_killed_at_any_moment_leave_only_whole_content_and_what_can_be_discarded(
+    folder: Folder,
+) -> None:
+    folder.blobs.put(ORG, [b"kept"])
+    rounds, writers = 10, 4
+    ends, wrong = receive(start(kill_writers, folder.root, rounds, writers, 0))
+    assert ends == [-signal.SIGKILL] * rounds * writers, "one ended by itself"
+    assert wrong == []
+    left = incoming(folder)
+    assert left
+    assert folder.blobs.discard_abandoned(ORG) == 0, "they may be living writers' for all we know"
+    for each in left:
+        _age(folder, each, _ABANDONED_AFTER_SECONDS + 1)
+    assert folder.blobs.discard_abandoned(ORG) == len(left)
+    assert incoming(folder) == []
+    assert folder.read(key(b"kept")) == b"kept"
+    assert folder.blobs.discard_abandoned(ORG) == 0
+
+
+# --- what is abandoned ----------------------------------------------------------------------------
+
+
+def test_only_what_lay_untouched_for_a_minute_is_abandoned(folder: Folder) -> None:
+    for seconds in (0, 50, 70, 1_000_000):
+        folder.write(f"{ORG}/incoming/{seconds}", b"half")
+        _age(folder, f"{ORG}/incoming/{seconds}", seconds)
+    folder.write(f"{OTHER_ORG}/incoming/70", b"half")
+    _age(folder, f"{OTHER_ORG}/incoming/70", 70)
+    assert folder.blobs.discard_abandoned(ORG) == 2
+    kept = [f"{ORG}/incoming/0", f"{ORG}/incoming/50", f"{OTHER_ORG}/incoming/70"]
+    assert folder.all_keys() == kept
+
+
+def test_what_a_living_writer_holds_is_never_discarded_however_long_it_waits(
+    folder: Folder,
+) -> None:
+    def slowly() -> Iterator[Chunk]:
+        for chunk in (b"", b"first", b"last"):
+            yield chunk
+            [half] = incoming(folder)
+            _age(folder, half, 1_000_000)
+            assert folder.blobs.discard_abandoned(ORG) == 0
+
+    assert folder.blobs.put(ORG, slowly()) == content_of(b"firstlast")
+    assert folder.all_keys() == [key(b"firstlast")]
+    assert folder.blobs.discard_abandoned(ORG) == 0
+
+
+def test_where_nothing_can_be_locked_content_is_put_and_nothing_discarded(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network file systems: who is alive cannot be told."""
+    monkeypatch.setattr(fcntl, "flock", _failing(errno.ENOLCK))
+    assert folder.blobs.put(ORG, [b"content"]) == content_of(b"content")
+    folder.write(f"{ORG}/incoming/old", b"half")
+    _age(folder, f"{ORG}/incoming/old", 1_000_000)
+    assert folder.blobs.discard_abandoned(ORG) == 0
+    assert folder.all_keys() == [key(b"content"), f"{ORG}/incoming/old"]
+
+
+def test_content_whose_incoming_file_someone_removed_is_not_said_to_be_safe(
+    folder: Folder,
+) -> None:
+    def robbed() -> Iterator[Chunk]:
+        yield b"content"
+        [half] = incoming(folder)
+        (folder.root / half).unlink()
+
+    with pytest.raises(ContentUnreachable, match="was removed while it was written"):
+        folder.blobs.put(ORG, robbed())
+    assert folder.all_keys() == []
+
+
+def test_nothing_is_abandoned_where_nothing_ever_was(folder: Folder) -> None:
+    assert folder.blobs.discard_abandoned(ORG) == 0
+    assert not folder.root.exists()
+
+
+def test_a_foreign_folder_among_what_is_abandoned_is_passed_over(folder: Folder) -> None:
+    folder.write(f"{ORG}/incoming/folder/file", b"foreign")
+    folder.write(f"{ORG}/incoming/half", b"half")
+    for each in ("folder", "half"):
+        _age(folder, f"{ORG}/incoming/{each}", 1_000_000)
+    assert folder.blobs.discard_abandoned(ORG) == 1
+    assert folder.all_keys() == [f"{ORG}/incoming/folder/file"]
+
+
+# --- a full disk ----------------------------------------------------------------------------------
+
+
+def test_a_disk_that_is_full_keeps_what_it_has_and_takes_more_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real small disk where one can be mounted: by root, or in a namespace of our own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size={full_disk.SIZE_BYTES} tmpfs {disk}"
+    for unshare in (["unshare", "-m"], ["unshare", "-Urm"]):
+        if _run(*unshare, "sh", "-c", mount).returncode == 0:
+            program = f"{mount} && exec {sys.executable} -m tests.blobs.full_disk {disk}"
+            done = _run(*unshare, "sh", "-c", program)
+            assert done.returncode == 0, done.stderr
+            assert list(disk.iterdir()) == [], "the disk was mounted for others to see"
+            return
+    _pretend_a_small_disk(disk, monkeypatch)
+    full_disk.fill_up_and_make_room(disk / "blobs")
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60
+        )
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def test_a_disk_that_takes_a_chunk_only_in_part_is_full_or_gets_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend_a_small_disk(tmp_path, monkeypatch)
+    full_disk.fill_up_and_make_room(tmp_path / "blobs")
+
+
+def _pretend_a_small_disk(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the folder take no more than a small disk would, and no more than a pipe's at once."""
+    write = os.write
+
+    def written(file: int, raw: memoryview) -> int:
+        used = sum(path.stat().st_size for path in disk.rglob("*") if path.is_file())
+        room = full_disk.SIZE_BYTES - used
+        if room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, raw[: min(room, 65_536)])
+
+    monkeypatch.setattr(os, "write", written)
+
+
+# --- what the operating system says ---------------------------------------------------------------
+
+
+def _failing(number: int) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+_FAILURES: list[tuple[int, type[CatactlError]]] = [
+    (errno.ENOSPC, ContentUnreachable),
+    (errno.EDQUOT, ContentUnreachable),
+    (errno.EIO, ContentUnreachable),
+    (errno.ESTALE, ContentUnreachable),
+    (errno.EMFILE, ContentUnreachable),
+    (errno.EACCES, Forbidden),
+    (errno.EPERM, Forbidden),
+    (errno.EROFS, Forbidden),
+    (errno.ENOTDIR, BadConfiguration),
+    (errno.ELOOP, BadConfiguration),
+    (errno.ENAMETOOLONG, BadConfiguration),
+]
+
+
+@pytest.mark.parametrize(("number", "error"), _FAILURES, ids=lambda value: str(value))
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+def test_whatever_fails_is_an_error_of_ours_and_leaves_nothing(
+    folder: Folder,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    number: int,
+    error: type[CatactlError],
+) -> None:
+    folder.blobs.put(ORG, [b"kept"])
+    with monkeypatch.context() as broken:
+        broken.setattr(os, step, _failing(number))
+        with pytest.raises(error) as caught:
+            folder.blobs.put(ORG, [b"content"])
+    assert caught.type is error
+    assert str(folder.root) in caught.value.message
+    assert folder.all_keys() == [key(b"kept")]
+    folder.blobs.put(ORG, [b"content"])
+    assert folder.read(key(b"content")) == b"content"
+
+
+def test_full_is_told_from_unreachable(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, is_full in ((errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "write", _failing(number))
+            with pytest.raises(ContentUnreachable) as caught:
+                folder.blobs.put(ORG, [b"content"])
+        assert ("the disk is full" in caught.value.message) is is_full
+
+
+def test_reading_that_fails_is_an_error_of_ours(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = folder.blobs.put(ORG, [b"content"])
+    for number, error in ((errno.EIO, ContentUnreachable), (errno.EACCES, Forbidden)):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "readv", _failing(number))
+            with pytest.raises(error, match=content.sha256):
+                read(folder.blobs.open(ORG, content.sha256))
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "listdir", _failing(number))
+            with pytest.raises(error, match=str(ORG)):
+                list(folder.blobs.list(ORG))
+            with pytest.raises(error, match=str(ORG)):
+                folder.blobs.discard_abandoned(ORG)
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "stat", _failing(number))
+            with pytest.raises(error, match=content.sha256):
+                folder.blobs.missing(ORG, [content])
+
+
+def test_deleting_that_fails_is_an_error_of_ours(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = folder.blobs.put(ORG, [b"content"])
+    for number, error in ((errno.EIO, ContentUnreachable), (errno.EROFS, Forbidden)):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "unlink", _failing(number))
+            with pytest.raises(error, match=content.sha256):
+                folder.blobs.delete(ORG, [content.sha256])
+    assert folder.all_keys() == [key(b"content")]
+
+
+def test_only_the_last_folder_is_made_so_that_a_disk_not_mounted_is_noticed(
+    tmp_path: Path,
+) -> None:
+    absent = tmp_path / "mnt"
+    place = Folder(absent / "blobs")
+    with pytest.raises(BadConfiguration, match=str(absent)) as caught:
+        place.blobs.put(ORG, [b"content"])
+    assert caught.value.hint is not None
+    assert "catactl config show" in caught.value.hint
+    assert not absent.exists()
+    absent.mkdir()
+    place.blobs.put(ORG, [b"content"])
+    assert place.all_keys() == [key(b"content")]
+
+
+@pytest.mark.parametrize("way", ["blobs", f"blobs/{ORG}", f"blobs/{ORG}/incoming"])
+def test_a_file_in_the_way_is_a_bad_configuration(folder: Folder, way: str) -> None:
+    path = folder.root.parent / way
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"in the way")
+    with pytest.raises(BadConfiguration, match=str(folder.root)):
+        folder.blobs.put(ORG, [b"content"])
+    assert path.read_bytes() == b"in the way"
+    assert list(folder.blobs.list(ORG)) == []
+    assert folder.blobs.discard_abandoned(ORG) == 0
+
+
+def test_a_folder_or_a_loop_under_a_final_name_is_a_bad_configuration(folder: Folder) -> None:
+    (folder.root / key(b"folder")).mkdir(parents=True)
+    loop = folder.root / key(b"loop")
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop)
+    for raw in (b"folder", b"loop"):
+        sha256 = content_of(raw).sha256
+        with pytest.raises(BadConfiguration, match=sha256):
+            folder.blobs.put(ORG, [raw])
+        with pytest.raises(BadConfiguration, match=sha256):
+            read(folder.blobs.open(ORG, sha256))
+        assert incoming(folder) == []
+
+
+# --- who may read it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_only_its_owner_may_read_content_whatever_the_umask(folder: Folder, umask: int) -> None:
+    modes: dict[str, int] = {}
+
+    def looked_at() -> Iterator[Chunk]:
+        yield b"content"
+        for path in [folder.root, *folder.root.rglob("*")]:
+            modes[path.name] = stat.S_IMODE(path.stat().st_mode)
+
+    before = os.umask(umask)
+    try:
+        folder.blobs.put(ORG, looked_at())
+    finally:
+        os.umask(before)
+    [half] = set(modes) - {"blobs", str(ORG), "incoming"}
+    assert modes.pop(half) == 0o600
+    assert set(modes.values()) == {0o700}
+    final = folder.root / key(b"content")
+    assert stat.S_IMODE(final.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(final.stat().st_mode) == 0o600
+
+
+def test_a_directory_that_others_share_keeps_the_mode_it_was_given(folder: Folder) -> None:
+    folder.root.mkdir()
+    folder.root.chmod(0o750)
+    folder.blobs.put(ORG, [b"content"])
+    assert stat.S_IMODE(folder.root.stat().st_mode) == 0o750
+
+
+def test_a_directory_may_be_a_link_to_another(folder: Folder) -> None:
+    target = folder.root.with_name("elsewhere")
+    target.mkdir()
+    folder.root.symlink_to(target)
+    folder.blobs.put(ORG, [b"content"])
+    assert hashlib.sha256((target / key(b"content")).read_bytes()).hexdigest() == (
+        content_of(b"content").sha256
+    )
+
+
+def test_no_file_stays_open(folder: Folder) -> None:
+    folder.blobs.put(ORG, [b"so that all is loaded"])
+    before = sorted(os.listdir("/proc/self/fd"))
+    content = folder.blobs.put(ORG, [b"content"])
+    folder.blobs.put(ORG, [b"content"])
+    with pytest.raises(ZeroDivisionError):
+        folder.blobs.put(ORG, (bytes([1 // each]) for each in (1, 0)))
+    next(folder.blobs.open(ORG, content.sha256))
+    folder.write(f"{ORG}/incoming/old", b"half")
+    _age(folder, f"{ORG}/incoming/old", 1_000_000)
+    folder.write(f"{ORG}/incoming/young", b"half")
+    assert folder.blobs.discard_abandoned(ORG) == 1
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,165 @@
+"""Which place a URL names, and which URL names none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from catactl.blobs.opening import open_blobs, url_beside
+from catactl.errors import BadConfiguration
+from tests.blobs.support import NOWHERE, ORG
+from tests.support import ROOT
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vendors' settings of the person testing do not count."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            monkeypatch.delenv(name)
+
+
+def _root_of(url: str) -> str:
+    where = open_blobs(url).locate(ORG, NOWHERE)
+    end = f"/{ORG}/00/{NOWHERE}"
+    assert where.endswith(end)
+    return where.removesuffix(end)
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("file:///srv/blobs", "/srv/blobs"),
+        ("file:///srv/blobs/", "/srv/blobs"),
+        ("file:/srv/blobs", "/srv/blobs"),
+        ("FILE:///srv/Blobs", "/srv/Blobs"),
+        ("file://localhost/srv/blobs", "/srv/blobs"),
+        ("file:///srv/my%20blobs", "/srv/my blobs"),
+        ("file:///srv/my blobs", "/srv/my blobs"),
+        ("file:///srv/100%25", "/srv/100%"),
+        ("file:///srv/a%23b%3Fc", "/srv/a#b?c"),
+        ("file:///srv/a+b", "/srv/a+b"),
+        ("file:///srv/%C3%BC", "/srv/ü"),
+        ("file:///srv/ü", "/srv/ü"),
+    ],
+)
+def test_a_file_url_names_a_directory(url: str, root: str) -> None:
+    assert _root_of(url) == root
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket",
+        "s3://bucket/a/b",
+        "gs://bucket/prefix",
+        "az://container/prefix",
+        "abfs://container/prefix",
+        "abfss://container@account.dfs.core.windows.net/prefix",
+    ],
+)
+def test_a_bucket_url_names_a_bucket(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    assert _root_of(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "no kind"),
+        ("blobs", "no kind"),
+        ("./blobs", "no kind"),
+        ("/srv/blobs", "no kind"),
+        ("~/blobs", "no kind"),
+        ("http://example.com/blobs", "no kind"),
+        ("memory:///blobs", "no kind"),
+        ("sqlite:///catactl.db", "no kind"),
+        ("C:\\blobs", "no kind"),
+        ("s4://bucket", "no kind"),
+        ("file:", "no absolute path"),
+        ("file://", "no absolute path"),
+        ("file:blobs", "no absolute path"),
+        ("file:./blobs", "no absolute path"),
+        ("file://blobs", "no absolute path"),
+        ("file://host/", "no absolute path"),
+        ("file://srv/blobs", "no absolute path"),
+        ("file://127.0.0.1/srv/blobs", "no absolute path"),
+        ("file:///srv/%00/blobs", "no absolute path"),
+        ("s3:", "no bucket"),
+        ("s3:bucket/prefix", "no bucket"),
+        ("s3://", "no bucket"),
+        ("s3:///prefix", "no bucket"),
+        ("gs:///prefix", "no bucket"),
+        ("s3://bucket//prefix", "empty path segment"),
+        ("az://container/prefix", "Account must be specified"),
+        ("file://[/srv/blobs", "cannot be read"),
+        ("s3://[::1", "cannot be read"),
+        pytest.param("s3://my bucket/prefix", "my bucket"),
+    ],
+)
+def test_a_url_that_names_no_place_is_a_bad_configuration(url: str, why: str) -> None:
+    with pytest.raises(BadConfiguration, match=why) as caught:
+        open_blobs(url)
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("url", ["file:///srv/blobs#1", "file:///srv/blobs?1", "s3://b/p?versions"])
+def test_a_url_that_names_more_than_a_place_is_a_bad_configuration(url: str) -> None:
+    with pytest.raises(BadConfiguration):
+        open_blobs(url)
+
+
+def test_a_bad_url_comes_with_examples_of_good_ones() -> None:
+    for url in ("", "file:", "s3:", "file://["):
+        with pytest.raises(BadConfiguration) as caught:
+            open_blobs(url)
+        assert caught.value.hint is not None
+        assert "file:///" in caught.value.hint
+        assert "s3://" in caught.value.hint
+
+
+def test_opening_creates_nothing(tmp_path: Path) -> None:
+    open_blobs((tmp_path / "blobs").as_uri())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_needs_nothing_of_what_buckets_do() -> None:
+    program = (
+        "import sys; from catactl.blobs.opening import open_blobs; open_blobs('file:///srv');"
+        "assert not {'obstore', 'catactl.blobs.object_store'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "two words",
+        "100%",
+        "a%20b",
+        "a#b",
+        "a?b",
+        "ü",
+        "new\nline",
+    ],
+)
+def test_by_default_content_lies_beside_the_database_whatever_its_folder_is_called(
+    name: str,
+) -> None:
+    assert _root_of(url_beside(f"/srv/{name}/catactl.db")) == f"/srv/{name}/blobs"
+
+
+def test_by_default_content_lies_beside_a_database_whose_folder_has_no_name_in_utf_8() -> None:
+    root = _root_of(url_beside(os.fsdecode(b"/srv/\xff/catactl.db")))
+    assert os.fsencode(root) == b"/srv/\xff/blobs"
+
+
+def test_beside_a_relative_path_is_an_absolute_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _root_of(url_beside("catactl.db")) == str(tmp_path / "blobs")
+    assert _root_of(url_beside("here/catactl.db")) == str(tmp_path / "here" / "blobs")

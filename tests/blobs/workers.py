@@ -1,0 +1,108 @@
+"""What other operating-system processes do to a directory in tests: put at once, and get killed."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from catactl.blobs.directory import Directory
+from tests.blobs.support import ORG, Folder, cut, pattern, wrong_names
+
+# The system calls by which content comes to lie where it should.
+_STEPS = ("open", "write", "fsync", "mkdir", "rename", "unlink")
+
+
+def put_at_once(root: Path, raw: bytes, start: Barrier, pipe: Pipe) -> None:
+    """Put content when all others do, and report what it came to."""
+    try:
+        start.wait(60)
+        pipe.send(Directory(root).put(ORG, cut(raw, 100_000)))
+    except BaseException as error:
+        pipe.send(repr(error))
+    finally:
+        pipe.close()
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+# Victims are forked by a process that has neither threads nor locks, which is fast.
+
+
+def kill_writers(root: Path, rounds: int, writers: int, seed: int, pipe: Pipe) -> None:
+    """Have writers put at once and kill each at some moment, round by round.
+
+    Reports how each ended, and what was found that has not the content of its name.
+    """
+    chance = random.Random(seed)
+    ends: list[int] = []
+    wrong: list[str] = []
+    for _ in range(rounds):
+        seeds = [chance.getrandbits(32) for _ in range(writers)]
+        victims = [_fork(partial(_put_without_end, root, seed)) for seed in seeds]
+        for victim in victims:
+            time.sleep(chance.uniform(0, 0.015))
+            os.kill(victim, signal.SIGKILL)
+        ends += [_end_of(victim) for victim in victims]
+        wrong += wrong_names(Folder(root))
+    pipe.send((ends, wrong))
+
+
+def kill_before_each_step(roots: Path, raw: bytes, pipe: Pipe) -> None:
+    """Put content below `roots`/N and be killed before the step N, counted from zero, for each.
+
+    Reports how many were killed, once one came to its end.
+    """
+    step = 0
+    while _end_of(_fork(partial(_put_until_step, roots / str(step), raw, step))) != 0:
+        step += 1
+    pipe.send(step)
+
+
+def _fork(work: Callable[[], object]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _end_of(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _put_without_end(root: Path, seed: int) -> None:
+    """Put now new content, now what others put too."""
+    chance = random.Random(seed)
+    blobs = Directory(root)
+    while True:
+        size_bytes = chance.choice((0, 10, 100_000, 1_000_000))
+        is_shared = chance.random() < 0.3
+        raw = pattern(size_bytes, 0 if is_shared else chance.getrandbits(32))
+        blobs.put(ORG, cut(raw, 100_000))
+
+
+def _put_until_step(root: Path, raw: bytes, step: int) -> None:
+    left = step
+
+    def counting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+            return call(*arguments, **options)
+
+        return counted
+
+    for name in _STEPS:
+        setattr(os, name, counting(getattr(os, name)))
+    Directory(root).put(ORG, cut(raw, 100_000))

@@ -1,0 +1,281 @@
+"""Stored content: proved against the log, and swept when nothing refers to it any more."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, delete
+
+from catactl.store.tables import file_parts, files
+from tests.cli.support import Cli, contents_in, sha256
+from tests.support import tampering
+
+COUNTS = ("files", "blobs", "read_bytes", "elsewhere", "missing", "damaged", "orphaned")
+PROBLEM = {"problem", "org_id", "file_id", "name", "number", "sha256", "size_bytes", "where"}
+FIGURES = ("given_up_files", "removed_blobs", "removed_bytes", "abandoned_writes")
+NOW = ("--older-than", "0")
+GC = ("blob", "gc", "--yes")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def stored(acme: Cli, source: Path) -> Cli:
+    """Two files: `one` of two parts, `two` that begins as `one` does."""
+    for name, content in {"one": b"aaabb", "two": b"aaa"}.items():
+        source.write_bytes(content)
+        acme.ok("file", "upload", "acme", source, "--name", name, "--part-size", 3)
+    return acme
+
+
+def _blob(blob_folder: Path, content: bytes) -> Path:
+    return next(blob_folder.rglob(sha256(content)))
+
+
+def _left(blob_folder: Path) -> set[bytes]:
+    return set(contents_in(blob_folder).values())
+
+
+def _replace_part(cli: Cli, source: Path) -> None:
+    """Replace the only part of a file that is not complete: `old` by `new`."""
+    cli.has_file("acme", "open")
+    for content in (b"old", b"new"):
+        source.write_bytes(content)
+        cli.ok("part", "upload", "acme", "open", 1, source)
+
+
+def _sweep(cli: Cli, *arguments: object) -> dict[str, int]:
+    summary = cli.ok(*GC, *arguments)
+    for figure in FIGURES:
+        assert summary[figure] == sum(row[figure] for row in summary["organizations"])
+    return {figure: summary[figure] for figure in FIGURES if summary[figure]}
+
+
+def _counts(summary: dict[str, int]) -> tuple[int, ...]:
+    return tuple(summary[count] for count in COUNTS)
+
+
+# --- verifying ------------------------------------------------------------------------------------
+
+
+def test_content_that_is_right_is_proved(stored: Cli) -> None:
+    stored.has_file("acme", "recorded", 7)
+    of_files = stored.ok("file", "verify", "acme")
+    assert _counts(of_files) == (3, 3, 8, 1, 0, 0, 0)
+    assert of_files["problems"] == []
+    assert _counts(stored.ok("file", "verify", "acme", "two", "two")) == (1, 1, 3, 0, 0, 0, 0)
+    # Content that two files share is read once.
+    assert _counts(stored.ok("blob", "verify")) == (0, 2, 5, 0, 0, 0, 0)
+    assert "2 blobs read" in stored("blob", "verify").stderr
+    stored.fails(3, "file", "verify", "acme", "nothing")
+    stored.fails(3, "blob", "verify", "none")
+    stored.fails(2, "blob", "verify", "--older-than", "7 days")
+
+
+def test_what_is_missing_or_damaged_is_found_with_where_it_lies(
+    stored: Cli, blob_folder: Path
+) -> None:
+    missing, damaged = _blob(blob_folder, b"aaa"), _blob(blob_folder, b"bb")
+    missing.unlink()
+    damaged.write_bytes(b"bX")
+    for command, files_read in (("file", 2), ("blob", 0)):
+        result = stored(command, "verify", "acme", "--json")
+        assert result.code == 6
+        assert '"code": "findings"' in result.stderr
+        summary = result.json
+        assert set(summary) == {*COUNTS, "problems"}
+        assert summary["files"] == files_read
+        assert (summary["missing"], summary["damaged"], summary["orphaned"]) == (2, 1, 0)
+        assert all(set(problem) == PROBLEM for problem in summary["problems"])
+        found = {
+            (problem["problem"], problem["name"], problem["number"], problem["where"])
+            for problem in summary["problems"]
+        }
+        assert found == {
+            ("missing", "one", 1, str(missing)),
+            ("missing", "two", 1, str(missing)),
+            ("damaged", "one", 2, str(damaged)),
+        }
+    assert stored("file", "verify", "acme", "one").lines[0].startswith("missing\t")
+
+
+@pytest.mark.parametrize("other", [b"b", b"bbb", b""])
+def test_content_of_another_size_is_damaged(other: bytes, stored: Cli, blob_folder: Path) -> None:
+    _blob(blob_folder, b"bb").write_bytes(other)
+    assert stored("file", "verify", "acme", "--json").json["damaged"] == 1
+    assert stored("blob", "verify", "acme", "--json").json["damaged"] == 1
+
+
+def test_content_that_nothing_refers_to_is_orphaned_once_it_is_old(
+    acme: Cli, blob_folder: Path, source: Path
+) -> None:
+    _replace_part(acme, source)
+    orphan = _blob(blob_folder, b"old")
+    acme.ok("blob", "verify")  # it may be about to be recorded
+    week_ago = time.time() - 8 * 86_400
+    os.utime(orphan, (week_ago, week_ago))
+    result = acme("blob", "verify", "--json")
+    assert (result.code, result.json["orphaned"]) == (6, 1)
+    (problem,) = result.json["problems"]
+    assert [problem[name] for name in ("problem", "file_id", "number", "size_bytes", "where")] == [
+        "orphaned",
+        None,
+        None,
+        3,
+        str(orphan),
+    ]
+    assert '"hint": "catactl blob gc"' in result.stderr
+    acme.ok("blob", "verify", "--older-than", "9d")
+
+
+def test_content_of_a_deleted_file_is_not_orphaned_until_it_is_given_up(
+    stored: Cli, blob_folder: Path
+) -> None:
+    stored.ok("file", "delete", "acme", "one")
+    assert stored.ok("blob", "verify", *NOW)["blobs"] == 2
+    _blob(blob_folder, b"bb").unlink()
+    assert stored("blob", "verify", "--json").json["missing"] == 1
+    assert stored("file", "verify", "acme", "one", "--json").json["missing"] == 1
+    stored.ok("file", "verify", "acme")  # looks at live ones alone
+    stored.ok(*GC, *NOW)
+    stored.ok("blob", "verify", *NOW)
+    assert stored.ok("file", "verify", "acme", "one")["blobs"] == 0
+
+
+# --- sweeping -------------------------------------------------------------------------------------
+
+
+def test_replaced_content_is_removed_and_all_else_stays(
+    stored: Cli, blob_folder: Path, source: Path
+) -> None:
+    _replace_part(stored, source)
+    events = stored.events()
+    assert _sweep(stored) == {}  # it is young
+    assert _sweep(stored, *NOW) == {"removed_blobs": 1, "removed_bytes": 3}
+    assert _left(blob_folder) == {b"aaa", b"bb", b"new"}
+    assert stored.events() == events
+    assert _sweep(stored, *NOW) == {}
+    stored.ok("blob", "verify", *NOW)
+    source.write_bytes(b"old")
+    stored.ok("part", "upload", "acme", "open", 2, source)
+    assert b"old" in _left(blob_folder)
+    assert _sweep(stored, *NOW) == {}
+
+
+def test_a_deleted_file_can_be_restored_until_it_is_swept(stored: Cli, blob_folder: Path) -> None:
+    stored.ok("file", "delete", "acme", "one")
+    assert _sweep(stored, "--older-than", "1h") == {}
+    stored.ok("file", "restore", "acme", "one")
+    assert _sweep(stored, *NOW) == {}
+    stored.ok("file", "download", "acme", "one", "--to", blob_folder.parent / "x")
+    stored.ok("file", "delete", "acme", "one")
+    swept = _sweep(stored, *NOW, "--reason", "tidying")
+    assert swept == {"given_up_files": 1, "removed_blobs": 1, "removed_bytes": 2}
+    assert _left(blob_folder) == {b"aaa"}  # the other file has it too
+    error = stored.fails(5, "file", "restore", "acme", "one")
+    assert "was swept" in error["message"]
+    assert stored.ok("file", "show", "acme", "one")["content_swept"]
+    last = stored.ok("event", "list", "acme")[-1]
+    assert (last["type"], last["reason"]) == ("file.content_swept", "tidying")
+    assert last["payload"] == {"swept_bytes": 5, "swept_parts": 2}
+    assert _sweep(stored, *NOW) == {}
+    stored.ok("usage", "check")
+    assert stored.ok("event", "verify", "acme")
+
+
+def test_a_file_deleted_and_uploaded_again_keeps_its_content(
+    stored: Cli, blob_folder: Path, source: Path
+) -> None:
+    stored.ok("file", "delete", "acme", "two")
+    source.write_bytes(b"aaabb")
+    stored.ok("file", "upload", "acme", source, "--name", "two")
+    assert _sweep(stored, *NOW) == {"given_up_files": 1}
+    assert _left(blob_folder) == {b"aaa", b"bb", b"aaabb"}
+
+
+def test_a_dry_run_foretells_what_the_sweep_does(
+    stored: Cli, blob_folder: Path, source: Path
+) -> None:
+    _replace_part(stored, source)
+    stored.ok("file", "delete", "acme", "one")
+    before, events = contents_in(blob_folder), stored.events()
+    would = stored.ok("blob", "gc", *NOW, "--dry-run")  # needs no --yes
+    assert would.pop("dry_run")
+    assert (contents_in(blob_folder), stored.events()) == (before, events)
+    assert would["removed_blobs"] == 2
+    assert stored.ok(*GC, *NOW) == would
+
+
+def test_a_sweep_under_a_key_is_done_whole_and_once(stored: Cli, blob_folder: Path) -> None:
+    stored.ok("file", "delete", "acme", "one")
+    arguments = (*NOW, "--idempotency-key", "k")
+    swept = _sweep(stored, *arguments)
+    assert swept == {"given_up_files": 1, "removed_blobs": 1, "removed_bytes": 2}
+    assert _left(blob_folder) == {b"aaa"}
+    stored.ok("file", "delete", "acme", "two")
+    assert _sweep(stored, *arguments) == swept
+    assert _left(blob_folder) == {b"aaa"}
+
+
+def test_a_sweep_is_confirmed(stored: Cli, blob_folder: Path) -> None:
+    stored.ok("file", "delete", "acme", "one")
+    assert stored.fails(8, "blob", "gc", *NOW)["hint"] == "add --yes"
+    assert len(_left(blob_folder)) == 2
+    stored.fails(2, *GC, "--older-than", "soon")
+    stored.fails(2, *GC, "--older-than", "999999999d")
+    stored.fails(3, *GC, "none")
+
+
+def test_only_the_organizations_that_are_named_are_swept(
+    stored: Cli, blob_folder: Path, source: Path
+) -> None:
+    stored.ok("org", "create", "beta")
+    source.write_bytes(b"aaa")  # as acme has it
+    stored.ok("file", "upload", "beta", source)
+    stored.ok("file", "delete", "beta", "source")
+    stored.ok("file", "delete", "acme", "one")
+    assert _sweep(stored, "beta", *NOW)["removed_bytes"] == 3
+    stored.ok("blob", "verify", *NOW)
+    assert _sweep(stored, *NOW)["removed_bytes"] == 2
+    assert _left(blob_folder) == {b"aaa"}
+
+
+def test_the_content_of_a_deleted_organization_goes(stored: Cli, blob_folder: Path) -> None:
+    stored.ok("file", "delete", "acme", "one")
+    stored.ok("file", "delete", "acme", "two")
+    stored.ok("org", "delete", "acme", "--confirm", "acme")
+    assert _sweep(stored, "--older-than", "1h") == {}
+    stored.ok("blob", "verify", "--older-than", "1h")
+    assert stored("blob", "verify", *NOW, "--json").json["orphaned"] == 2
+    would = _sweep(stored, *NOW, "--dry-run")
+    assert would == {"removed_blobs": 2, "removed_bytes": 5}
+    assert _sweep(stored, *NOW) == would
+    assert _left(blob_folder) == set()
+
+
+def test_rows_that_are_lost_cost_no_content(
+    stored: Cli, blob_folder: Path, source: Path, database_url: URL
+) -> None:
+    _replace_part(stored, source)
+    stored.ok("file", "delete", "acme", "two")
+    with tampering(database_url) as conn:
+        conn.execute(delete(file_parts))
+        conn.execute(delete(files))
+    assert _sweep(stored, "--older-than", "1h") == {}
+    stored.ok("blob", "verify")
+    assert _sweep(stored, *NOW)["removed_blobs"] == 1
+    assert _left(blob_folder) == {b"aaa", b"bb", b"new"}
+
+
+def test_what_killed_writers_left_is_discarded(stored: Cli, blob_folder: Path) -> None:
+    incoming = next(blob_folder.glob("*/incoming"))
+    (incoming / "living").touch()
+    (incoming / "dead").touch()
+    os.utime(incoming / "dead", (1, 1))
+    assert _sweep(stored, *NOW, "--dry-run") == {}
+    assert _sweep(stored) == {"abandoned_writes": 1}
+    assert os.listdir(incoming) == ["living"]

@@ -1,0 +1,140 @@
+"""What the log refers to, from its events alone."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from catactl.blobs.store import Blob, Content, measure
+from catactl.content.references import (
+    Pair,
+    Reference,
+    files_to_give_up,
+    referred_to_since,
+    side_by_side,
+    snapshot,
+)
+from catactl.domain.file import SweepFileContent
+from catactl.domain.organization import DeleteOrganization
+from catactl.store.engine import reading
+from catactl.store.tables import file_parts, files
+from tests.content.conftest import Place
+from tests.support import NOON, create_organization, run, tampering, upload
+
+_LATER = timedelta(hours=1)
+_DIGESTS = st.sampled_from([character * 64 for character in "0123456789abcdef"])
+
+
+_MOVES = ("create", "create", "put", "put", "put", "elsewhere", "delete", "delete", "back", "give")
+
+
+def _references(place: Place, *, as_if_given_up: bool = False) -> list[Reference]:
+    now = datetime.now(UTC) + _LATER
+    with snapshot(place.engine, place.org_id, now, as_if_given_up=as_if_given_up) as (_, found):
+        return list(found)
+
+
+@given(st.lists(st.tuples(_DIGESTS, st.integers(1, 9))), st.sets(_DIGESTS))
+def test_references_and_blobs_meet_by_digest(
+    referring: list[tuple[str, int]], there: set[str]
+) -> None:
+    references = [Reference(digest, 1, UUID(int=7), number) for digest, number in sorted(referring)]
+    blobs = {digest: Blob(digest, 1, NOON) for digest in sorted(there)}
+    pairs = list(side_by_side(iter(references), iter(blobs.values())))
+    assert pairs == [
+        Pair(digest, [each for each in references if each.sha256 == digest], blobs.get(digest))
+        for digest in sorted({digest for digest, _ in referring} | there)
+    ]
+
+
+def test_references_are_what_the_events_add_up_to(place: Place) -> None:
+    """Random histories, against a dictionary."""
+    chance = random.Random(7)
+    contents = [place.store(bytes([number])) for number in range(6)]
+    alive: dict[UUID, dict[int, Content | None]] = {}
+    deleted: dict[UUID, dict[int, Content | None]] = {}
+    swept: set[UUID] = set()
+    for step in range(150):
+        restorable = [file_id for file_id in deleted if file_id not in swept]
+        match chance.choice(_MOVES):
+            case "create":
+                alive[place.create(f"file-{step}")] = {}
+            case "put" if alive:
+                file_id, content = chance.choice(list(alive)), chance.choice(contents)
+                number = chance.randint(1, 3)
+                place.record(file_id, number, content)
+                alive[file_id][number] = content
+            case "elsewhere" if alive:
+                file_id, content = chance.choice(list(alive)), chance.choice(contents)
+                upload(place.handler, place.org_id, file_id, 1, 1, content.sha256)
+                if alive[file_id].get(1) != content:
+                    alive[file_id][1] = None
+            case "delete" if alive:
+                file_id = chance.choice(list(alive))
+                place.delete(file_id)
+                deleted[file_id] = alive.pop(file_id)
+            case "back" if restorable:
+                file_id = chance.choice(restorable)
+                place.restore(file_id)
+                alive[file_id] = deleted.pop(file_id)
+            case "give" if deleted:
+                file_id = chance.choice(list(deleted))
+                run(place.handler, place.org_id, file_id, SweepFileContent())
+                if any(deleted[file_id].values()):
+                    swept.add(file_id)
+
+    def expected(*lives: dict[UUID, dict[int, Content | None]]) -> list[Reference]:
+        return sorted(
+            Reference(content.sha256, content.size_bytes, file_id, number)
+            for some in lives
+            for file_id, parts in some.items()
+            for number, content in parts.items()
+            if content is not None and file_id not in swept
+        )
+
+    with tampering(place.engine.url) as conn:  # whatever becomes of the rows
+        conn.execute(delete(file_parts))
+        conn.execute(delete(files))
+    assert expected(deleted), "the history is too tame"
+    found = _references(place)
+    assert sorted(found) == expected(alive, deleted)
+    assert [each.sha256 for each in found] == sorted(each.sha256 for each in found)
+    assert sorted(_references(place, as_if_given_up=True)) == expected(alive)
+    with reading(place.engine) as conn:
+        waiting = files_to_give_up(conn, place.org_id, datetime.now(UTC) + _LATER)
+        assert sorted(waiting) == sorted(set(deleted) - swept)
+        assert files_to_give_up(conn, place.org_id, NOON) == []
+
+
+def test_since_a_position_only_what_was_uploaded_later_counts(place: Place) -> None:
+    file_id = place.create("x")
+    place.put(file_id, 1, b"a")
+    moment = datetime.now(UTC)
+    with snapshot(place.engine, place.org_id, moment) as (position, references):
+        place.put(file_id, 1, b"b")
+        place.put(file_id, 2, b"c")
+        assert [each.sha256 for each in references] == [measure([b"a"]).sha256]
+        with reading(place.engine) as conn:
+            since = referred_to_since(conn, place.org_id, position)
+    assert since == {measure([each]).sha256 for each in (b"b", b"c")}
+
+
+def test_a_deleted_organization_refers_to_nothing(place: Place) -> None:
+    file_id = place.upload("x", b"a")
+    place.delete(file_id)
+    before = datetime.now(UTC)
+    run(place.handler, place.org_id, place.org_id, DeleteOrganization())
+    assert _references(place) == []
+    with snapshot(place.engine, place.org_id, before) as (_, references):
+        assert len(list(references)) == 1
+
+
+def test_other_organizations_are_no_concern(place: Place) -> None:
+    other = replace(place, org_id=create_organization(place.handler, "beta"))
+    other.upload("x", b"a")
+    assert _references(place) == []
+    assert len(_references(other)) == 1

@@ -1,0 +1,64 @@
+"""Processes of our own: each is forked from one that imported everything and has neither threads
+nor connections, and reports through a pipe of its own, since a killed one may leave a shared queue
+locked.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+from typing import Any, NamedTuple
+
+_PATIENCE_SECONDS = 120
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(
+    [
+        "catactl.store.pipeline",
+        "catactl.cli.uploading",
+        "catactl.content.download",
+        "catactl.content.sweep",
+        "tests.cli.support",
+        "tests.workers",
+    ]
+)
+
+
+class Started(NamedTuple):
+    process: Any
+    pipe: Pipe
+
+
+def start(target: Callable[..., None], *arguments: Any) -> Started:
+    """Start a process; it gets the end of a pipe after its arguments, to report by."""
+    mine, its = processes.Pipe(duplex=False)
+    process = processes.Process(target=target, args=(*arguments, its))
+    process.start()
+    its.close()
+    return Started(process, mine)
+
+
+def receive(started: Started) -> Any:
+    """What the process reports; it is gone afterwards."""
+    process, pipe = started
+    try:
+        assert pipe.poll(_PATIENCE_SECONDS), "a process does not end"
+        return pipe.recv()
+    finally:
+        process.join(10)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        process.close()
+        pipe.close()
+
+
+def kill(started: Started) -> bool:
+    """End it as a power cut would, wherever it is; return whether it had not ended by itself."""
+    process, pipe = started
+    process.kill()
+    process.join()
+    was_alive: bool = process.exitcode == -signal.SIGKILL
+    process.close()
+    pipe.close()
+    return was_alive
