@@ -6,18 +6,20 @@ from typing import Annotated, Any
 import typer
 
 from catactl.cli.leaf import leaf
+from catactl.cli.output import counted
 from catactl.cli.progress import progress, transfer
 from catactl.cli.run import Run
 from catactl.cli.shapes import SWEPT
 from catactl.cli.usage import Orgs, organization_ids
 from catactl.domain.durations import parse_duration
+from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue
 
 app = typer.Typer()
 
 OlderThan = Annotated[
     str,
-    typer.Option("--older-than", metavar="D", help="As in 12h or 30d; 0: any age."),
+    typer.Option("--older-than", metavar="D", help="As in 12h, 30d or 4w; 0: any age."),
 ]
 
 
@@ -39,7 +41,7 @@ def verify(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
     with transfer(run, "verifying", len(ids), None) as meter:
         for org_id in ids:
             verify_organization(run.engine, run.blobs, org_id, before, found, meter.advance)
-    report(run, found)
+    report(run, found, "blob")
 
 
 @leaf(app, writes=True, destructive=True, content=True)
@@ -54,7 +56,10 @@ def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
     from catactl.content.sweep import sweep
 
     before = _before(older_than)
-    run.confirm(f"remove content that nothing has referred to for {older_than}")
+    run.confirm(
+        "remove for good what nothing refers to, and what belongs to files deleted "
+        f"{'at any time' if older_than == '0' else f'over {older_than} ago'}"
+    )
     ids = organization_ids(run, orgs)
     intent = run.intent("")
     rows: list[dict[str, Any]] = []
@@ -69,9 +74,19 @@ def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
     if run.common.dry_run:
         summary["dry_run"] = True
     run.output.report(summary, "organizations", SWEPT)
+    removed = (
+        f"{counted(summary['removed_blobs'], 'blob')}, {format_size(summary['removed_bytes'])}"
+    )
+    files = counted(summary["given_up_files"], "deleted file")
+    if run.common.dry_run:
+        run.note(f"dry run: {removed} would be removed; {files} could no longer be restored")
+    else:
+        run.note(f"{removed} removed; {files} can no longer be restored")
 
 
 def _before(older_than: str) -> datetime:
+    if older_than.isdigit() and int(older_than) != 0:
+        raise InvalidValue(f"--older-than {older_than} has no unit", f"as in {older_than}d")
     try:
         return datetime.now(UTC) - timedelta(seconds=parse_duration(older_than))
     except OverflowError:

@@ -183,7 +183,10 @@ def _play(run: Run, place: Place, folder: Path, scratch: Path) -> None:
         say(f"  {line}")
     commands += 6 + len(live)
     seconds = time.monotonic() - started
-    say(f"# {commands:,} commands in {seconds:.1f} s")
+    say(
+        f"# {verdict}: {figures['used_bytes']:,} bytes in {figures['file_count']:,} files by "
+        f"{_PROCESSES} processes; {commands:,} commands in {seconds:.1f} s"
+    )
     engine.dispose()
     if run.output.is_for_programs:
         summary = {
@@ -203,6 +206,8 @@ def _jobs(folder: Path) -> Iterator[Job]:
     found = sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
     number = 0
     for path in found:
+        if path.parent.name == "__pycache__":
+            continue
         name = path.relative_to(folder).as_posix()
         try:
             check_file_name(name)

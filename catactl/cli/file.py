@@ -1,6 +1,5 @@
 """catactl file"""
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from catactl.cli.leaf import Org, leaf
 from catactl.cli.org import Deleted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run
-from catactl.cli.shapes import DOWNLOADED, FILE
+from catactl.cli.shapes import FILE
 from catactl.errors import CatactlError, PartialFailure
 from catactl.ids import new_id
 from catactl.store import directory
@@ -118,17 +117,21 @@ def delete(
             result = run.write(org, _to_file(file, DeleteFile()), _present, key_suffix=f"/{index}")
         except CatactlError as error:
             failures.append(error)
-            run.note(f"{file}: {error.message}")
+            run.failure(f"{file}: {error.message}")
         else:
             results.append(result)
     run.output.rows(results, FILE)
     if failures:
-        raise PartialFailure(f"{len(failures)} of {len(files)} files were not deleted")
+        raise PartialFailure(
+            f"{len(failures)} of {len(files)} files were not deleted: "
+            + "; ".join(error.message for error in failures)
+        )
 
 
 @leaf(app, writes=True, versioned=True)
 def restore(run: Run, org: Org, file: File) -> None:
-    """Bring a deleted file back; its bytes are charged again, so the quota must have room for them.
+    """Bring a deleted file back, unless `blob gc` has taken its content; its bytes are charged
+    again, so the quota must have room for them.
 
     Example: catactl file restore acme reports/2025.csv
     """
@@ -147,10 +150,15 @@ def upload(
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="Name of the file; of a folder: goes before."),
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="Its name; for a folder what goes before.",
+        ),
     ] = None,
     part_size: Annotated[
-        str | None, typer.Option("--part-size", metavar="SIZE", help="[default: 8MiB]")
+        str | None,
+        typer.Option("--part-size", metavar="SIZE", help="Of a part. [default: 8MiB]"),
     ] = None,
     workers: Annotated[
         int,
@@ -168,10 +176,11 @@ def upload(
     """Upload files with their content. Run again, it goes on where it broke off: what is there
     already is skipped.
 
-    A file is named by its last part, or by its path below the folder given. One that cannot be
-    uploaded does not keep the others: exit code 7.
+    A file is named by the last part of its path, and one in a folder by its path below that: the
+    folder's own name is not part of it, unless --name puts it before. One that cannot be uploaded
+    does not keep the others: exit code 7.
 
-    Example: catactl file upload acme reports/
+    Example: catactl file upload acme reports/ --name reports
     """
     from catactl.cli.uploading import run_upload
     from catactl.domain.sizes import parse_size
@@ -184,48 +193,29 @@ def upload(
 def download(
     run: Run,
     org: Org,
-    file: File,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE…]", help="Files, by name or id.")
+    ] = None,
     to: Annotated[
         str,
-        typer.Option(
-            "--to", metavar="PATH", help="A file, a folder to put it in by its name, or -."
-        ),
+        typer.Option("--to", metavar="PATH", help="A file, a folder to put them in by name, or -."),
     ] = ".",
+    all_: Annotated[bool, typer.Option("--all", help="Every complete file.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that has other content.")
     ] = False,
 ) -> None:
-    """Download a file, each part checked against its digest. Run again, it goes on where it broke
+    """Download files, each part checked against its digest. Run again, it goes on where it broke
     off; a file that is there already and the same stays.
+
+    A folder that --to names with a / at its end is made. One that cannot be had does not keep the
+    others: exit code 7.
 
     Example: catactl file download acme reports/2026.csv --to /tmp/2026.csv
     """
-    from catactl.content import download, reading
+    from catactl.cli.downloading import run_download
 
-    with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
-        file_id = directory.resolve_file(conn, org_id, file)
-        found = reading.readable(conn, org_id, file_id)
-    with transfer(run, "downloading", 1, found.size_bytes) as meter:
-        meter.begin(found.name, found.size_bytes)
-        if to == "-":
-            sys.stdout.flush()
-            download.to_stream(run.blobs, found, sys.stdout.fileno(), meter.advance)
-            return
-        done = download.to_path(run.blobs, found, to, meter.advance, force=force)
-    run.output.show(
-        {
-            "org_id": str(org_id),
-            "file_id": str(file_id),
-            "name": found.name,
-            "path": done.path,
-            "outcome": done.outcome,
-            "size_bytes": found.size_bytes,
-            "part_count": len(found.parts),
-            "resumed_bytes": done.resumed_bytes,
-        },
-        DOWNLOADED,
-    )
+    run_download(run, org, files or [], to, every=all_, force=force)
 
 
 @leaf(app, content=True)
@@ -257,4 +247,4 @@ def verify(
     with transfer(run, "verifying", len(ids), None) as meter:
         for file_id in ids:
             verify_file(run.engine, run.blobs, org_id, file_id, found, meter.advance)
-    report(run, found)
+    report(run, found, "part")

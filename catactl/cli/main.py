@@ -167,7 +167,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _interrupted(code: int) -> int:
     word = "terminated" if code == exits.TERMINATED else "interrupted"
-    _complain(f"catactl: {word}; a command is done whole or not at all, so it can be run again")
+    _complain(f"catactl: {word}; nothing is half done: run it again, and it goes on")
     return code
 
 

@@ -17,6 +17,7 @@ from catactl.errors import InvalidValue
 
 Row = Mapping[str, Any]
 
+_FEW = 6  # of a list, that people are shown all of
 _WIDE = 10_000  # a table that is no terminal's is never folded
 
 
@@ -92,6 +93,10 @@ class Output:
         """Whether a result that people get as text is to be fields instead."""
         return self.format in {"json", "jsonl", "csv"}
 
+    @property
+    def is_json(self) -> bool:
+        return self.format in {"json", "jsonl"}
+
     def as_json(self) -> "Output":
         """The same output in JSON, for a command with a format option of its own."""
         format_ = self.format if self.format == "jsonl" else "json"
@@ -165,6 +170,11 @@ def as_json(value: Any, indent: int | None = None) -> str:
     )
 
 
+def counted(count: int, what: str) -> str:
+    """Return `1 file`, `2,000 files`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def shown(text: str) -> str:
     """Return the text with control characters written out: `\x1b`, never an escape sequence."""
     if text.isprintable():
@@ -197,6 +207,8 @@ def _for_people(name: str, value: Any) -> str:
         return format_size(value)
     if name.endswith(("_at", "as_of")) and isinstance(value, str):
         return value[:19].replace("T", " ") + "Z"
+    if isinstance(value, (list, tuple)) and len(value) > _FEW:
+        return shown(f"{value[0]}, … {value[-1]} ({len(value):,})")
     if isinstance(value, (list, tuple)):
         return shown(", ".join(map(str, value))) or "-"
     return _plain(value)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catactl.cli.output import shown
+from catactl.cli.output import counted, shown
 from catactl.cli.run import Run
 from catactl.domain.sizes import format_size
 
@@ -45,7 +45,7 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
     started = time.monotonic()
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
     task = bar.add_task(what, total=total)
 
     def advance(steps: int) -> None:
@@ -97,7 +97,7 @@ class Silent:
     def begin(self, name: str, size_bytes: int | None) -> None:
         pass
 
-    def advance(self, size_bytes: int) -> None:
+    def advance(self, size_bytes: int, name: str | None = None) -> None:
         pass
 
 
@@ -112,7 +112,7 @@ class _Lines:
         self._name = name
         self._begun += 1
 
-    def advance(self, size_bytes: int) -> None:
+    def advance(self, size_bytes: int, name: str | None = None) -> None:
         with self._lock:
             self._completed += size_bytes
             now = time.monotonic()
@@ -141,23 +141,25 @@ class _Bars:
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._bars = _byte_bars()
-        self._all = self._bars.add_task(f"{what} {files:,} files", total=size_bytes)
+        self._all = self._bars.add_task(f"{what} {counted(files, 'file')}", total=size_bytes)
         self._current = self._bars.add_task("", total=None)
-        self._files = files
+        self._name = ""
 
     def begin(self, name: str, size_bytes: int | None) -> None:
         with self._lock:
+            self._name = name
             description = shown(name) if len(name) <= 40 else f"…{shown(name[-39:])}"
             self._bars.reset(self._current, total=size_bytes, description=description)
 
-    def advance(self, size_bytes: int) -> None:
+    def advance(self, size_bytes: int, name: str | None = None) -> None:
         with self._lock:
             if not self._bars.live.is_started and (
                 time.monotonic() - self._started > _SILENT_SECONDS
             ):
                 self._bars.start()
             self._bars.advance(self._all, size_bytes)
-            self._bars.advance(self._current, size_bytes)
+            if name in {None, self._name}:
+                self._bars.advance(self._current, size_bytes)
 
     def stop(self) -> None:
         self._bars.stop()
@@ -182,4 +184,5 @@ def _byte_bars() -> "Progress":
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # the result is not ours to touch
     )

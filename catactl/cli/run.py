@@ -230,9 +230,14 @@ class Run:
     # --- talking to people ------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
-        """Say something on stderr, beside the result."""
-        if not self.common.quiet:
+        """Say something on stderr, beside the result; to programs that read JSON nothing."""
+        if not self.common.quiet and not self.output.is_json:
             print(f"catactl: {shown(text)}", file=sys.stderr)
+
+    def failure(self, text: str) -> None:
+        """Say what went wrong with one of several; whoever reads JSON has it in the result."""
+        if not self.output.is_json:
+            print(f"catactl: error: {shown(text)}", file=sys.stderr)
 
     def _detail(self, text: str) -> None:
         """Say on stderr what was used and done, if --verbose asks for it."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from catactl.blobs.store import Content, measure
 from catactl.cli import exits
+from catactl.cli.output import counted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run, done
 from catactl.cli.shapes import UPLOADED
@@ -86,7 +87,8 @@ def run_upload(
             if uploaded.error is not None:
                 if is_single:
                     raise uploaded.error
-                run.note(f"{uploaded.path}: {uploaded.error.message}")
+                hint = f" ({uploaded.error.hint})" if uploaded.error.hint else ""
+                run.failure(f"{uploaded.path}: {uploaded.error.message}{hint}")
             row = _row(uploaded)
             counts[row["outcome"]] += 1
             read_bytes += row["stored_bytes"] + row["skipped_bytes"]
@@ -100,22 +102,24 @@ def run_upload(
         return
     count, size_bytes = (0, None) if run.common.quiet else totals(paths, follow_links=follow_links)
     with transfer(run, "uploading", count, size_bytes) as meter:
-        if is_single:
+        if not is_single:
+            run.output.rows(results(meter), UPLOADED)
+        else:
             (row,) = results(meter)
-            run.output.show(row, UPLOADED)
-            return
-        run.output.rows(results(meter), UPLOADED)
+    if is_single:
+        run.output.show(row, UPLOADED)
+        return
     seconds = max(time.monotonic() - started, 1e-6)
     run.note(
-        f"{counts.total():,} files, {format_size(read_bytes)} in {seconds:.1f} s "
+        f"{counted(counts.total(), 'file')}, {format_size(read_bytes)} in {seconds:.1f} s "
         f"({format_size(int(read_bytes / seconds))}/s): {counts['uploaded']:,} uploaded, "
         f"{counts['resumed']:,} resumed, {counts['unchanged']:,} unchanged, "
         f"{counts['failed']:,} failed"
     )
     if counts["failed"]:
         raise PartialFailure(
-            f"{counts['failed']:,} of {counts.total():,} files were not uploaded",
-            "mend what was said of them, then run it again: what is there is skipped",
+            f"{counts['failed']:,} of {counted(counts.total(), 'file')} not uploaded",
+            "mend what was said of each, then run it again: what is there is skipped",
         )
 
 

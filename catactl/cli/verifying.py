@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from catactl.cli.output import counted
 from catactl.cli.run import Run
 from catactl.cli.shapes import PROBLEM
 from catactl.content.verify import Verified
@@ -9,8 +10,10 @@ from catactl.domain.sizes import format_size
 from catactl.errors import Findings
 
 
-def report(run: Run, found: Verified) -> None:
-    """Print what was found; raise `Findings` if anything is wrong."""
+def report(run: Run, found: Verified, what: str) -> None:
+    """Print what was found in parts or blobs, whichever was read; raise `Findings` if anything is
+    wrong.
+    """
     counts = {
         problem: sum(each.problem == problem for each in found.problems)
         for problem in ("missing", "damaged", "orphaned")
@@ -24,13 +27,15 @@ def report(run: Run, found: Verified) -> None:
         "problems": [each.as_row() for each in found.problems],
     }
     run.output.report(summary, "problems", PROBLEM)
-    run.note(f"{found.blobs:,} blobs read, {format_size(found.read_bytes)}")
+    told = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
+    run.note(f"{counted(found.blobs, what)} read, {format_size(found.read_bytes)}: {told}")
     if found.problems:
-        told = ", ".join(f"{count:,} {problem}" for problem, count in counts.items() if count)
-        raise Findings(f"content is not what the log says: {told}", _hint(counts))
+        raise Findings(f"content is not what the log says: {told}", _hint(counts, found.blobs))
 
 
-def _hint(counts: dict[str, int]) -> str:
+def _hint(counts: dict[str, int], found_blobs: int) -> str:
+    if 0 < counts["missing"] == found_blobs:
+        return "nothing is there: is this where it was uploaded to? catactl config show"
     if counts["missing"] or counts["damaged"]:
         return "upload those files again: catactl file upload ORG PATH --verify"
     return "catactl blob gc"

@@ -17,7 +17,7 @@ clock.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -34,7 +34,7 @@ from catactl.content.references import (
 )
 from catactl.domain.decider import Addressed
 from catactl.domain.file import SweepFileContent
-from catactl.errors import Refused
+from catactl.errors import BadConfiguration, Refused
 from catactl.handler import Handler, Intent
 from catactl.store.engine import reading
 from catactl.store.idempotency import Result
@@ -62,6 +62,7 @@ def sweep(
     if replayed:
         return replayed
     step = intent.unkeyed()
+    _check_place(engine, blobs, org_id, before)
     given_up = _give_up(handler, engine, org_id, before, step)
     blob_count = size_bytes = 0
     with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as (position, references):
@@ -84,6 +85,24 @@ def sweep(
     if intent.idempotency_key is not None:
         handler.transact(org_id, intent, lambda _conn, _unit: row)
     return row
+
+
+def _check_place(engine: Engine, blobs: BlobStore, org_id: UUID, before: datetime) -> None:
+    """Raise `BadConfiguration` when nothing is there of all that the log refers to: then this is
+    not where the content was put.
+    """
+    with snapshot(engine, org_id, before) as (_, references):
+        first = next(references, None)
+        if first is None:
+            return
+        for pair in side_by_side(chain([first], references), blobs.list(org_id)):
+            if pair.references and pair.blob is not None:
+                return
+    where = blobs.locate(org_id, first.sha256)
+    raise BadConfiguration(
+        f"none of the content of organization {org_id} is there, as in {where}",
+        "is this where it was uploaded to? catactl config show",
+    )
 
 
 def _give_up(

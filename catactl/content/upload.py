@@ -42,11 +42,11 @@ _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
 
 
 class Meter(Protocol):
-    """Is told which file is begun and how many bytes went by, from any thread."""
+    """Is told which file is begun and how many bytes of it went by, from any thread."""
 
     def begin(self, name: str, size_bytes: int | None) -> None: ...
 
-    def advance(self, size_bytes: int) -> None: ...
+    def advance(self, size_bytes: int, name: str | None = None) -> None: ...
 
 
 class Uploaded(NamedTuple):
@@ -242,7 +242,7 @@ class _Uploading:
         file = draft.known
         known = file.parts.get(number) if file is not None else None
         if draft.intent.dry_run or (known is not None and known.size_bytes == size_bytes):
-            content = measure(self._metered(opened.read(offset, size_bytes)))
+            content = measure(self._metered(opened.read(offset, size_bytes), draft.name))
             opened.check_unchanged()
             part = stored_part(number, content)
             if file is not None and file.completed and known and not known.has_content_of(part):
@@ -251,8 +251,10 @@ class _Uploading:
                 return StoredPart(part, skipped=part == known)
             if part == known and self._is_there(content):
                 return StoredPart(part, skipped=True)
-            self._meter.advance(-size_bytes)
-        content = self._blobs.put(self._org_id, self._metered(opened.read(offset, size_bytes)))
+            self._meter.advance(-size_bytes, draft.name)
+        content = self._blobs.put(
+            self._org_id, self._metered(opened.read(offset, size_bytes), draft.name)
+        )
         opened.check_unchanged()
         return StoredPart(stored_part(number, content), skipped=False)
 
@@ -261,12 +263,12 @@ class _Uploading:
             return False
         return not self._order.verify or is_whole(self._blobs, self._org_id, content)
 
-    def _metered(self, chunks: Iterable[memoryview]) -> Iterator[Chunk]:
+    def _metered(self, chunks: Iterable[memoryview], name: str) -> Iterator[Chunk]:
         for chunk in chunks:
             if self._stopped.is_set():
                 raise _Stopped
             yield chunk
-            self._meter.advance(len(chunk))
+            self._meter.advance(len(chunk), name)
 
     # --- recording --------------------------------------------------------------------------------
 

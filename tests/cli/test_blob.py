@@ -221,6 +221,23 @@ def test_a_sweep_under_a_key_is_done_whole_and_once(stored: Cli, blob_folder: Pa
     assert _left(blob_folder) == {b"aaa"}
 
 
+def test_a_sweep_gives_nothing_up_where_none_of_the_content_is(
+    stored: Cli, blob_folder: Path, tmp_path: Path
+) -> None:
+    stored.ok("file", "delete", "acme", "one")
+    elsewhere = ("--blob-url", (tmp_path / "elsewhere").as_uri())
+    assert "config show" in stored.fails(78, *GC, *NOW, *elsewhere)["hint"]
+    assert "config show" in stored("blob", "verify", *elsewhere, "--json").error["hint"]
+    stored.ok("file", "restore", "acme", "one")
+    assert _left(blob_folder) == {b"aaa", b"bb"}
+
+
+@pytest.mark.parametrize("older_than", ["7", "-1d", "x", "", "1e3d", "999999999w"])
+def test_an_age_needs_a_unit(older_than: str, stored: Cli) -> None:
+    """Who writes 7 means days, and would lose all that was deleted over 7 seconds ago."""
+    stored.fails(2, *GC, "--older-than", older_than)
+
+
 def test_a_sweep_is_confirmed(stored: Cli, blob_folder: Path) -> None:
     stored.ok("file", "delete", "acme", "one")
     assert stored.fails(8, "blob", "gc", *NOW)["hint"] == "add --yes"

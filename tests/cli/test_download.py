@@ -91,6 +91,39 @@ def test_what_comes_there_meanwhile_is_not_replaced(
     assert (target / "data.bin").read_bytes() == b"somebody else's"
 
 
+def test_all_files_are_downloaded_into_a_folder_that_is_made(
+    stored: Cli, target: Path, tmp_path: Path
+) -> None:
+    stored.ok("file", "upload", "acme", tmp_path / "source", "--name", "b")
+    stored.ok("file", "create", "acme", "open")
+    back = f"{target}/new/back/"
+    rows = stored.ok("file", "download", "acme", "--all", "--to", back)
+    assert [row["outcome"] for row in rows] == ["downloaded"] * 2
+    for name in ("a/data.bin", "b"):
+        assert Path(back, name).read_bytes() == CONTENT
+    rows = stored.ok("file", "download", "acme", "a/data.bin", "b", "--to", back)
+    assert [row["outcome"] for row in rows] == ["unchanged"] * 2
+
+
+def test_of_several_files_one_that_fails_does_not_keep_the_others(
+    stored: Cli, target: Path
+) -> None:
+    stored.ok("file", "create", "acme", "open")
+    result = stored("file", "download", "acme", "open", "a/data.bin", "--to", target, "--json")
+    assert result.code == 7
+    assert [row["outcome"] for row in result.json] == ["failed", "downloaded"]
+    assert result.json[0]["error"]["exit"] == 5
+    assert (target / "a" / "data.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["a/data.bin", "--all"], ["a/data.bin", "x", "--to", "-"]]
+)
+def test_what_to_download_must_be_clear(arguments: list[str], stored: Cli) -> None:
+    stored.has_file("acme", "x")
+    stored.fails(2, "file", "download", "acme", *arguments)
+
+
 def test_a_file_is_downloaded_to_a_path(stored_anywhere: Cli, target: Path) -> None:
     done = stored_anywhere.ok(*_to(target / "x"))
     assert contents_in(target) == {"x": CONTENT}
@@ -104,6 +137,7 @@ def test_a_file_is_downloaded_to_a_path(stored_anywhere: Cli, target: Path) -> N
         "size_bytes": 9,
         "part_count": 3,
         "resumed_bytes": 0,
+        "error": None,
     }
     assert stored_anywhere(
         "file", "download", "acme", file_id, "--to", target / "y", "-o", "id"
@@ -161,7 +195,7 @@ def test_a_pipe_is_written_to_and_stays_one(stored: Cli, target: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [("no/where", 3), ("no/", 3), ("file/x", 2), ("", 2), ("x" * 300, 2)]
+    ("path", "code"), [("no/where", 3), ("file/", 77), ("file/x", 2), ("", 2), ("x" * 300, 2)]
 )
 def test_paths_that_cannot_be_are_refused(
     path: str, code: int, stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch

@@ -260,7 +260,7 @@ def test_a_quota_below_usage_is_taken_with_a_note(cli: Cli) -> None:
     cli.has_file("acme", "data.bin", 1_000)
     result = cli("quota", "set", "acme", "10", "--json")
     assert (result.code, result.json["quota_bytes"]) == (0, 10)
-    assert "1,000 bytes are used" in result.stderr
+    assert "1,000 bytes are used" in cli("quota", "set", "acme", "11").stderr
     assert cli("quota", "set", "acme", "9", "-q").stderr == ""
     assert cli.fails(5, *record(2, 1))["code"] == "quota_exceeded"
     assert cli.ok(*record(1, 5))["size_bytes"] == 5  # less is always welcome

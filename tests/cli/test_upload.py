@@ -1,6 +1,9 @@
 """Uploading files and parts with their content."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -271,8 +274,9 @@ def test_a_folder_is_uploaded_in_order_by_relative_names(acme: Cli, folder: Path
     assert result.code == 0
     assert [row["name"] for row in result.json] == ["a", "b/c/x", "b/y", "b.txt", "z"]
     assert [row["path"] for row in result.json][2] == str(folder / "b" / "y")
-    assert "5 uploaded" in result.stderr
+    assert result.stderr == "", "programs get JSON and nothing beside it"
     _proves_usage(acme, 5)
+    assert "5 unchanged" in acme("file", "upload", "acme", folder).stderr
     again = acme("file", "upload", "acme", folder, "--json")
     assert {row["outcome"] for row in again.json} == {"unchanged"}
     assert not any(row["events"] for row in again.json)
@@ -331,8 +335,10 @@ def test_one_that_fails_does_not_keep_the_others(
     assert all(row["file_id"] is None for name, row in rows.items() if name in errors)
     statuses = {file["name"]: file["status"] for file in acme.ok("file", "list", "acme")}
     assert statuses == dict.fromkeys(["a", "b/c/x", "b.txt"], "complete")
-    assert f"{folder / 'z'}: cannot read" in result.stderr
-    assert '"partial_failure"' in result.stderr.splitlines()[-1]
+    assert result.error["code"] == "partial_failure"
+    told = acme("file", "upload", "acme", missing, folder, "--quiet")
+    assert (told.code, told.stdout) == (7, "")
+    assert f"catactl: error: {folder / 'z'}: cannot read" in told.stderr
 
 
 def test_what_failed_has_no_id_to_print(sqlite_acme: Cli, folder: Path) -> None:
@@ -386,7 +392,8 @@ def test_links_are_followed_when_asked_but_never_in_circles(sqlite_acme: Cli, fo
         "b/nowhere": "not_found",
         "other/nowhere": "not_found",
     }
-    assert f"{folder / 'b' / 'circle'}: link to a folder above it" in result.stderr
+    told = sqlite_acme("file", "upload", "acme", folder, "--follow-links").stderr
+    assert f"{folder / 'b' / 'circle'}: link to a folder above it" in told
 
 
 @pytest.mark.parametrize("name", [b"a\\b", b"a\x1b[2Jb", b"c:x", b" a", b"a\xff"])
@@ -702,3 +709,21 @@ def test_off_a_terminal_progress_is_a_plain_line_now_and_then(
     assert last.startswith("catactl: uploading: 5 B of 5 B, ")
     assert "file 5 of 5: z" in last
     assert sqlite_acme("file", "upload", "acme", folder, "-q") == Result(0, "", "")
+
+
+def test_the_result_is_not_touched_by_a_bar_on_the_terminal(sqlite_acme: Cli, path: Path) -> None:
+    """Rich would send to its own console what is printed while a bar is shown."""
+    terminal, theirs = os.openpty()
+    program = "from catactl.cli import progress; progress._SILENT_SECONDS = -1.0; "
+    program += "from catactl.cli.main import main; main()"
+    arguments = ["file", "upload", "acme", str(path), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        assert b"data.bin" in shown.read(4096)
+    assert json.loads(done.stdout)["outcome"] == "uploaded"

@@ -22,7 +22,7 @@ class Silent:
     def begin(self, name: str, size_bytes: int | None) -> None:
         pass
 
-    def advance(self, size_bytes: int) -> None:
+    def advance(self, size_bytes: int, name: str | None = None) -> None:
         pass
 
 

@@ -1,0 +1,119 @@
+"""Downloading as a command: one file, or several into a folder."""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from catactl import resources
+from catactl.cli import exits
+from catactl.cli.progress import transfer
+from catactl.cli.run import Run
+from catactl.cli.shapes import DOWNLOADED
+from catactl.content.download import Advance, to_path, to_stream
+from catactl.content.reading import Readable, readable
+from catactl.errors import CatactlError, Forbidden, InvalidValue, PartialFailure, Unreachable
+from catactl.store import directory
+
+_STDOUT = "-"
+
+
+def run_download(
+    run: Run, org: str, files: list[str], to: str, *, every: bool, force: bool
+) -> None:
+    """Download the files that are named, or every complete one.
+
+    A single file's failure is raised as it is; of several, as `PartialFailure`.
+    """
+    if every == bool(files):
+        raise InvalidValue("name the files to download, or give --all, not both")
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        if every:
+            found = [
+                UUID(row["file_id"])
+                for row in resources.list_files(conn, org_id)
+                if row["status"] == "complete"
+            ]
+        else:
+            found = [directory.resolve_file(conn, org_id, file) for file in dict.fromkeys(files)]
+    if to.endswith("/"):
+        _make_folder(to)
+    if len(files) == 1:
+        _download_one(run, org_id, found[0], to, force=force)
+        return
+    if not os.path.isdir(to):
+        raise InvalidValue(
+            f"--to {to} is no folder, and there are several files", "as in --to back/"
+        )
+    _download_all(run, org_id, found, to, force=force)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Forbidden(f"cannot make the folder {path!r}: {reason}") from error
+
+
+def _download_one(run: Run, org_id: UUID, file_id: UUID, to: str, *, force: bool) -> None:
+    file = _readable(run, org_id, file_id)
+    with transfer(run, "downloading", 1, file.size_bytes) as meter:
+        meter.begin(file.name, file.size_bytes)
+        if to == _STDOUT:
+            sys.stdout.flush()
+            to_stream(run.blobs, file, sys.stdout.fileno(), meter.advance)
+            return
+        row = _download(run, file, to, meter.advance, force=force)
+    run.output.show(row, DOWNLOADED)
+
+
+def _download_all(run: Run, org_id: UUID, file_ids: list[UUID], to: str, *, force: bool) -> None:
+    failed = 0
+
+    def results() -> Iterator[dict[str, Any]]:
+        nonlocal failed
+        for file_id in file_ids:
+            try:
+                file = _readable(run, org_id, file_id)
+                meter.begin(file.name, file.size_bytes)
+                yield _download(run, file, to, meter.advance, force=force)
+            except Unreachable:
+                raise
+            except CatactlError as error:
+                failed += 1
+                run.failure(error.message)
+                yield {
+                    "file_id": str(file_id),
+                    "outcome": "failed",
+                    "error": exits.as_fields(error),
+                }
+
+    with transfer(run, "downloading", len(file_ids), None) as meter:
+        run.output.rows(results(), DOWNLOADED)
+    if failed:
+        raise PartialFailure(f"{failed:,} of {len(file_ids):,} files were not downloaded")
+
+
+def _readable(run: Run, org_id: UUID, file_id: UUID) -> Readable:
+    with run.reading() as conn:
+        return readable(conn, org_id, file_id)
+
+
+def _download(
+    run: Run, file: Readable, to: str, advance: Advance, *, force: bool
+) -> dict[str, Any]:
+    done = to_path(run.blobs, file, to, advance, force=force)
+    return {
+        "org_id": str(file.org_id),
+        "file_id": str(file.file_id),
+        "name": file.name,
+        "path": done.path,
+        "outcome": done.outcome,
+        "size_bytes": file.size_bytes,
+        "part_count": len(file.parts),
+        "resumed_bytes": done.resumed_bytes,
+        "error": None,
+    }
