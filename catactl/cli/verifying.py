@@ -30,11 +30,13 @@ def report(run: Run, found: Verified, what: str) -> None:
     told = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
     run.note(f"{counted(found.blobs, what)} read, {format_size(found.read_bytes)}: {told}")
     if found.problems:
-        raise Findings(f"content is not what the log says: {told}", _hint(counts, found.blobs))
+        raise Findings(
+            f"content is not what the log says: {told}", _hint(counts, is_any_whole=found.whole > 0)
+        )
 
 
-def _hint(counts: dict[str, int], found_blobs: int) -> str:
-    if 0 < counts["missing"] == found_blobs:
+def _hint(counts: dict[str, int], *, is_any_whole: bool) -> str:
+    if counts["missing"] and not is_any_whole:
         return "nothing is there: is this where it was uploaded to? catactl config show"
     if counts["missing"] or counts["damaged"]:
         return "upload those files again: catactl file upload ORG PATH --verify"

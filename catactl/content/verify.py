@@ -55,10 +55,14 @@ class Problem(NamedTuple):
 
 @dataclass
 class Verified:
-    """What was read, and what was wrong with it. `elsewhere` counts parts that are not ours."""
+    """What was read, how much of it is as it should be, and what was wrong with the rest.
+
+    `elsewhere` counts parts that are not ours.
+    """
 
     files: int = 0
     blobs: int = 0
+    whole: int = 0
     read_bytes: int = 0
     elsewhere: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -81,6 +85,7 @@ def verify_file(
 
     for part, problem in _read_ahead(read, stored):
         found.blobs += 1
+        found.whole += problem is None
         found.read_bytes += part.size_bytes
         advance(part.size_bytes)
         if problem is not None:
@@ -115,6 +120,7 @@ def verify_organization(
         for pair, problem in _read_ahead(read, pairs):
             if pair.references:
                 found.blobs += 1
+                found.whole += problem is None
                 found.read_bytes += pair.references[0].size_bytes
                 advance(pair.references[0].size_bytes)
                 for reference in pair.references if problem is not None else ():
