@@ -45,6 +45,7 @@ from catactl.domain.organization import (
     CorrectStorageUsage,
     CreateOrganization,
     DeleteOrganization,
+    OrganizationContentSwept,
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationRenamed,
@@ -58,9 +59,11 @@ from catactl.domain.organization import (
     StorageUsageChanged,
     StorageUsageCorrected,
     SuspendOrganization,
+    SweepOrganizationContent,
 )
 from catactl.projections import storage_usage as storage_usage_view
 from catactl.projections import storage_usage_days as storage_usage_days_view
+from catactl.projections import swept_content as swept_content_view
 from catactl.projections.view import View
 from catactl.sagas import job_inputs as job_inputs_saga
 from catactl.sagas import storage_usage as storage_usage_saga
@@ -104,6 +107,7 @@ ORGANIZATION = Aggregate(
         DeleteOrganization: (OrganizationDeleted,),
         ChangeStorageUsage: (StorageUsageChanged,),
         CorrectStorageUsage: (StorageUsageCorrected,),
+        SweepOrganizationContent: (OrganizationContentSwept,),
     },
 )
 FILE = Aggregate(
@@ -151,7 +155,7 @@ SAGAS: tuple[Saga, ...] = (
     ),
 )
 
-VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view)
+VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view, swept_content_view)
 
 _AGGREGATE_OF: dict[type[Command], Aggregate] = {
     command: aggregate for aggregate in AGGREGATES for command in aggregate.commands

@@ -1,5 +1,6 @@
 """Hypothesis strategies: every event that can be stored, and JSON that hashes the same."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -46,6 +47,9 @@ def _of_type(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of([_of_type(each) for each in get_args(hint)])
     if get_origin(hint) is tuple:
         return st.lists(_of_type(get_args(hint)[0]), max_size=4).map(tuple)
+    if get_origin(hint) is Mapping:
+        keys, values = map(_of_type, get_args(hint))
+        return st.dictionaries(keys, values, max_size=4)
     known: dict[Any, st.SearchStrategy[Any]] = {
         str: TEXT,
         int: INTEGERS,

@@ -63,6 +63,7 @@ STORED_NAMES = {
         "organization.deleted",
         "organization.storage_usage_changed",
         "organization.storage_usage_corrected",
+        "organization.content_swept",
     },
     "file": {
         "file.created",
@@ -108,6 +109,7 @@ EXAMPLES: list[Command] = [
     organization.DeleteOrganization(),
     organization.ChangeStorageUsage(1, 0, 1),
     organization.CorrectStorageUsage(1, 1, 1, "events", 0),
+    organization.SweepOrganizationContent({BYTES_1: 1}),
     file.CreateFile("a", NOON),
     file.UploadPart(1, 5, BYTES_2),
     file.CompleteFile(),

@@ -24,14 +24,15 @@ from sqlalchemy import Connection, Engine, bindparam, event, select
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import measure
-from catactl.content.recording import record_part
+from catactl.content.recording import content_of, record_part, stored_part
 from catactl.content.sweep import sweep
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused
 from catactl.handler import Handler
 from catactl.ids import new_id
+from catactl.projections.swept_content import generations
 from catactl.store import event_log
-from catactl.store.engine import open_engine, parse_url
+from catactl.store.engine import open_engine, parse_url, reading
 from catactl.store.tables import logs
 from tests.support import (
     BYTES_1,
@@ -149,7 +150,7 @@ def race_for_content(
             # The same few for all, and others after a while, so that what is lost stays lost.
             chunk = bytes([turn // 10, chance.randrange(3)])
             _store_part(handler, blobs, what.org_id, file_id, chance.randint(1, 2), chunk)
-            if blobs.missing(what.org_id, [measure([chunk])]):
+            if _is_missing(engine, blobs, what.org_id, chunk):
                 report.errors.append(f"turn {turn}: an event points at nothing")
             if turn % 4 == 3:
                 if turn % 8 == 3:
@@ -166,6 +167,14 @@ def race_for_content(
         pipe.close()
 
 
+def _is_missing(engine: Engine, blobs: Directory, org_id: UUID, chunk: bytes) -> bool:
+    """Whether content that is referred to is not there."""
+    part = stored_part(1, measure([chunk]))
+    with reading(engine) as conn:
+        now_in = generations(conn, org_id, [part.sha256])
+    return bool(blobs.missing(org_id, [content_of(part, now_in)]))
+
+
 def _store_part(
     handler: Handler, blobs: Directory, org_id: UUID, file_id: UUID, number: int, chunk: bytes
 ) -> None:
@@ -179,7 +188,7 @@ def _store_part(
                 lambda _conn: file_id,
                 number,
                 len(chunk),
-                lambda: blobs.put(org_id, [chunk]),
+                lambda generations: blobs.put(org_id, [chunk], generations),
                 INTENT,
                 summary,
                 is_repeatable=True,

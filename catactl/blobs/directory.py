@@ -10,14 +10,29 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from catactl.blobs.store import CHUNK_BYTES, Blob, Chunk, Content, is_digest, key_of, measure
-from catactl.errors import BadConfiguration, ContentMissing, ContentUnreachable, Forbidden
+from catactl.blobs.store import (
+    CHUNK_BYTES,
+    FIRST,
+    Blob,
+    Chunk,
+    Content,
+    key_of,
+    measure,
+    parse_address,
+)
+from catactl.errors import (
+    BadConfiguration,
+    ContentDamaged,
+    ContentMissing,
+    ContentUnreachable,
+    Forbidden,
+)
 
 _INCOMING = "incoming"
 # A writer locks its file right after creating it; until then only its age protects it.
@@ -28,28 +43,30 @@ class Directory:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
+    def put(
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = FIRST
+    ) -> Content:
         incoming = self._root / str(org_id) / _INCOMING / uuid4().hex
         file = self._create(incoming)
         try:
-            content = _write(file, chunks, incoming)
-            final = self._path(org_id, content.sha256)
+            written = _write(file, chunks, incoming)
+            content = written._replace(generation=generations.get(written.sha256, 0))
+            final = self._path(org_id, content.address)
             with _translated(final):
                 if not _holds(final, content):
                     os.fsync(file)
-                    _make_folder(final.parent)
-                    _rename(incoming, final)
-                _sync_folder(final.parent)  # also of another writer's, who may still be about to
+                    _put_in_place(incoming, final)
+                _sync_name(final)  # also of another writer's, who may still be about to
         finally:
             with suppress(OSError):  # the new name keeps it, if it came that far
                 incoming.unlink(missing_ok=True)
             os.close(file)
         return content
 
-    def open(self, org_id: UUID, sha256: str) -> Iterator[Chunk]:
-        path = self._path(org_id, sha256)
+    def open(self, org_id: UUID, address: str) -> Iterator[Chunk]:
+        path = self._path(org_id, address)
         try:
-            with _translated(path), path.open("rb", buffering=0) as file:
+            with _translated_reading(path), path.open("rb", buffering=0) as file:
                 yield from _chunks(file.fileno())
         except FileNotFoundError:
             raise ContentMissing(f"the content is missing: {path}") from None
@@ -61,19 +78,20 @@ class Directory:
         folder = self._root / str(org_id)
         with _translated(folder):
             for name in _names(folder):
-                for sha256 in _names(folder / name) if len(name) == 2 else ():
-                    if not is_digest(sha256) or not sha256.startswith(name):
+                for address in _names(folder / name) if len(name) == 2 else ():
+                    parsed = parse_address(address)
+                    if parsed is None or not address.startswith(name):
                         continue
                     with suppress(FileNotFoundError):  # removed since it was listed
-                        found = (folder / name / sha256).stat()
+                        found = (folder / name / address).stat()
                         if not stat.S_ISREG(found.st_mode):
                             continue
                         modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
-                        yield Blob(sha256, found.st_size, modified_at)
+                        yield Blob(*parsed, found.st_size, modified_at)
 
-    def delete(self, org_id: UUID, digests: Collection[str]) -> None:
-        for sha256 in digests:
-            path = self._path(org_id, sha256)
+    def delete(self, org_id: UUID, addresses: Collection[str]) -> None:
+        for address in addresses:
+            path = self._path(org_id, address)
             with _translated(path):
                 path.unlink(missing_ok=True)
 
@@ -88,14 +106,14 @@ class Directory:
                         discarded += _discard_if_abandoned(path)
         return discarded
 
-    def locate(self, org_id: UUID, sha256: str) -> str:
-        return str(self._path(org_id, sha256))
+    def locate(self, org_id: UUID, address: str) -> str:
+        return str(self._path(org_id, address))
 
-    def _path(self, org_id: UUID, sha256: str) -> Path:
-        return self._root / key_of(org_id, sha256)
+    def _path(self, org_id: UUID, address: str) -> Path:
+        return self._root / key_of(org_id, address)
 
     def _is_there(self, org_id: UUID, content: Content) -> bool:
-        path = self._path(org_id, content.sha256)
+        path = self._path(org_id, content.address)
         with _translated(path):
             try:
                 return path.stat().st_size == content.size_bytes
@@ -112,17 +130,32 @@ class Directory:
                         f"there is no folder {self._root.parent} to keep content in",
                         "create it, or check the blob URL: catactl config show",
                     ) from None
-                for folder in (self._root, path.parent.parent, path.parent):
-                    _make_folder(folder)
-                file = _create_locked(path)
+                try:
+                    for folder in (self._root, path.parent.parent, path.parent):
+                        _make_folder(folder)
+                    file = _create_locked(path)
+                except FileNotFoundError as error:
+                    raise _removed(path) from error
         return file
 
 
-def _rename(incoming: Path, final: Path) -> None:
+def _put_in_place(incoming: Path, final: Path) -> None:
     try:
+        _make_folder(final.parent)
         os.rename(incoming, final)
     except FileNotFoundError as error:
-        raise ContentUnreachable(f"{incoming} was removed while it was written") from error
+        raise _removed(incoming) from error
+
+
+def _sync_name(final: Path) -> None:
+    try:
+        _sync_folder(final.parent)
+    except FileNotFoundError as error:
+        raise _removed(final) from error
+
+
+def _removed(path: Path) -> ContentUnreachable:
+    return ContentUnreachable(f"{path} was removed while it was written", "run it again")
 
 
 def _create_locked(path: Path) -> int:
@@ -168,7 +201,7 @@ def _holds(path: Path, content: Content) -> bool:
         if path.stat().st_size != content.size_bytes:
             return False
         with path.open("rb", buffering=0) as file:
-            return measure(_chunks(file.fileno())) == content
+            return measure(_chunks(file.fileno())).has_bytes_of(content)
     except (FileNotFoundError, PermissionError):
         return False
     except OSError as error:
@@ -204,6 +237,19 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+@contextmanager
+def _translated_reading(path: Path) -> Iterator[None]:
+    """The same for reading, where a disk that fails, or no file at all, is damage to one blob."""
+    try:
+        with _translated(path):
+            yield
+    except (BadConfiguration, ContentUnreachable) as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in {errno.EIO, errno.EISDIR}:
+            raise ContentDamaged(f"the content cannot be read: {error.message}") from error
+        raise
 
 
 @contextmanager

@@ -8,7 +8,7 @@ the bucket's life-cycle rules to remove.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -16,7 +16,15 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
 
-from catactl.blobs.store import CHUNK_BYTES, Blob, Chunk, Content, is_digest, key_of
+from catactl.blobs.store import (
+    CHUNK_BYTES,
+    FIRST,
+    Blob,
+    Chunk,
+    Content,
+    key_of,
+    parse_address,
+)
 from catactl.errors import BadConfiguration, ContentMissing, ContentUnreachable, Forbidden
 
 _IN_MEMORY_BYTES = 16 * 1024 * 1024
@@ -53,7 +61,9 @@ class ObjectStore:
             except (obstore.exceptions.GenericError, ValueError) as error:
                 raise BadConfiguration(f"blob URL {url}: {_first_line(error)}") from error
 
-    def put(self, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
+    def put(
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = FIRST
+    ) -> Content:
         digest = hashlib.sha256()
         size_bytes = 0
         with _spool() as spool:
@@ -63,23 +73,25 @@ class ObjectStore:
                 with _translated_disk():
                     spool.write(chunk)
             sha256 = digest.hexdigest()
+            content = Content(sha256, size_bytes, generations.get(sha256, 0))
             with _translated_disk():
                 spool.seek(0)
-            with _translated(self.locate(org_id, sha256)):
+            with _translated(self.locate(org_id, content.address)):
                 self._requests.put(
                     self._store,
-                    key_of(org_id, sha256),
-                    spool,
+                    key_of(org_id, content.address),
+                    # A file is read piece by piece, and each copied.
+                    spool.read() if size_bytes <= _IN_MEMORY_BYTES else spool,
                     chunk_size=_IN_MEMORY_BYTES,
                     max_concurrency=1,
                 )
-        return Content(sha256, size_bytes)
+        return content
 
-    def open(self, org_id: UUID, sha256: str) -> Iterator[Chunk]:
-        where = self.locate(org_id, sha256)
+    def open(self, org_id: UUID, address: str) -> Iterator[Chunk]:
+        where = self.locate(org_id, address)
         try:
             with _translated(where):
-                response = self._requests.get(self._store, key_of(org_id, sha256))
+                response = self._requests.get(self._store, key_of(org_id, address))
                 for chunk in response.stream(min_chunk_size=CHUNK_BYTES):
                     yield memoryview(chunk)
         except FileNotFoundError:
@@ -98,24 +110,25 @@ class ObjectStore:
         with _translated(f"{self._url}/{org_id}"):
             for page in self._requests.list(self._store, str(org_id), chunk_size=1_000):
                 for found in page:
-                    sha256 = found["path"].rpartition("/")[2]
-                    if found["path"] == key_of(org_id, sha256) and is_digest(sha256):
-                        yield Blob(sha256, found["size"], found["last_modified"])
+                    address = found["path"].rpartition("/")[2]
+                    parsed = parse_address(address)
+                    if parsed is not None and found["path"] == key_of(org_id, address):
+                        yield Blob(*parsed, found["size"], found["last_modified"])
 
-    def delete(self, org_id: UUID, digests: Collection[str]) -> None:
+    def delete(self, org_id: UUID, addresses: Collection[str]) -> None:
         with _translated(f"{self._url}/{org_id}"):
-            self._requests.delete(self._store, [key_of(org_id, sha256) for sha256 in digests])
+            self._requests.delete(self._store, [key_of(org_id, address) for address in addresses])
 
     def discard_abandoned(self, org_id: UUID) -> int:
         return 0  # what is unfinished has no name that we could list
 
-    def locate(self, org_id: UUID, sha256: str) -> str:
-        return f"{self._url}/{key_of(org_id, sha256)}"
+    def locate(self, org_id: UUID, address: str) -> str:
+        return f"{self._url}/{key_of(org_id, address)}"
 
     def _is_there(self, org_id: UUID, content: Content) -> bool:
-        with _translated(self.locate(org_id, content.sha256)):
+        with _translated(self.locate(org_id, content.address)):
             try:
-                found = self._requests.head(self._store, key_of(org_id, content.sha256))
+                found = self._requests.head(self._store, key_of(org_id, content.address))
             except FileNotFoundError:
                 return False
         return found["size"] == content.size_bytes

@@ -1,22 +1,26 @@
 """What a place for content can do.
 
 Content is addressed by its SHA-256 below the organization's own folder: `ORG_ID/ab/abcd…`, in a
-directory as in a bucket, so that one can be copied to the other. It is written whole or not at all:
-nothing half-written ever has a final name. It does not roll back with a transaction; so it is made
-safe before an event may point at it, and removed only under the lock of its organization's log.
+directory as in a bucket, so that one can be copied to the other. Content of a digest that was swept
+before has a generation as well, `abcd….1`: an address that was given up is never used again. It is
+written whole or not at all: nothing half-written ever has a final name. It does not roll back with
+a transaction; so it is made safe before an event may point at it, and removed only after an event
+has given it up.
 """
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 Chunk = bytes | bytearray | memoryview
 
 CHUNK_BYTES = 1024 * 1024
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+FIRST: Mapping[str, int] = MappingProxyType({})
+_ADDRESS = re.compile(r"(?P<sha256>[0-9a-f]{64})(?:\.(?P<generation>[1-9][0-9]{0,8}))?", re.ASCII)
 
 
 class Content(NamedTuple):
@@ -24,14 +28,27 @@ class Content(NamedTuple):
 
     sha256: str
     size_bytes: int
+    generation: int = 0
+
+    @property
+    def address(self) -> str:
+        return address_of(self.sha256, self.generation)
+
+    def has_bytes_of(self, other: "Content") -> bool:
+        return (self.sha256, self.size_bytes) == (other.sha256, other.size_bytes)
 
 
 class Blob(NamedTuple):
     """Content that is there, and since when."""
 
     sha256: str
+    generation: int
     size_bytes: int
     modified_at: datetime
+
+    @property
+    def address(self) -> str:
+        return address_of(self.sha256, self.generation)
 
 
 class BlobStore(Protocol):
@@ -41,13 +58,16 @@ class BlobStore(Protocol):
     `BadConfiguration`.
     """
 
-    def put(self, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
+    def put(
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = FIRST
+    ) -> Content:
         """Store what the chunks hold and return what it was, once it is safe.
 
-        Chunks are read one at a time. What is there already under the digest stays if it is whole.
+        `generations` says which one a digest is in; 0 if it says nothing. Chunks are read one at a
+        time. What is there already under the address stays if it is whole.
         """
 
-    def open(self, org_id: UUID, sha256: str) -> Iterator[Chunk]:
+    def open(self, org_id: UUID, address: str) -> Iterator[Chunk]:
         """Yield content a chunk at a time; each is valid until the next is asked for.
 
         Raises `ContentMissing`. Whether the digest holds is for the reader to check.
@@ -57,15 +77,15 @@ class BlobStore(Protocol):
         """Return those that are not there in their full size."""
 
     def list(self, org_id: UUID) -> Iterator[Blob]:
-        """Yield an organization's content in order of its digest."""
+        """Yield an organization's content in order of its address."""
 
-    def delete(self, org_id: UUID, digests: Collection[str]) -> None:
+    def delete(self, org_id: UUID, addresses: Collection[str]) -> None:
         """Remove content; what is gone already is no error."""
 
     def discard_abandoned(self, org_id: UUID) -> int:
         """Remove what writers that were killed left unfinished; return how many there were."""
 
-    def locate(self, org_id: UUID, sha256: str) -> str:
+    def locate(self, org_id: UUID, address: str) -> str:
         """Where content lies, for people."""
 
 
@@ -81,13 +101,20 @@ def measure(chunks: Iterable[Chunk]) -> Content:
 
 def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
     """Whether stored content is what its digest says; raise `ContentMissing` if it is not there."""
-    return measure(blobs.open(org_id, content.sha256)) == content
+    return measure(blobs.open(org_id, content.address)).has_bytes_of(content)
 
 
-def key_of(org_id: UUID, sha256: str) -> str:
+def address_of(sha256: str, generation: int) -> str:
+    """Storage format."""
+    return f"{sha256}.{generation}" if generation else sha256
+
+
+def parse_address(name: str) -> tuple[str, int] | None:
+    """Return the digest and the generation, None if the name is no address."""
+    match = _ADDRESS.fullmatch(name)
+    return (match["sha256"], int(match["generation"] or 0)) if match is not None else None
+
+
+def key_of(org_id: UUID, address: str) -> str:
     """The relative path of content. Storage format."""
-    return f"{org_id}/{sha256[:2]}/{sha256}"
-
-
-def is_digest(name: str) -> bool:
-    return _SHA256.fullmatch(name) is not None
+    return f"{org_id}/{address[:2]}/{address}"

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,7 +34,7 @@ from catactl.domain.file import DeleteFile
 from catactl.domain.names import check_file_name
 from catactl.domain.organization import CreateOrganization
 from catactl.domain.sizes import format_size
-from catactl.errors import CatactlError, Findings, InvalidValue, SourceChanged
+from catactl.errors import CatactlError, Findings, Forbidden, InvalidValue, NotFound, SourceChanged
 from catactl.handler import Handler, Intent, Outcome
 from catactl.ids import new_id
 from catactl.store import event_log, schema
@@ -116,7 +117,7 @@ def _play(run: Run, place: Place, folder: Path, scratch: Path) -> None:
     engine = open_engine(parse_url(place.database_url))
     handler, org_id, org = Handler(engine), place.org_id, place.org
     jobs = list(_jobs(folder))
-    total_bytes = sum(os.path.getsize(job.source.path) for job in jobs)
+    total_bytes = sum(_size_bytes(job.source.path) for job in jobs)
     quota_bytes = 2 * total_bytes + _PART_BYTES
 
     say(_typed("org", "create", org, "--quota", str(quota_bytes)))
@@ -135,7 +136,7 @@ def _play(run: Run, place: Place, folder: Path, scratch: Path) -> None:
     say("# one more than the quota has room for")
     too_big = scratch / "too-big.bin"
     too_big.touch()
-    os.truncate(too_big, quota_bytes)
+    os.truncate(too_big, quota_bytes + 1)
     say(_typed("file", "upload", org, too_big.name))
     refused = _Uploader(place).upload(Source(str(too_big), too_big.name)).error
     assert refused is not None, "the quota has no room for it"
@@ -218,6 +219,13 @@ def _jobs(folder: Path) -> Iterator[Job]:
             yield Job(number, Source(str(path), name))
 
 
+def _size_bytes(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:  # it vanished: its upload will say so
+        return 0
+
+
 def _changed_since(source: Source, moment: float) -> bool:
     """Whether somebody else wrote to the original, so that it cannot be compared with."""
     try:
@@ -269,12 +277,13 @@ def _upload(job: Job) -> Done:
     """Upload one file; return the commands as typed."""
     org, source = _worker.place.org, job.source
     lines = []
-    if job.number % _BROKEN_OFF_EACH == 0 and os.path.getsize(source.path):
-        lines.append(_typed("part", "upload", org, source.name, "1", "HALF"))
-        _worker.break_off(source)
+    if job.number % _BROKEN_OFF_EACH == 0 and _size_bytes(source.path):
+        with suppress(OSError):  # it vanished: its upload will say so
+            _worker.break_off(source)
+            lines.append(_typed("part", "upload", org, source.name, "1", "HALF"))
     lines.append(_typed("file", "upload", org, source.name))
     uploaded = _worker.upload(source)
-    if isinstance(uploaded.error, SourceChanged):
+    if isinstance(uploaded.error, SourceChanged | NotFound | Forbidden | InvalidValue):
         return Done([f"# {shown(uploaded.error.message)}: left out"], source, None)
     if uploaded.error is not None:
         raise uploaded.error

@@ -123,7 +123,8 @@ def leaf(
         def command(**given: Any) -> int:
             common = Common(**{option: given.pop(option) for option in options})
             arguments = {key: value for key, value in given.items() if key != "org"}
-            run = Run(common, {"command": f"{noun}.{command_name}", **arguments})
+            request = {"command": f"{noun}.{command_name}", **arguments}
+            run = Run(common, request, finishes=writes or content)
             try:
                 return verb(run, **given) or 0
             except BrokenPipeError as error:

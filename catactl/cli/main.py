@@ -5,6 +5,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
 from catactl.cli import exits
-from catactl.cli.output import ReaderGone, as_json, shown
+from catactl.cli.output import ReaderGone, as_json, complain, discard, shown
 from catactl.errors import CatactlError, InvalidValue, Unreachable
 
 NOUNS = {
@@ -43,6 +44,9 @@ Storage usage is exact at every commit, and anyone can prove it from the events.
 
 Example: catactl org create acme --quota 10GB
 """
+
+
+_WORKERS = ("upload", "download", "verify")
 
 
 class Terminated(BaseException):
@@ -122,7 +126,9 @@ def root() -> TyperGroup:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code."""
+    is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         # Names are UTF-8 whatever the locale; what cannot be encoded is escaped, never an error.
@@ -131,11 +137,38 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_stdout()
+        discard(1)
     except OSError as error:
-        _discard_stdout()
+        discard(1)
         code = _fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
+    if is_process and any(thread.name.startswith(_WORKERS) for thread in threading.enumerate()):
+        # One hangs in a request to a server: nobody waits for it.
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Stand in for standard streams that are closed, before other files get their numbers.
+
+    Nothing can be read from or written to what stands in, so that it is an error, as it should be.
+    """
+    ways = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
+    for file, way in ways.items():
+        try:
+            os.fstat(file)
+        except OSError:
+            null = os.open(os.devnull, way)
+            if null != file:
+                os.dup2(null, file)
+                os.close(null)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it stays open
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -147,7 +180,7 @@ def _run(arguments: Sequence[str]) -> int:
     except CatactlError as error:
         return _fail(arguments, error)
     except ReaderGone:
-        _discard_stdout()
+        discard(1)
         return exits.DONE
     except KeyboardInterrupt:
         return _interrupted(exits.INTERRUPTED)
@@ -167,13 +200,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _interrupted(code: int) -> int:
     word = "terminated" if code == exits.TERMINATED else "interrupted"
-    _complain(f"catactl: {word}; nothing is half done: run it again, and it goes on")
+    complain(f"catactl: {word}; nothing is half done: run it again, and it goes on")
     return code
-
-
-def _discard_stdout() -> None:
-    """Let the interpreter's last flush go nowhere, instead of failing after us."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fail(arguments: Sequence[str], error: CatactlError) -> int:
@@ -202,12 +230,20 @@ def _fail_bug(arguments: Sequence[str], error: Exception) -> int:
     from catactl.settings import mask
 
     trace = mask("".join(traceback.format_exception(error)))
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="catactl-", suffix=".trace", delete=False, encoding="utf-8", errors="replace"
-    ) as file:
-        file.write(trace)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="catactl-",
+            suffix=".trace",
+            delete=False,
+            encoding="utf-8",
+            errors="replace",
+        ) as file:
+            file.write(trace)
+        hint = f"please report it with {file.name}"
+    except OSError:
+        hint = "please report it; no temporary folder could take its trace"
     message = f"a bug: {type(error).__name__}"
-    hint = f"nothing was committed; please report it with {file.name}"
     _report(arguments, "bug", exits.BUG, message, hint, retryable=False)
     return exits.BUG
 
@@ -232,16 +268,11 @@ def _report(
             "hint": hint,
             "retryable": retryable,
         }
-        _complain(as_json({"error": fields}))
+        complain(as_json({"error": fields}))
         return
-    _complain(f"catactl: error: {shown(message)}")
+    complain(f"catactl: error: {shown(message)}")
     if hint:
-        _complain(f"hint: {shown(hint)}")
-
-
-def _complain(line: str) -> None:
-    with suppress(OSError):  # nobody can be told
-        print(line, file=sys.stderr, flush=True)
+        complain(f"hint: {shown(hint)}")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

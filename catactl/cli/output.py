@@ -7,8 +7,11 @@ Control characters in data are shown, never sent, and nothing in data is ever ma
 
 import csv
 import json
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -31,6 +34,42 @@ class Shape:
 
 class ReaderGone(Exception):
     """Whoever read our output has seen enough. No `OSError`: Typer would exit 1 at that."""
+
+
+def complain(line: str) -> None:
+    """Say something on stderr; if nobody can be told, go on."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
+
+
+class Lasting:
+    """A stream for a command that has work to finish: when its reader goes away, nobody reads."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            discard(self._stream.fileno())
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            discard(self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def discard(file: int) -> None:
+    """Let all that is written to a descriptor from here on go nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, file)
+    os.close(null)
 
 
 class Output:
@@ -118,10 +157,12 @@ class Output:
 
     def _json_array(self, rows: Iterable[Row]) -> None:
         separator = "["
-        for row in rows:
-            self._stream.write(f"{separator}\n  {as_json(row)}")
-            separator = ","
-        self._line("[]" if separator == "[" else "\n]")
+        try:
+            for row in rows:
+                self._stream.write(f"{separator}\n  {as_json(row)}")
+                separator = ","
+        finally:  # what broke off is JSON still, of what there was
+            self._line("[]" if separator == "[" else "\n]")
 
     def _csv(self, rows: Iterable[Row], columns: tuple[str, ...]) -> None:
         writer = csv.writer(self._stream, lineterminator="\n")

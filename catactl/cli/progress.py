@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catactl.cli.output import counted, shown
+from catactl.cli.output import complain, counted, shown
 from catactl.cli.run import Run
 from catactl.domain.sizes import format_size
 
@@ -68,7 +68,7 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
         completed += steps
         if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(f"catactl: {what}: {completed:,} of {total:,}", file=sys.stderr)
+            complain(f"catactl: {what}: {completed:,} of {total:,}")
 
     return advance
 
@@ -120,7 +120,7 @@ class _Lines:
                 return
             self._last = now
             line = self._line(now - self._started)
-        print(f"catactl: {line}", file=sys.stderr, flush=True)
+        complain(f"catactl: {line}")
 
     def _line(self, seconds: float) -> str:
         rate = self._completed / seconds

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from catactl.cli.output import Output, shown
+from catactl.cli.output import Lasting, Output, complain, shown
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
 from catactl.settings import Settings, default_database_path, load_settings, mask
 
@@ -50,12 +50,15 @@ class Common:
 
 class Run:
     """One command under way. `request` is what an idempotency key stands for: command and
-    arguments.
+    arguments. One that `finishes` does its work to the end, also when nobody reads its output.
     """
 
-    def __init__(self, common: Common, request: Mapping[str, Any]) -> None:
+    def __init__(
+        self, common: Common, request: Mapping[str, Any], *, finishes: bool = False
+    ) -> None:
         self.common = common
         self._request = request
+        self._finishes = finishes
 
     @cached_property
     def settings(self) -> Settings:
@@ -80,7 +83,7 @@ class Run:
             chosen.value if chosen is not None else "table" if terminal else "tsv",
             quiet=self.common.quiet,
             color=terminal and not self.common.no_color and not os.environ.get("NO_COLOR"),
-            stream=sys.stdout,
+            stream=Lasting(sys.stdout) if self._finishes else sys.stdout,  # type: ignore[arg-type]
         )
 
     # --- the database -----------------------------------------------------------------------------
@@ -232,12 +235,12 @@ class Run:
     def note(self, text: str) -> None:
         """Say something on stderr, beside the result; to programs that read JSON nothing."""
         if not self.common.quiet and not self.output.is_json:
-            print(f"catactl: {shown(text)}", file=sys.stderr)
+            complain(f"catactl: {shown(text)}")
 
     def failure(self, text: str) -> None:
         """Say what went wrong with one of several; whoever reads JSON has it in the result."""
         if not self.output.is_json:
-            print(f"catactl: error: {shown(text)}", file=sys.stderr)
+            complain(f"catactl: error: {shown(text)}")
 
     def _detail(self, text: str) -> None:
         """Say on stderr what was used and done, if --verbose asks for it."""

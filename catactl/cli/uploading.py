@@ -4,8 +4,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -67,18 +66,22 @@ def run_upload(
     if STANDARD_INPUT in paths and (len(paths) > 1 or name is None):
         raise InvalidValue("standard input is uploaded alone and by a name", "--name NAME -")
 
+    is_single = len(paths) == 1 and not folders
+
     def intent(file_name: str) -> Intent:
-        # Each file has a key of its own, derived from the one that was given.
+        if is_single:
+            return run.intent(org)
+        # Each of several files has a key of its own, derived from the one that was given.
         digest = hashlib.sha256(os.fsencode(file_name)).hexdigest()
         return run.intent(org, key_suffix=f"/{digest[:16]}")
 
     org_id = run.organization_id(org)
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
     order = Order(intent, part_bytes, workers, follow_links, verify)
-    is_single = len(paths) == 1 and not folders
     started = time.monotonic()
     counts: Counter[str] = Counter()
     read_bytes = 0
+    rows: list[dict[str, Any]] = []
 
     def results(meter: Meter) -> Iterator[dict[str, Any]]:
         nonlocal read_bytes
@@ -105,10 +108,12 @@ def run_upload(
         if not is_single:
             run.output.rows(results(meter), UPLOADED)
         else:
-            (row,) = results(meter)
-    if is_single:
-        run.output.show(row, UPLOADED)
+            rows = list(results(meter))
+    if is_single and len(rows) == 1:
+        run.output.show(rows[0], UPLOADED)
         return
+    if is_single:  # it became a folder meanwhile
+        run.output.rows(rows, UPLOADED)
     seconds = max(time.monotonic() - started, 1e-6)
     run.note(
         f"{counted(counts.total(), 'file')}, {format_size(read_bytes)} in {seconds:.1f} s "
@@ -161,10 +166,12 @@ def run_part_upload(
         with transfer(run, "uploading", 1, size_bytes) as meter:
             meter.begin(path, size_bytes)
 
-            def store() -> Content:
+            def store(generations: Mapping[str, int]) -> Content:
                 chunks = stream.read() if opened is None else opened.read(0, opened.size_bytes)
-                put = measure if intent.dry_run else partial(run.blobs.put, org_id)
-                content = put(metered(chunks, meter))
+                if intent.dry_run:
+                    content = measure(metered(chunks, meter))
+                else:
+                    content = run.blobs.put(org_id, metered(chunks, meter), generations)
                 if opened is not None:
                     opened.check_unchanged()
                 return content

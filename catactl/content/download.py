@@ -159,7 +159,7 @@ def _to_file(
     blobs: BlobStore, file: Readable, target: _Target, advance: Advance, *, force: bool
 ) -> Downloaded:
     partial = _partial_name(target.name, file)
-    out = target.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+    out = _open_partial(partial, target)
     try:
         _lock(out, target, partial)
         kept = _leading(out, file)
@@ -211,7 +211,23 @@ def _exists(target: _Target) -> AlreadyExists:
 
 def _partial_name(name: str, file: Readable) -> str:
     """The temporary name: the same each time for a file and a target, however long that is."""
-    return f".catactl-{file.file_id}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.partial"
+    return f".catactl-{file.file_id}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}.partial"
+
+
+def _open_partial(partial: str, target: _Target) -> int:
+    """Open what an earlier download left, if it is ours alone; else begin anew.
+
+    Somebody else may have put a file there, or a link to one, to have it written to.
+    """
+    flags = os.O_RDWR
+    with suppress(FileNotFoundError):
+        out = target.open(partial, flags)
+        status = os.fstat(out)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == os.geteuid():
+            return out
+        os.close(out)
+        os.unlink(partial, dir_fd=target.folder)
+    return target.open(partial, flags | os.O_CREAT | os.O_EXCL, 0o666)
 
 
 def _lock(out: int, target: _Target, partial: str) -> None:
@@ -267,6 +283,12 @@ def _translated(path: str) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
+    except FileExistsError as error:
+        raise Busy(f"another download to {path!r} is under way", "wait for it") from error
+    except UnicodeEncodeError as error:
+        raise InvalidValue(
+            f"this locale has no way to write the name {path!r}", "LC_ALL=C.UTF-8, or --to PATH"
+        ) from error
     except OSError as error:
         raise _error(path, error) from error
 

@@ -6,7 +6,7 @@ too large to hold is handed out as it is read; its error comes after its bytes.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 from uuid import UUID
@@ -14,8 +14,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from catactl.blobs.store import BlobStore, Chunk
+from catactl.content.recording import content_of
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, Refused
+from catactl.projections.swept_content import generations
 from catactl.store.state_store import FileStore
 
 _HELD_BYTES = 16 * 1024 * 1024
@@ -30,6 +32,7 @@ class Readable(NamedTuple):
     name: str
     size_bytes: int
     parts: tuple[Part, ...]
+    generations: Mapping[str, int]
 
 
 def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
@@ -52,7 +55,8 @@ def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
             f"part {elsewhere:,} of file {file.name!r} was recorded, not uploaded: its content is "
             "kept elsewhere"
         )
-    return Readable(org_id, file_id, file.name, file.parts.size_bytes, parts)
+    now_in = generations(conn, org_id, {part.sha256 for part in parts})
+    return Readable(org_id, file_id, file.name, file.parts.size_bytes, parts, now_in)
 
 
 def contents(blobs: BlobStore, file: Readable, parts: Iterable[Part]) -> Iterator[Chunk]:
@@ -69,29 +73,30 @@ def contents(blobs: BlobStore, file: Readable, parts: Iterable[Part]) -> Iterato
                 return
             first = ahead.popleft()
             if isinstance(first, Part):
-                yield from checked(blobs, file.org_id, file.name, first)
+                yield from checked(blobs, file, first)
             else:
                 yield first.result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _whole(blobs: BlobStore, file: Readable, part: Part) -> Chunk:
     whole = bytearray()
-    for chunk in checked(blobs, file.org_id, file.name, part):
+    for chunk in checked(blobs, file, part):
         whole += chunk
     return whole
 
 
-def checked(blobs: BlobStore, org_id: UUID, name: str, part: Part) -> Iterator[Chunk]:
+def checked(blobs: BlobStore, file: Readable, part: Part) -> Iterator[Chunk]:
     """Yield a part's content as it is read; raise at the end if it was not that of the log."""
+    address = content_of(part, file.generations).address
     digest = hashlib.sha256()
-    for chunk in blobs.open(org_id, part.sha256):
+    for chunk in blobs.open(file.org_id, address):
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != part.sha256:
         raise ContentDamaged(
-            f"the content of part {part.number:,} of file {name!r} is damaged: "
-            f"{blobs.locate(org_id, part.sha256)}",
+            f"the content of part {part.number:,} of file {file.name!r} is damaged: "
+            f"{blobs.locate(file.org_id, address)}",
             "upload the file again: catactl file upload ORG PATH --verify",
         )

@@ -1,12 +1,11 @@
 """From content that is safe to events that point at it.
 
 An event never points at nothing: content is stored first, and under the lock of the organization's
-log, in the transaction that records it, it is seen to be there. The sweep removes content under the
-same lock, after it looked at all events: so either the sweep sees the event, or the recorder sees
-that the content is gone and stores it again.
+log, in the transaction that records it, it is seen to be there, at an address that no sweep has
+given up. If one has, it is stored again at the next: see `sweep`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,14 +14,15 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from catactl import resources
-from catactl.blobs.store import BlobStore, Content
+from catactl.blobs.store import FIRST, BlobStore, Content, address_of
 from catactl.domain.decider import Addressed
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
-from catactl.errors import Busy
+from catactl.errors import Busy, CatactlError, ContentMissing
 from catactl.handler import Handler, Intent, Outcome, utc_now
 from catactl.ids import new_id
+from catactl.projections.swept_content import generations
 from catactl.store import directory
 from catactl.store.engine import reading
 from catactl.store.idempotency import Result
@@ -36,11 +36,25 @@ _ATTEMPTS = 3
 
 
 class Swept(Exception):
-    """Content was swept between being stored and being recorded."""
+    """Content is not there, or was given up between being stored and being recorded.
 
-    def __init__(self, contents: set[Content]) -> None:
-        super().__init__(f"{len(contents)} blobs are gone")
-        self.contents = contents
+    `generations` are those that it has to be stored in.
+    """
+
+    def __init__(self, digests: set[str], generations: Mapping[str, int]) -> None:
+        super().__init__(f"{len(digests)} blobs are gone")
+        self.digests = digests
+        self.generations = generations
+
+    def clear_up(self, blobs: BlobStore, org_id: UUID) -> None:
+        """Remove what was stored at addresses that were given up: nobody ever relies on these."""
+        given_up = [
+            address_of(sha256, generation)
+            for sha256 in self.digests
+            for generation in range(self.generations.get(sha256, 0))
+        ]
+        with suppress(CatactlError):  # the next sweep removes it as well
+            blobs.delete(org_id, given_up)
 
 
 class StoredPart(NamedTuple):
@@ -48,10 +62,6 @@ class StoredPart(NamedTuple):
 
     part: Part
     skipped: bool
-
-    @property
-    def content(self) -> Content:
-        return Content(self.part.sha256, self.part.size_bytes)
 
 
 @dataclass
@@ -100,11 +110,14 @@ class Draft:
 
 
 class Recorder:
-    """Records what was uploaded to an organization."""
+    """Records what was uploaded to an organization. `generations` are those its content is in, as
+    far as they are known; what is not is found out when it is recorded.
+    """
 
     def __init__(self, handler: Handler, engine: Engine, blobs: BlobStore, org_id: UUID) -> None:
         self.blobs = blobs
         self.org_id = org_id
+        self.generations: dict[str, int] = {}
         self._handler = handler
         self._engine = engine
         self._asked_bytes = 0
@@ -121,6 +134,13 @@ class Recorder:
                 if draft.file_id is not None:
                     stored = FILE.store.get_by_id(conn, self.org_id, draft.file_id)
                     draft.known = stored.state if stored is not None else None
+            digests = {
+                part.sha256
+                for draft in drafts
+                if draft.known is not None
+                for part in draft.known.parts
+            }
+            self.generations |= generations(conn, self.org_id, digests)
 
     def ask_for_room(self, draft: Draft, size_bytes: int) -> None:
         """Ask the rules about a whole file as if it were one part, before any of it is stored.
@@ -154,17 +174,21 @@ class Recorder:
         first = drafts[0]
         done: list[tuple[UUID, list[str], Result | None]] = []
 
-        def work(_conn: Connection, unit: UnitOfWork) -> Result:
+        def work(conn: Connection, unit: UnitOfWork) -> Result:
             done.clear()
             unit.look_up(FILE, [draft.name for draft in drafts if draft.file_id is None])
             if not first.intent.dry_run:
-                contents = {stored.content for draft in drafts for stored in draft.ready}
-                see_content(self.blobs, self.org_id, contents)
+                parts = [stored.part for draft in drafts for stored in draft.ready]
+                see_content(conn, self.blobs, self.org_id, parts)
             done.extend(self._run(unit, draft) for draft in drafts)
             return done[0][2] or {}
 
         intent = first.intent if first.is_whole else first.intent.unkeyed()
-        result = self._handler.transact(self.org_id, intent, work)
+        try:
+            result = self._handler.transact(self.org_id, intent, work)
+        except Swept as swept:
+            self.generations |= swept.generations
+            raise
         if not done:
             first.row = result  # replayed
         for draft, (file_id, events, row) in zip(drafts, done, strict=False):
@@ -241,7 +265,7 @@ def record_part(
     find_file: Callable[[Connection], UUID],
     number: int,
     size_bytes: int | None,
-    store: Callable[[], Content],
+    store: Callable[[Mapping[str, int]], Content],
     intent: Intent,
     present: Callable[[Outcome], Result],
     *,
@@ -250,8 +274,8 @@ def record_part(
     """Store the content of one part, then record it; return what `present` makes of that.
 
     The rules are asked first, about its size if that is known, so that what cannot be recorded is
-    not stored. With a dry run `store` must store nothing. It is called again when a sweep took what
-    it had stored, if it `is_repeatable`. Raises what the domain refuses with.
+    not stored. With a dry run `store` must store nothing. When a sweep took what it had stored, it
+    is called again if it `is_repeatable`, else that is copied. Raises what the domain refuses with.
     """
 
     def command(content: Content) -> UploadPart:
@@ -265,24 +289,54 @@ def record_part(
     replayed = ask(handler, org_id, asking, intent)
     if replayed:
         return replayed
-    for _ in range(_ATTEMPTS if is_repeatable else 1):
-        content = store()
+    content = store(FIRST)
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        part = stored_part(number, content)
 
-        def work(conn: Connection, unit: UnitOfWork, content: Content = content) -> Result:
+        def work(conn: Connection, unit: UnitOfWork, part: Part = part) -> Result:
             if not intent.dry_run:
-                see_content(blobs, org_id, [content])
-            return present(unit.run(Addressed(find_file(conn), command(content))))
+                see_content(conn, blobs, org_id, [part])
+            uploaded = command(Content(part.sha256, part.size_bytes))
+            return present(unit.run(Addressed(find_file(conn), uploaded)))
 
-        with suppress(Swept):
+        try:
             return handler.transact(org_id, intent, work)
+        except Swept as swept:
+            if not attempts_left:
+                break
+            if is_repeatable:
+                content = store(swept.generations)
+            else:
+                content = copied(blobs, org_id, content, swept.generations)
+            swept.clear_up(blobs, org_id)
     raise Busy("the content was swept before it was recorded", "run it again")
 
 
-def see_content(blobs: BlobStore, org_id: UUID, contents: Collection[Content]) -> None:
-    """Raise `Swept` unless all of it is there. Call it under the organization's lock."""
-    gone = blobs.missing(org_id, contents)
+def see_content(conn: Connection, blobs: BlobStore, org_id: UUID, parts: Collection[Part]) -> None:
+    """Raise `Swept` unless the content of all these parts is there, where no sweep gave it up.
+
+    Call it under the organization's lock.
+    """
+    now_in = generations(conn, org_id, {part.sha256 for part in parts})
+    gone = blobs.missing(org_id, {content_of(part, now_in) for part in parts})
     if gone:
-        raise Swept(gone)
+        raise Swept({content.sha256 for content in gone}, now_in)
+
+
+def copied(
+    blobs: BlobStore, org_id: UUID, content: Content, generations: Mapping[str, int]
+) -> Content:
+    """Store again what cannot be read again, from where it was stored; raise `Busy` if that is
+    gone.
+    """
+    try:
+        return blobs.put(org_id, blobs.open(org_id, content.address), generations)
+    except ContentMissing as error:
+        raise Busy("what was read was swept before it was recorded", "run it again") from error
+
+
+def content_of(part: Part, generations: Mapping[str, int]) -> Content:
+    return Content(part.sha256, part.size_bytes, generations.get(part.sha256, 0))
 
 
 def ask(

@@ -4,7 +4,7 @@ A part refers to its content from the event that uploaded it until another repla
 file, deleted, had its content given up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from tempfile import TemporaryFile
@@ -16,6 +16,7 @@ from sqlalchemy import Boolean, Connection, Engine, Select, Text, func, select
 from catactl.blobs.store import Blob
 from catactl.domain.decider import fold
 from catactl.domain.file import File
+from catactl.projections.swept_content import generations
 from catactl.resources import stream
 from catactl.store import event_log
 from catactl.store.engine import reading
@@ -39,10 +40,13 @@ class Reference(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Where the log stood, and all references then, in order of the digest."""
+    """Where the log stood, all references then, in order of the digest, and the generations that
+    content is in.
+    """
 
     position: int
     references: Iterator[Reference]
+    generations: Mapping[str, int]
 
 
 @contextmanager
@@ -60,20 +64,24 @@ def snapshot(
             position = conn.execute(
                 select(logs.c.position).where(logs.c.org_id == org_id)
             ).scalar_one()
+            now_in = generations(conn, org_id)
             if not is_organization_deleted(conn, org_id, before):
                 given_up_before = before if as_if_given_up else None
                 for reference in _references(conn, org_id, given_up_before):
                     spool.write("\t".join(map(str, reference)) + "\n")
         spool.seek(0)
-        yield Snapshot(position, map(_parse, spool))
+        yield Snapshot(position, map(_parse, spool), now_in)
 
 
 class Pair(NamedTuple):
-    """A digest: what refers to it, and what is there."""
+    """A digest: what refers to it, and what is there, in any generation."""
 
     sha256: str
     references: list[Reference]
-    blob: Blob | None
+    blobs: list[Blob]
+
+    def blob(self, generation: int) -> Blob | None:
+        return next((blob for blob in self.blobs if blob.generation == generation), None)
 
 
 def side_by_side(references: Iterator[Reference], blobs: Iterator[Blob]) -> Iterator[Pair]:
@@ -85,9 +93,10 @@ def side_by_side(references: Iterator[Reference], blobs: Iterator[Blob]) -> Iter
         while reference is not None and reference.sha256 == sha256:
             referring.append(reference)
             reference = next(references, None)
-        found = None
-        if blob is not None and blob.sha256 == sha256:
-            found, blob = blob, next(blobs, None)
+        found = []
+        while blob is not None and blob.sha256 == sha256:
+            found.append(blob)
+            blob = next(blobs, None)
         yield Pair(sha256, referring, found)
 
 

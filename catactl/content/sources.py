@@ -26,10 +26,14 @@ _Identity = tuple[int, int]
 
 
 class Source(NamedTuple):
-    """A path and the name its file is to get. `path` is `-` for standard input."""
+    """A path and the name its file is to get. `path` is `-` for standard input.
+
+    `below` is the folder that the path was found in: nothing outside of it is meant.
+    """
 
     path: str
     name: str
+    below: str | None = None
 
 
 class Unusable(NamedTuple):
@@ -85,7 +89,7 @@ def _walk(
 ) -> Iterator[Source | Unusable | Skipped]:
     """Yield what lies below a folder, a folder's own entries in order of name."""
     above = [identity]
-    levels = [_entries(folder, prefix)]
+    levels = [_entries(folder, prefix, folder)]
     while levels:
         found = next(levels[-1], None)
         if found is None:
@@ -95,7 +99,7 @@ def _walk(
         if isinstance(found, Unusable):
             yield found
             continue
-        path, name = found
+        path, name, _ = found
         try:
             status = os.stat(path, follow_symlinks=follow_links)
         except OSError as error:
@@ -110,17 +114,17 @@ def _walk(
             yield Skipped(path, "link to a folder above it")
         else:
             above.append(identity)
-            levels.append(_entries(path, f"{name}/"))
+            levels.append(_entries(path, f"{name}/", folder))
 
 
-def _entries(folder: str, prefix: str) -> Iterator[Source | Unusable]:
+def _entries(folder: str, prefix: str, below: str) -> Iterator[Source | Unusable]:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
         yield Unusable(folder, prefix.rstrip("/"), unreadable(folder, error))
         return
     for name in names:
-        yield Source(os.path.join(folder, name), prefix + name)
+        yield Source(os.path.join(folder, name), prefix + name, below)
 
 
 def _kind(mode: int) -> str:
@@ -159,11 +163,11 @@ class OpenFile:
 
     path: str
     follow_links: bool
+    below: str | None = None
 
     def __post_init__(self) -> None:
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            self._file = os.open(self.path, flags if self.follow_links else flags | os.O_NOFOLLOW)
+            self._file = _open(self.path, self.below, follow_links=self.follow_links)
         except (OSError, ValueError) as error:
             raise SourceError(unreadable(self.path, error)) from error
         status = os.fstat(self._file)
@@ -174,12 +178,12 @@ class OpenFile:
         if 0 <= age < _TICK_NANOSECONDS:
             time.sleep((_TICK_NANOSECONDS - age) / 1e9)
             status = os.fstat(self._file)
-        if status.st_size == 0 and os.pread(self._file, 1, 0):
+        if status.st_size == 0 and self._holds_something():
             self.close()
             raise SourceError(
                 InvalidValue(
                     f"{self.path!r} has content but no size, as files below /proc have",
-                    "upload what is read from it: - with --name NAME",
+                    "upload what is read from it: -",
                 )
             )
         self.size_bytes = status.st_size
@@ -199,6 +203,13 @@ class OpenFile:
             offset += count
             size_bytes -= count
 
+    def _holds_something(self) -> bool:
+        try:
+            return bool(os.pread(self._file, 1, 0))
+        except OSError as error:
+            self.close()
+            raise SourceError(unreadable(self.path, error)) from error
+
     def check_unchanged(self) -> None:
         if _signature(os.fstat(self._file)) != self._signature:
             raise self._changed()
@@ -210,6 +221,27 @@ class OpenFile:
         return SourceError(
             SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
         )
+
+
+def _open(path: str, below: str | None, *, follow_links: bool) -> int:
+    """Open a file. Below a folder each folder on the way is opened by itself, so that none can be
+    exchanged for a link that leads elsewhere.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    if follow_links:
+        return os.open(path, flags)
+    if below is None:
+        return os.open(path, flags | os.O_NOFOLLOW)
+    *folders, name = path[len(below) :].strip("/").split("/")
+    folder = os.open(below, flags | os.O_DIRECTORY)
+    try:
+        for each in folders:
+            inner = os.open(each, flags | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 
-from catactl.blobs.store import CHUNK_BYTES, Chunk, measure
+from catactl.blobs.store import CHUNK_BYTES, Chunk, Content, measure
 from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES
-from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
+from catactl.content.recording import Draft, Recorder, StoredPart, Swept, copied, stored_part
 from catactl.content.sources import STANDARD_INPUT, SourceError, unreadable
 from catactl.content.upload import Meter, Order
 from catactl.domain.file import File
@@ -15,6 +15,8 @@ from catactl.domain.names import check_file_name
 from catactl.domain.parts import MAX_PART_NUMBER
 from catactl.errors import Busy, InvalidValue
 from catactl.store.idempotency import Result
+
+_ATTEMPTS = 3
 
 
 class Stream:
@@ -69,24 +71,36 @@ def upload_stream(
             if draft.intent.dry_run:
                 content = measure(chunks)
             else:
-                content = recorder.blobs.put(recorder.org_id, chunks)
+                content = recorder.blobs.put(recorder.org_id, chunks, recorder.generations)
             part = stored_part(number, content)
             there = known.parts.get(number) if known is not None else None
             if known is not None and known.completed and there and not there.has_content_of(part):
                 raise parting.other_content(known)
             draft.ready.append(StoredPart(part, skipped=part == there))
             if draft.is_recordable:
-                recorder.record([draft])
+                _record(recorder, draft, content)
         if draft.row is None:
             _check_end(known, number, stream, name)
             draft.is_whole = True
             recorder.record([draft])
     except SourceError as error:
         raise error.error from error
-    except Swept as swept:
-        raise Busy("what was read was swept before it was recorded", "run it again") from swept
     assert draft.row is not None
     return draft.row
+
+
+def _record(recorder: Recorder, draft: Draft, content: Content) -> None:
+    """Record a part; copy its content to where no sweep gave it up, if one did."""
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            recorder.record([draft])
+            return
+        except Swept as swept:
+            if not attempts_left:
+                break
+            content = copied(recorder.blobs, recorder.org_id, content, swept.generations)
+            swept.clear_up(recorder.blobs, recorder.org_id)
+    raise Busy("what was read was swept before it was recorded", "run it again")
 
 
 def _sizes(known: File | None, part_bytes: int | None) -> Iterator[int]:

@@ -4,14 +4,17 @@ First the content of files that were deleted long enough ago is given up, by an 
 from there it cannot be restored. Then what the events refer to is put beside what is there, without
 any lock. Only what neither is referred to nor young is a candidate.
 
-No content that an event points at can be lost. A recorder stores content first; under the lock of
-the organization's log, in the transaction of its event, it sees that the content is there, and
-stores it again if not. The sweep removes candidates under the same lock, after it looked at the
-events since its snapshot. So of the two that come together on one digest, one is first: either the
-event is committed, and the sweep sees it and lets the content be; or the content is gone, and the
-recorder sees that. References come about by such events alone, since a file whose content was given
-up is never restored. The age spares uploads the trouble; the safety does not rest on it, nor on any
-clock.
+No content that an event points at can be lost, whoever is slow, killed, or cut off from the
+database. What is removed was given up before, at its address, by an event committed under the lock
+of the organization's log, after a look at the events since the snapshot. A recorder stores content
+first; under the same lock, in the transaction of its event, it sees that the content is there at an
+address that was not given up, and stores it again at the next one if not. So of the two that come
+together on one digest, one is first: either the recorder's event is committed, and the sweep sees
+it and gives nothing up; or the address is given up, and the recorder sees that. And since no
+address is ever used again, a sweep that removes late, even long after its lock was lost, removes
+nothing that anybody came to rely on. References come about by such events alone, as a file whose
+content was given up is never restored. The age spares uploads the trouble; the safety rests neither
+on it nor on any clock.
 """
 
 from collections.abc import Sequence
@@ -22,7 +25,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from catactl.blobs.store import Blob, BlobStore
+from catactl.blobs.store import Blob, BlobStore, address_of
 from catactl.content.recording import ask
 from catactl.content.references import (
     deleted_at,
@@ -34,8 +37,10 @@ from catactl.content.references import (
 )
 from catactl.domain.decider import Addressed
 from catactl.domain.file import SweepFileContent
+from catactl.domain.organization import SweepOrganizationContent
 from catactl.errors import BadConfiguration, Refused
 from catactl.handler import Handler, Intent
+from catactl.projections.swept_content import generations
 from catactl.store.engine import reading
 from catactl.store.idempotency import Result
 from catactl.unit_of_work import UnitOfWork
@@ -65,16 +70,21 @@ def sweep(
     _check_place(engine, blobs, org_id, before)
     given_up = _give_up(handler, engine, org_id, before, step)
     blob_count = size_bytes = 0
-    with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as (position, references):
+    with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as found:
+        position, references, now_in = found
         candidates = (
-            pair.blob
+            blob
             for pair in side_by_side(references, blobs.list(org_id))
-            if not pair.references and pair.blob is not None and pair.blob.modified_at <= before
+            for blob in pair.blobs
+            if blob.modified_at <= before
+            and (not pair.references or blob.generation < now_in.get(pair.sha256, 0))
         )
         while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
-            removed = _remove(handler, blobs, org_id, position, batch, step)
-            blob_count += len(removed)
-            size_bytes += sum(blob.size_bytes for blob in removed)
+            removable = _give_up_content(handler, org_id, position, batch, step)
+            if not intent.dry_run:
+                blobs.delete(org_id, [blob.address for blob in removable])
+            blob_count += len(removable)
+            size_bytes += sum(blob.size_bytes for blob in removable)
     row: Result = {
         "org_id": str(org_id),
         "given_up_files": given_up,
@@ -91,14 +101,15 @@ def _check_place(engine: Engine, blobs: BlobStore, org_id: UUID, before: datetim
     """Raise `BadConfiguration` when nothing is there of all that the log refers to: then this is
     not where the content was put.
     """
-    with snapshot(engine, org_id, before) as (_, references):
+    with snapshot(engine, org_id, before) as (_, references, now_in):
         first = next(references, None)
         if first is None:
             return
         for pair in side_by_side(chain([first], references), blobs.list(org_id)):
-            if pair.references and pair.blob is not None:
+            if pair.references and pair.blobs:
                 return
-    where = blobs.locate(org_id, first.sha256)
+    address = address_of(first.sha256, now_in.get(first.sha256, 0))
+    where = blobs.locate(org_id, address)
     raise BadConfiguration(
         f"none of the content of organization {org_id} is there, as in {where}",
         "is this where it was uploaded to? catactl config show",
@@ -130,23 +141,28 @@ def _give_up(
     return given_up
 
 
-def _remove(
-    handler: Handler,
-    blobs: BlobStore,
-    org_id: UUID,
-    position: int,
-    candidates: Sequence[Blob],
-    intent: Intent,
+def _give_up_content(
+    handler: Handler, org_id: UUID, position: int, candidates: Sequence[Blob], intent: Intent
 ) -> list[Blob]:
-    """Remove those candidates that nothing refers to since the snapshot, under the lock."""
-    removed: list[Blob] = []
+    """Give up the candidates that nothing refers to since the snapshot; return what may be removed:
+    these, and those that were given up before.
+    """
+    removable: list[Blob] = []
 
-    def work(conn: Connection, _unit: UnitOfWork) -> Result:
+    def work(conn: Connection, unit: UnitOfWork) -> Result:
+        now_in = generations(conn, org_id, {blob.sha256 for blob in candidates})
         referred_to = referred_to_since(conn, org_id, position)
-        removed[:] = [blob for blob in candidates if blob.sha256 not in referred_to]
-        if not intent.dry_run:
-            blobs.delete(org_id, [blob.sha256 for blob in removed])
+        removable.clear()
+        next_in: dict[str, int] = {}
+        for blob in candidates:
+            generation = now_in.get(blob.sha256, 0)
+            if blob.generation < generation:
+                removable.append(blob)
+            elif blob.sha256 not in referred_to:
+                removable.append(blob)
+                next_in[blob.sha256] = max(next_in.get(blob.sha256, 0), blob.generation + 1)
+        unit.run(Addressed(org_id, SweepOrganizationContent(next_in)))
         return {}
 
     handler.transact(org_id, intent, work)
-    return removed
+    return removable

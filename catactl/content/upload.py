@@ -15,12 +15,20 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from catactl.blobs.store import BlobStore, Chunk, Content, is_whole, measure
+from catactl.blobs.store import BlobStore, Chunk, is_whole, measure
 from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES, Range
-from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
+from catactl.content.recording import (
+    Draft,
+    Recorder,
+    StoredPart,
+    Swept,
+    content_of,
+    stored_part,
+)
 from catactl.content.sources import OpenFile, Source, SourceError, Unusable
 from catactl.domain.names import check_file_name
+from catactl.domain.parts import Part
 from catactl.errors import (
     BadConfiguration,
     Busy,
@@ -37,6 +45,7 @@ MAX_WORKERS = 64
 # Parts handed to workers at once, and files under way: what is done together is recorded together.
 _PARTS_AHEAD = 64
 _FILES_AHEAD = 64
+_PATIENCE_SECONDS = 2.0  # with workers that are to stop: one may hang in a request to a server
 # What is wrong with more than one file: no other would fare better.
 _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
 
@@ -81,6 +90,7 @@ class _UnderWay:
 
     path: str
     name: str
+    below: str | None = None
     draft: Draft | None = None
     opened: OpenFile | None = None
     ranges: Iterator[Range] = field(default_factory=lambda: iter(()))
@@ -142,7 +152,8 @@ class _Uploading:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        wait(self._futures, timeout=_PATIENCE_SECONDS)
         for each in self._under_way:
             each.close()
 
@@ -175,7 +186,8 @@ class _Uploading:
         """See what is known of the sources' names, for some of them at once."""
         found: deque[_UnderWay] = deque()
         for source in sources:
-            under_way = _UnderWay(source.path, source.name)
+            below = source.below if isinstance(source, Source) else None
+            under_way = _UnderWay(source.path, source.name, below)
             found.append(under_way)
             try:
                 if isinstance(source, Unusable):
@@ -195,7 +207,9 @@ class _Uploading:
         if draft is None:
             return
         try:
-            opened = under_way.opened = OpenFile(under_way.path, self._order.follow_links)
+            opened = under_way.opened = OpenFile(
+                under_way.path, self._order.follow_links, under_way.below
+            )
             self._meter.begin(draft.name, opened.size_bytes)
             if self._needs_asking(draft, opened.size_bytes):
                 self._recorder.ask_for_room(draft, opened.size_bytes)
@@ -233,7 +247,10 @@ class _Uploading:
         assert under_way.draft is not None
         assert under_way.opened is not None
         under_way.in_flight += 1
-        future = self._pool.submit(self._store, under_way.draft, under_way.opened, part_range)
+        try:
+            future = self._pool.submit(self._store, under_way.draft, under_way.opened, part_range)
+        except RuntimeError as error:
+            raise Busy(f"no worker can be started: {error}", "try fewer: --workers N") from error
         self._futures[future] = under_way
 
     def _store(self, draft: Draft, opened: OpenFile, part_range: Range) -> StoredPart:
@@ -249,16 +266,16 @@ class _Uploading:
                 raise SourceError(parting.other_content(file))
             if draft.intent.dry_run:
                 return StoredPart(part, skipped=part == known)
-            if part == known and self._is_there(content):
+            if part == known and self._is_there(part):
                 return StoredPart(part, skipped=True)
             self._meter.advance(-size_bytes, draft.name)
-        content = self._blobs.put(
-            self._org_id, self._metered(opened.read(offset, size_bytes), draft.name)
-        )
+        chunks = self._metered(opened.read(offset, size_bytes), draft.name)
+        content = self._blobs.put(self._org_id, chunks, self._recorder.generations)
         opened.check_unchanged()
         return StoredPart(stored_part(number, content), skipped=False)
 
-    def _is_there(self, content: Content) -> bool:
+    def _is_there(self, part: Part) -> bool:
+        content = content_of(part, self._recorder.generations)
         if self._blobs.missing(self._org_id, [content]):
             return False
         return not self._order.verify or is_whole(self._blobs, self._org_id, content)
@@ -311,16 +328,17 @@ class _Uploading:
         try:
             self._recorder.record([under_way.draft])
         except Swept as swept:
-            self._store_again(under_way, under_way.draft, swept.contents)
+            swept.clear_up(self._blobs, self._org_id)
+            self._store_again(under_way, under_way.draft, swept.digests)
         except _FATAL:
             raise
         except CatactlError as error:
             under_way.error = error
 
-    def _store_again(self, under_way: _UnderWay, draft: Draft, gone: set[Content]) -> None:
+    def _store_again(self, under_way: _UnderWay, draft: Draft, gone: set[str]) -> None:
         """A sweep came between storing and recording: store again what it took."""
         assert under_way.opened is not None
-        swept = {stored.part.number for stored in draft.ready if stored.content in gone}
+        swept = {stored.part.number for stored in draft.ready if stored.part.sha256 in gone}
         draft.ready = [stored for stored in draft.ready if stored.part.number not in swept]
         size_bytes = under_way.opened.size_bytes
         for part_range in parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known):

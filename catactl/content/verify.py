@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from catactl.blobs.store import Blob, BlobStore, Content, is_whole
+from catactl.content.recording import content_of
 from catactl.content.references import (
     Pair,
     Reference,
@@ -20,7 +21,8 @@ from catactl.content.references import (
     snapshot,
 )
 from catactl.domain.parts import Part
-from catactl.errors import ContentMissing
+from catactl.errors import ContentDamaged, ContentMissing
+from catactl.projections.swept_content import generations
 from catactl.store.engine import reading
 
 _READERS = 2
@@ -74,6 +76,8 @@ def verify_file(
     """Read the content of each part of a file again; add to what was found."""
     with reading(engine) as conn:
         file = file_in_log(conn, org_id, file_id)
+        digests = {part.sha256 for part in file.parts} if file is not None else ()
+        now_in = generations(conn, org_id, digests)
     if file is None:
         return
     found.files += 1
@@ -81,7 +85,7 @@ def verify_file(
     stored = (part for part in file.parts if part.stored and not file.swept)
 
     def read(part: Part) -> str | None:
-        return _read(blobs, org_id, Content(part.sha256, part.size_bytes))
+        return _read(blobs, org_id, content_of(part, now_in))
 
     for part, problem in _read_ahead(read, stored):
         found.blobs += 1
@@ -106,15 +110,16 @@ def verify_organization(
     Content that nothing refers to is orphaned when it is older than that; younger it may be about
     to be recorded.
     """
-    with snapshot(engine, org_id, orphaned_before) as (position, references):
+    with snapshot(engine, org_id, orphaned_before) as (position, references, now_in):
 
         def read(pair: Pair) -> str | None:
             if not pair.references:
                 return None
-            if pair.blob is None:
+            generation = now_in.get(pair.sha256, 0)
+            if pair.blob(generation) is None:
                 return "missing"
             size_bytes = pair.references[0].size_bytes
-            return _read(blobs, org_id, Content(pair.sha256, size_bytes))
+            return _read(blobs, org_id, Content(pair.sha256, size_bytes, generation))
 
         pairs = side_by_side(references, blobs.list(org_id))
         for pair, problem in _read_ahead(read, pairs):
@@ -125,8 +130,10 @@ def verify_organization(
                 advance(pair.references[0].size_bytes)
                 for reference in pair.references if problem is not None else ():
                     _add_problem(engine, blobs, org_id, reference, problem, found)
-            elif pair.blob.modified_at <= orphaned_before:
-                _add_orphan(engine, blobs, org_id, position, pair.blob, found)
+            for blob in pair.blobs:
+                is_left = not pair.references or blob.generation < now_in.get(pair.sha256, 0)
+                if is_left and blob.modified_at <= orphaned_before:
+                    _add_orphan(engine, blobs, org_id, position, blob, found)
 
 
 def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iterator[Any]:
@@ -142,7 +149,7 @@ def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iter
         for first, future in ahead:
             yield first, future.result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(blobs: BlobStore, org_id: UUID, content: Content) -> str | None:
@@ -150,6 +157,8 @@ def _read(blobs: BlobStore, org_id: UUID, content: Content) -> str | None:
         return None if is_whole(blobs, org_id, content) else "damaged"
     except ContentMissing:
         return "missing"
+    except ContentDamaged:
+        return "damaged"
 
 
 def _add_problem(
@@ -164,9 +173,10 @@ def _add_problem(
     sha256, size_bytes, file_id, number = reference
     with reading(engine) as conn:
         file = file_in_log(conn, org_id, file_id)
+        now_in = generations(conn, org_id, [sha256])
     part = file.parts.get(number) if file is not None and not file.swept else None
     if file is not None and part is not None and part.stored and part.sha256 == sha256:
-        where = blobs.locate(org_id, sha256)
+        where = blobs.locate(org_id, content_of(part, now_in).address)
         found.problems.append(
             Problem(problem, org_id, file_id, file.name, number, sha256, size_bytes, where)
         )
@@ -176,9 +186,10 @@ def _add_orphan(
     engine: Engine, blobs: BlobStore, org_id: UUID, position: int, blob: Blob, found: Verified
 ) -> None:
     with reading(engine) as conn:
-        if blob.sha256 in referred_to_since(conn, org_id, position):
+        is_last = blob.generation >= generations(conn, org_id, [blob.sha256]).get(blob.sha256, 0)
+        if is_last and blob.sha256 in referred_to_since(conn, org_id, position):
             return
-    where = blobs.locate(org_id, blob.sha256)
+    where = blobs.locate(org_id, blob.address)
     found.problems.append(
         Problem("orphaned", org_id, None, None, None, blob.sha256, blob.size_bytes, where)
     )

@@ -1,5 +1,6 @@
 """An organization: its name, its quota, whether it may grow, and the storage its files use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -88,6 +89,17 @@ class StorageUsageCorrected(Event):
     unpaired_events: int
 
 
+@dataclass(frozen=True)
+class OrganizationContentSwept(Event):
+    """Content that nothing refers to was given up, before it is removed.
+
+    For each digest the generation that content of it is stored in from here on: what is removed,
+    however late, is never what a later upload relies on.
+    """
+
+    generations: Mapping[str, int]
+
+
 OrganizationEvent = (
     OrganizationCreated
     | OrganizationRenamed
@@ -98,6 +110,7 @@ OrganizationEvent = (
     | OrganizationDeleted
     | StorageUsageChanged
     | StorageUsageCorrected
+    | OrganizationContentSwept
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -149,6 +162,8 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
             return replace(state, status=OrganizationStatus.ACTIVE)
         case OrganizationDeleted():
             return replace(state, status=OrganizationStatus.DELETED)
+        case OrganizationContentSwept():
+            return state
         case _:
             assert_never(event)
 
@@ -213,6 +228,13 @@ class CorrectStorageUsage(Command):
     unpaired_events: int
 
 
+@dataclass(frozen=True)
+class SweepOrganizationContent(Command):
+    """Sent by the sweep alone, with what it saw under the lock that nothing refers to."""
+
+    generations: Mapping[str, int]
+
+
 OrganizationCommand = (
     CreateOrganization
     | RenameOrganization
@@ -223,6 +245,7 @@ OrganizationCommand = (
     | DeleteOrganization
     | ChangeStorageUsage
     | CorrectStorageUsage
+    | SweepOrganizationContent
 )
 
 
@@ -243,9 +266,13 @@ def admits(organization: Organization | None, command: Command) -> None:
 def decide(state: Organization | None, command: OrganizationCommand) -> list[OrganizationEvent]:
     if isinstance(command, CreateOrganization):
         return _create(state, command)
+    if state is not None and isinstance(command, SweepOrganizationContent):
+        return [OrganizationContentSwept(command.generations)] if command.generations else []
     if state is None or state.status is OrganizationStatus.DELETED:
         raise NotFound("organization does not exist or is deleted")
     match command:
+        case SweepOrganizationContent():
+            raise AssertionError("also a deleted organization's content is swept")
         case ChangeStorageUsage():
             return [_change_usage(state, command)]
         case CorrectStorageUsage():

@@ -33,6 +33,7 @@ EVENT_NAMES: dict[type[Event], str] = {
     organization.OrganizationDeleted: "organization.deleted",
     organization.StorageUsageChanged: "organization.storage_usage_changed",
     organization.StorageUsageCorrected: "organization.storage_usage_corrected",
+    organization.OrganizationContentSwept: "organization.content_swept",
     file.FileCreated: "file.created",
     file.PartUploaded: "file.part_uploaded",
     file.FileCompleted: "file.completed",

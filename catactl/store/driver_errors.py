@@ -13,6 +13,7 @@ from catactl.errors import (
     Busy,
     CatactlError,
     Forbidden,
+    InvalidValue,
     SchemaMismatch,
     Unreachable,
     VersionConflict,
@@ -37,6 +38,8 @@ def translated_errors() -> Iterator[None]:
 def _translate(error: BaseException) -> CatactlError | None:
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidValue("a name or value is not UTF-8")
     if isinstance(error, PoolTimeout):
         return Busy("no database connection was free in time")
     if isinstance(error, sqlite3.Error):
@@ -136,6 +139,8 @@ def _translate_connection(error: BaseException) -> CatactlError | None:
         return Forbidden(f"the database refuses: {message}", "check user and password")
     if "too many" in lowered or "starting up" in lowered or "shutting down" in lowered:
         return Busy(f"the database takes no connections now: {message}", "run it again")
+    if "pipeline mode" in lowered or "consuming input failed" in lowered:
+        return Unreachable("the connection to the database was lost", "run it again")
     return Unreachable(
         f"cannot reach the database: {message}", "check the server and the URL: catactl config show"
     )

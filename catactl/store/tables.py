@@ -30,7 +30,7 @@ from sqlalchemy import (
 from catactl.store.types import Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -193,6 +193,15 @@ storage_usage_days = Table(
     Column("peak_bytes", BigInteger, nullable=False),
     Column("byte_microseconds", ExactInteger, nullable=False),
     Column("changed_at", Instant, nullable=False),
+)
+
+# The generation that content of a digest is stored in; 0 for those that have no row.
+swept_content = Table(
+    "swept_content",
+    metadata,
+    Column("org_id", Id, primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("generation", Integer, nullable=False),
 )
 
 idempotency_keys = Table(

@@ -22,14 +22,14 @@ NOWHERE = "0" * 64
 _WHOEVER = "AWS4-HMAC-SHA256 Credential=tester/20260301/us-east-1/s3/aws4_request"
 
 
-def content_of(raw: bytes) -> Content:
-    return Content(hashlib.sha256(raw).hexdigest(), len(raw))
+def content_of(raw: bytes, generation: int = 0) -> Content:
+    return Content(hashlib.sha256(raw).hexdigest(), len(raw), generation)
 
 
-def key(raw: bytes, org_id: UUID = ORG) -> str:
+def key(raw: bytes, org_id: UUID = ORG, generation: int = 0) -> str:
     """Where content is to lie, below the root of a place: a storage format, spelled out here."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    return f"{org_id}/{sha256[:2]}/{sha256}"
+    return f"{org_id}/{sha256[:2]}/{sha256}" + (f".{generation}" if generation else "")
 
 
 def pattern(size_bytes: int, seed: int = 0) -> bytes:

@@ -19,6 +19,7 @@ from catactl.blobs.store import CHUNK_BYTES, Chunk
 from catactl.errors import (
     BadConfiguration,
     CatactlError,
+    ContentDamaged,
     ContentUnreachable,
     Forbidden,
 )
@@ -377,10 +378,13 @@ def test_reading_that_fails_is_an_error_of_ours(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = folder.blobs.put(ORG, [b"content"])
-    for number, error in ((errno.EIO, ContentUnreachable), (errno.EACCES, Forbidden)):
+    for number, error, of_one in (
+        (errno.EIO, ContentUnreachable, ContentDamaged),
+        (errno.EACCES, Forbidden, Forbidden),
+    ):
         with monkeypatch.context() as broken:
             broken.setattr(os, "readv", _failing(number))
-            with pytest.raises(error, match=content.sha256):
+            with pytest.raises(of_one, match=content.sha256):
                 read(folder.blobs.open(ORG, content.sha256))
         with monkeypatch.context() as broken:
             broken.setattr(os, "listdir", _failing(number))
@@ -438,11 +442,11 @@ def test_a_folder_or_a_loop_under_a_final_name_is_a_bad_configuration(folder: Fo
     loop = folder.root / key(b"loop")
     loop.parent.mkdir(parents=True)
     loop.symlink_to(loop)
-    for raw in (b"folder", b"loop"):
+    for raw, error in ((b"folder", ContentDamaged), (b"loop", BadConfiguration)):
         sha256 = content_of(raw).sha256
         with pytest.raises(BadConfiguration, match=sha256):
             folder.blobs.put(ORG, [raw])
-        with pytest.raises(BadConfiguration, match=sha256):
+        with pytest.raises(error, match=sha256):
             read(folder.blobs.open(ORG, sha256))
         assert incoming(folder) == []
 

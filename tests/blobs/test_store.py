@@ -193,7 +193,7 @@ def test_a_listing_tells_since_when_content_is_there(blobs: BlobStore) -> None:
     before = datetime.now(UTC)
     content = blobs.put(ORG, [b"now"])
     [blob] = blobs.list(ORG)
-    assert blob == Blob(*content, blob.modified_at)
+    assert blob == Blob(content.sha256, 0, content.size_bytes, blob.modified_at)
     # S3 tells whole seconds, and a kernel's time for files lags behind by a tick.
     assert before - timedelta(seconds=1) <= blob.modified_at <= datetime.now(UTC)
 
@@ -213,6 +213,17 @@ def test_what_is_none_of_ours_is_neither_listed_nor_in_the_way(place: Place) -> 
         f"{ORG}/{sha256}",
         f"{ORG}/{sha256[:2]}/{sha256[:-1]}",
         f"{ORG}/{sha256[:2]}/{sha256}.tmp",
+        f"{ORG}/{sha256[:2]}/{sha256}.",
+        f"{ORG}/{sha256[:2]}/{sha256}.0",
+        f"{ORG}/{sha256[:2]}/{sha256}.01",
+        f"{ORG}/{sha256[:2]}/{sha256}.1.1",
+        f"{ORG}/{sha256[:2]}/{sha256}.-1",
+        f"{ORG}/{sha256[:2]}/{sha256}.1 ",
+        f"{ORG}/{sha256[:2]}/{sha256}.x",
+        f"{ORG}/{sha256[:2]}/{sha256}.\u0661",
+        f"{ORG}/{sha256[:2]}/{sha256}.1000000000",
+        f"{ORG}/{sha256[:2]}/{sha256[:-1]}.1",
+        f"{ORG}/{sha256}.1",
         f"{ORG}/{sha256[:2]}/{sha256.upper()}",
         f"{ORG}/{sha256[:3]}/{sha256}",
         f"{ORG}/zz/{sha256}",
@@ -255,6 +266,63 @@ def test_what_was_deleted_can_be_put_again(place: Place) -> None:
     place.blobs.delete(ORG, [content.sha256])
     assert place.blobs.put(ORG, [b"again"]) == content
     assert place.read(key(b"again")) == b"again"
+
+
+# --- generations ----------------------------------------------------------------------------------
+
+
+def test_content_of_each_generation_has_an_address_of_its_own(place: Place) -> None:
+    sha256 = content_of(b"again").sha256
+    for generation in (0, 1, 2, 10):
+        content = place.blobs.put(ORG, [b"again"], {sha256: generation, NOWHERE: 7})
+        assert content == content_of(b"again", generation)
+        assert content.address == (f"{sha256}.{generation}" if generation else sha256)
+        assert place.read(key(b"again", generation=generation)) == b"again"
+        assert read(place.blobs.open(ORG, content.address)) == b"again"
+        assert place.blobs.locate(ORG, content.address).endswith(
+            key(b"again", generation=generation)
+        )
+    assert place.blobs.put(ORG, [b"other"], {sha256: 1}) == content_of(b"other")
+    assert len(place.all_keys()) == 5
+
+
+def test_generations_are_missing_and_deleted_one_by_one(place: Place) -> None:
+    sha256 = content_of(b"again").sha256
+    there = [place.blobs.put(ORG, [b"again"], {sha256: number}) for number in range(3)]
+    later = content_of(b"again", 3)
+    assert place.blobs.missing(ORG, [*there, later]) == {later}
+    place.blobs.delete(ORG, [there[0].address, there[2].address, later.address])
+    assert place.blobs.missing(ORG, [*there, later]) == {there[0], there[2], later}
+    assert place.all_keys() == [key(b"again", generation=1)]
+    with pytest.raises(ContentMissing) as caught:
+        next(place.blobs.open(ORG, there[2].address))
+    assert place.blobs.locate(ORG, there[2].address) in caught.value.message
+
+
+def test_what_is_damaged_in_one_generation_is_replaced_there_alone(place: Place) -> None:
+    sha256 = content_of(b"content").sha256
+    place.write(key(b"content"), b"contenT")
+    place.write(key(b"content", generation=1), b"c")
+    assert place.blobs.put(ORG, [b"content"], {sha256: 1}) == content_of(b"content", 1)
+    assert place.read(key(b"content", generation=1)) == b"content"
+    assert place.read(key(b"content")) == b"contenT"
+
+
+def test_a_listing_holds_all_of_a_digest_together_and_is_in_order_of_the_digest(
+    blobs: BlobStore,
+) -> None:
+    raws = [b"x" * number for number in range(40)]
+    stored = {
+        blobs.put(ORG, [raw], {content_of(raw).sha256: generation})
+        for number, raw in enumerate(raws)
+        for generation in (0, 1, 2, 10, 999_999_999)[: 1 + number % 5]
+    }
+    listed = [Content(blob.sha256, blob.size_bytes, blob.generation) for blob in blobs.list(ORG)]
+    assert set(listed) == stored
+    assert len(listed) == len(stored)
+    assert [each.sha256 for each in listed] == sorted(each.sha256 for each in listed)
+    assert [each.address for each in listed] == sorted(each.address for each in listed)
+    assert [blob.address for blob in blobs.list(ORG)] == [each.address for each in listed]
 
 
 # --- at once --------------------------------------------------------------------------------------

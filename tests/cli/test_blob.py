@@ -157,12 +157,13 @@ def test_replaced_content_is_removed_and_all_else_stays(
     assert _sweep(stored) == {}  # it is young
     assert _sweep(stored, *NOW) == {"removed_blobs": 1, "removed_bytes": 3}
     assert _left(blob_folder) == {b"aaa", b"bb", b"new"}
-    assert stored.events() == events
+    assert stored.events() == [*events, "organization.content_swept"]
+    assert stored.ok("event", "list", "acme")[-1]["payload"] == {"generations": {sha256(b"old"): 1}}
     assert _sweep(stored, *NOW) == {}
     stored.ok("blob", "verify", *NOW)
     source.write_bytes(b"old")
     stored.ok("part", "upload", "acme", "open", 2, source)
-    assert b"old" in _left(blob_folder)
+    assert contents_in(blob_folder)[f"{sha256(b'old')}.1"] == b"old"
     assert _sweep(stored, *NOW) == {}
 
 
@@ -179,9 +180,11 @@ def test_a_deleted_file_can_be_restored_until_it_is_swept(stored: Cli, blob_fold
     error = stored.fails(5, "file", "restore", "acme", "one")
     assert "was swept" in error["message"]
     assert stored.ok("file", "show", "acme", "one")["content_swept"]
-    last = stored.ok("event", "list", "acme")[-1]
-    assert (last["type"], last["reason"]) == ("file.content_swept", "tidying")
-    assert last["payload"] == {"swept_bytes": 5, "swept_parts": 2}
+    given_up, removed = stored.ok("event", "list", "acme")[-2:]
+    assert (given_up["type"], given_up["reason"]) == ("file.content_swept", "tidying")
+    assert given_up["payload"] == {"swept_bytes": 5, "swept_parts": 2}
+    assert (removed["type"], removed["reason"]) == ("organization.content_swept", "tidying")
+    assert removed["payload"] == {"generations": {sha256(b"bb"): 1}}
     assert _sweep(stored, *NOW) == {}
     stored.ok("usage", "check")
     assert stored.ok("event", "verify", "acme")

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -59,7 +59,7 @@ def _proves_usage(cli: Cli, used_bytes: int) -> None:
     assert cli.ok("usage", "show", "acme")["used_bytes"] == used_bytes
 
 
-Put = Callable[[Directory, UUID, Iterable[Chunk]], Content]
+Put = Callable[[Directory, UUID, Iterable[Chunk], Mapping[str, int]], Content]
 
 
 def _replace_put(monkeypatch: pytest.MonkeyPatch, wrap: Callable[[Put], Put]) -> None:
@@ -164,12 +164,14 @@ def test_an_upload_that_broke_off_goes_on_where_it_was(
     puts = 0
 
     def failing(put: Put) -> Put:
-        def fail(self: Directory, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
+        def fail(
+            self: Directory, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int]
+        ) -> Content:
             nonlocal puts
             puts += 1
             if puts > 20:
                 raise ContentUnreachable("the cable is out")
-            return put(self, org_id, chunks)
+            return put(self, org_id, chunks, generations)
 
         return fail
 
@@ -305,13 +307,15 @@ def test_one_that_fails_does_not_keep_the_others(
     really_open = os.open
 
     def refusing(path: Any, *more: Any, **options: Any) -> int:
-        if str(path) == str(folder / "z"):  # mode 0 would not keep root out
+        if path == "z":  # mode 0 would not keep root out
             raise PermissionError(13, "Permission denied", path)
         return really_open(path, *more, **options)
 
     def touching(put: Put) -> Put:
-        def touch(self: Directory, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
-            content = put(self, org_id, chunks)
+        def touch(
+            self: Directory, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int]
+        ) -> Content:
+            content = put(self, org_id, chunks, generations)
             if content.sha256 == sha256(b"y"):
                 os.utime(folder / "b" / "y", (1, 1))
             return content
@@ -361,7 +365,7 @@ def test_a_link_to_a_folder_is_no_folder(sqlite_acme: Cli, folder: Path, tmp_pat
 
 
 def test_a_file_with_content_but_no_size_is_refused(sqlite_acme: Cli) -> None:
-    assert "--name" in sqlite_acme.fails(2, "file", "upload", "acme", "/proc/cpuinfo")["hint"]
+    assert "no size" in sqlite_acme.fails(2, "file", "upload", "acme", "/proc/cpuinfo")["message"]
 
 
 def test_a_single_path_that_is_missing_is_not_found(sqlite_acme: Cli, tmp_path: Path) -> None:
@@ -517,8 +521,10 @@ def test_a_file_that_changes_between_parts_is_never_completed(
     acme: Cli, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def touching(put: Put) -> Put:
-        def touch(self: Directory, org_id: UUID, chunks: Iterable[Chunk]) -> Content:
-            content = put(self, org_id, chunks)
+        def touch(
+            self: Directory, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int]
+        ) -> Content:
+            content = put(self, org_id, chunks, generations)
             if content.sha256 == sha256(b"bbb"):
                 path.write_bytes(b"aaabbbX")
             return content

@@ -1,10 +1,12 @@
 """Usage, events and views at the terminal."""
 
-import pytest
-from sqlalchemy import URL, delete, update
+from pathlib import Path
 
-from catactl.store.tables import events, organizations, storage_usage
-from tests.cli.support import Cli
+import pytest
+from sqlalchemy import URL, delete, select, update
+
+from catactl.store.tables import events, organizations, storage_usage, swept_content
+from tests.cli.support import Cli, sha256
 from tests.support import tampering
 
 USAGE = {
@@ -194,7 +196,7 @@ def test_an_event_that_was_changed_is_found_where_it_is(acme: Cli, database_url:
 
 def test_views_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
     listed = {view["name"]: view["rows"] for view in acme.ok("projection", "list")}
-    assert listed == {"storage_usage": 1, "storage_usage_days": 1}
+    assert listed == {"storage_usage": 1, "storage_usage_days": 1, "swept_content": 0}
     before = acme.ok("usage", "show", "acme")
     with tampering(database_url) as conn:
         conn.execute(delete(storage_usage))
@@ -206,6 +208,36 @@ def test_views_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
     assert acme.ok("usage", "show", "acme") == before
     error = acme.fails(3, "projection", "rebuild", "storage_usag")
     assert "storage_usage" in error["hint"]
+
+
+def test_the_view_of_what_was_swept_is_rebuilt_to_the_same_rows(
+    acme: Cli, database_url: URL, tmp_path: Path
+) -> None:
+    path = tmp_path / "source"
+    for turn in range(3):
+        for name in ("one", "two")[: 2 - turn % 2]:
+            path.write_bytes(name.encode())
+            acme.ok("file", "upload", "acme", path, "--name", name)
+            acme.ok("file", "delete", "acme", name)
+        acme.ok("blob", "gc", "--older-than", "0", "--yes")
+    path.write_bytes(b"one")
+    acme.ok("file", "upload", "acme", path, "--name", "one")
+
+    def rows() -> set[tuple[str, int]]:
+        with tampering(database_url) as conn:
+            columns = swept_content.c
+            return {tuple(row) for row in conn.execute(select(columns.sha256, columns.generation))}
+
+    before = rows()
+    assert before == {(sha256(b"one"), 3), (sha256(b"two"), 2)}
+    with tampering(database_url) as conn:
+        conn.execute(update(swept_content).values(generation=7))
+        conn.execute(delete(swept_content).where(swept_content.c.sha256 == sha256(b"two")))
+    assert acme("blob", "verify").code == 6
+    (rebuilt,) = acme.ok("projection", "rebuild", "swept_content")
+    assert rebuilt["name"] == "swept_content"
+    assert rows() == before
+    acme.ok("blob", "verify", "--older-than", "0")
 
 
 @pytest.mark.parametrize("format_", ["tree", "mermaid", "json"])

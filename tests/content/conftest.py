@@ -1,6 +1,7 @@
 """An organization with content, at hand without the program."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.blobs.directory import Directory
-from catactl.blobs.store import Content
+from catactl.blobs.store import FIRST, Content
+from catactl.content.reading import contents, readable
 from catactl.content.recording import record_part
 from catactl.content.sweep import sweep
 from catactl.content.verify import Problem, Verified, verify_organization
 from catactl.domain.file import UploadPart
 from catactl.handler import Handler
+from catactl.store.engine import reading
 from tests.support import (
     INTENT,
     complete,
@@ -26,6 +29,14 @@ from tests.support import (
     run,
     summary,
 )
+
+
+class Silent:
+    def begin(self, name: str, size_bytes: int | None) -> None:
+        pass
+
+    def advance(self, size_bytes: int, name: str | None = None) -> None:
+        pass
 
 
 @dataclass
@@ -49,14 +60,14 @@ class Place:
             lambda _conn: file_id,
             number,
             len(content),
-            lambda: self.store(content),
+            lambda generations: self.store(content, generations),
             INTENT,
             summary,
             is_repeatable=True,
         )
 
-    def store(self, content: bytes) -> Content:
-        return self.blobs.put(self.org_id, [content])
+    def store(self, content: bytes, generations: Mapping[str, int] = FIRST) -> Content:
+        return self.blobs.put(self.org_id, [content], generations)
 
     def record(self, file_id: UUID, number: int, content: Content) -> None:
         """Record a part as stored, without a look whether it is."""
@@ -77,10 +88,10 @@ class Place:
     def restore(self, file_id: UUID) -> None:
         restore_file(self.handler, self.org_id, file_id)
 
-    def sweep(self, handler: Handler | None = None) -> dict[str, Any]:
+    def sweep(self, handler: Handler | None = None, *, dry_run: bool = False) -> dict[str, Any]:
         """Sweep everything of whatever age."""
-        now = datetime.now(UTC)
-        return sweep(handler or self.handler, self.engine, self.blobs, self.org_id, now, INTENT)
+        now, intent = datetime.now(UTC), replace(INTENT, dry_run=dry_run)
+        return sweep(handler or self.handler, self.engine, self.blobs, self.org_id, now, intent)
 
     def problems(self) -> list[Problem]:
         found = Verified()
@@ -89,7 +100,13 @@ class Place:
         return found.problems
 
     def stored(self) -> set[str]:
-        return {blob.sha256 for blob in self.blobs.list(self.org_id)}
+        """The addresses of all content."""
+        return {blob.address for blob in self.blobs.list(self.org_id)}
+
+    def download(self, file_id: UUID) -> bytes:
+        with reading(self.engine) as conn:
+            file = readable(conn, self.org_id, file_id)
+        return b"".join(bytes(chunk) for chunk in contents(self.blobs, file, file.parts))
 
 
 @pytest.fixture

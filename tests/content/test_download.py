@@ -50,7 +50,7 @@ def test_no_name_writes_outside_or_over_what_is_no_file(name: str, force: bool) 
     with TemporaryDirectory(prefix="catactl-test-") as scratch:
         root = Path(scratch)
         blobs = Directory(root / "blobs")
-        digest, size_bytes = blobs.put(_ORG_ID, [b"new"])
+        digest, size_bytes, _ = blobs.put(_ORG_ID, [b"new"])
         outside, target = root / "outside", root / "target"
         outside.mkdir()
         (outside / "there").write_bytes(b"precious")
@@ -65,7 +65,7 @@ def test_no_name_writes_outside_or_over_what_is_no_file(name: str, force: bool) 
             (target / link).symlink_to(to)
         before, inside = _tree(root), _tree(target)
         part = Part(1, size_bytes, digest, stored=True)
-        file = Readable(_ORG_ID, UUID(int=2), name, size_bytes, (part,))
+        file = Readable(_ORG_ID, UUID(int=2), name, size_bytes, (part,), {})
         with suppress(CatactlError):
             done = to_path(blobs, file, str(target), lambda _bytes: None, force=force)
             inside[name] = b"new"

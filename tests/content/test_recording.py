@@ -1,29 +1,24 @@
 """An event never points at content that is not there."""
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection
 
-from catactl.blobs.directory import Directory
-from catactl.blobs.store import Content, measure
+from catactl.blobs.store import BlobStore, Content, address_of, measure
 from catactl.content import recording
 from catactl.content.recording import Draft, Recorder, StoredPart, Swept, record_part, stored_part
 from catactl.content.sources import Source
+from catactl.content.stream import Stream, upload_stream
 from catactl.content.upload import Order, upload_files
 from catactl.domain.organization import SetQuota
+from catactl.domain.parts import Part
 from catactl.errors import Busy, Conflict, QuotaExceeded
-from tests.content.conftest import Place
+from tests.content.conftest import Place, Silent
 from tests.support import INTENT, assert_consistent, read_log, run, summary
-
-
-class Silent:
-    def begin(self, name: str, size_bytes: int | None) -> None:
-        pass
-
-    def advance(self, size_bytes: int, name: str | None = None) -> None:
-        pass
 
 
 @pytest.fixture
@@ -58,7 +53,8 @@ def test_content_that_was_swept_is_not_recorded_and_nothing_else_with_it(
     place.blobs.delete(place.org_id, [gone.sha256])
     with pytest.raises(Swept) as caught:
         recorder.record(drafts)
-    assert caught.value.contents == {gone}
+    assert caught.value.digests == {gone.sha256}
+    assert caught.value.generations == {}
     assert _types(place) == ["organization.created"]
     assert [len(draft.ready) for draft in drafts] == [2, 1]
     place.store(b"b")
@@ -105,7 +101,11 @@ def test_rules_are_asked_about_the_whole_before_any_of_it_is_stored(
 
 
 def _record_part(
-    place: Place, file_id: UUID, store: Callable[[], Content], *, is_repeatable: bool
+    place: Place,
+    file_id: UUID,
+    store: Callable[[Mapping[str, int]], Content],
+    *,
+    is_repeatable: bool,
 ) -> None:
     record_part(
         place.handler,
@@ -130,10 +130,10 @@ def test_a_part_that_was_swept_is_stored_again_some_times_if_that_can_be_done(
 ) -> None:
     times = 0
 
-    def store() -> Content:
+    def store(generations: Mapping[str, int]) -> Content:
         nonlocal times
         times += 1
-        content = place.store(b"x")
+        content = place.store(b"x", generations)
         if times <= sweeps:
             place.sweep()
         return content
@@ -146,7 +146,7 @@ def test_a_part_that_was_swept_is_stored_again_some_times_if_that_can_be_done(
     else:
         _record_part(place, file_id, store, is_repeatable=is_repeatable)
         assert times == stored
-        assert place.stored() == {measure([b"x"]).sha256}
+        assert place.stored() == {address_of(measure([b"x"]).sha256, sweeps)}
     assert place.problems() == []
 
 
@@ -158,12 +158,12 @@ def test_an_upload_stores_again_what_a_sweep_takes_before_it_is_recorded(
     sweeps = 0
     see_content = recording.see_content
 
-    def late(blobs: Directory, org_id: UUID, contents: Collection[Content]) -> None:
+    def late(conn: Connection, blobs: BlobStore, org_id: UUID, parts: Collection[Part]) -> None:
         nonlocal sweeps
-        if contents and sweeps < 3:  # as a sweep that came just before the lock
+        if parts and sweeps < 3:  # as a sweep that came just before the lock
             sweeps += 1
-            blobs.delete(org_id, [max(contents).sha256])
-        see_content(blobs, org_id, contents)
+            blobs.delete(org_id, [max(part.sha256 for part in parts)])
+        see_content(conn, blobs, org_id, parts)
 
     monkeypatch.setattr(recording, "see_content", late)
     sources = [Source(str(tmp_path / name), name) for name in ("long", "short")]
@@ -183,5 +183,45 @@ def test_a_sweep_between_a_broken_off_upload_and_its_continuation_loses_nothing(
     place.put(place.create("x"), 1, b"a")
     place.store(b"b")
     assert place.sweep()["removed_blobs"] == 1
-    recorder.record([_draft(recorder, place, "x", b"a", b"b")])
+    draft = _draft(recorder, place, "x", b"a", b"b")
+    with pytest.raises(Swept) as caught:
+        recorder.record([draft])
+    swept = measure([b"b"]).sha256
+    assert caught.value.digests == {swept}
+    assert caught.value.generations == recorder.generations == {swept: 1}
+    assert place.store(b"b", recorder.generations).address == f"{swept}.1"
+    caught.value.clear_up(place.blobs, place.org_id)
+    recorder.record([draft])
+    assert draft.row is not None
+    assert draft.row["status"] == "complete"
+    assert place.stored() == {measure([b"a"]).sha256, f"{swept}.1"}, "nothing is left behind"
+    assert place.problems() == []
+
+
+def test_a_part_that_is_read_once_is_taken_also_if_its_content_was_swept_before(
+    place: Place,
+) -> None:
+    place.store(b"x")
+    place.sweep()
+    file_id = place.create("x")
+    _record_part(
+        place, file_id, lambda generations: place.store(b"x", generations), is_repeatable=False
+    )
+    assert place.problems() == []
+
+
+def test_a_stream_is_taken_also_if_its_content_was_swept_before(
+    place: Place, recorder: Recorder
+) -> None:
+    place.store(b"x")
+    place.sweep()
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    os.close(writer)
+    try:
+        row = upload_stream(recorder, Stream(reader), "x", Order(lambda _name: INTENT), Silent())
+    finally:
+        os.close(reader)
+    assert row["status"] == "complete"
+    assert place.download(UUID(row["file_id"])) == b"x"
     assert place.problems() == []

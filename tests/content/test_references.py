@@ -34,21 +34,33 @@ _MOVES = ("create", "create", "put", "put", "put", "elsewhere", "delete", "delet
 
 def _references(place: Place, *, as_if_given_up: bool = False) -> list[Reference]:
     now = datetime.now(UTC) + _LATER
-    with snapshot(place.engine, place.org_id, now, as_if_given_up=as_if_given_up) as (_, found):
-        return list(found)
+    with snapshot(place.engine, place.org_id, now, as_if_given_up=as_if_given_up) as found:
+        return list(found.references)
 
 
-@given(st.lists(st.tuples(_DIGESTS, st.integers(1, 9))), st.sets(_DIGESTS))
+@given(
+    st.lists(st.tuples(_DIGESTS, st.integers(1, 9))),
+    st.sets(st.tuples(_DIGESTS, st.integers(0, 2))),
+)
 def test_references_and_blobs_meet_by_digest(
-    referring: list[tuple[str, int]], there: set[str]
+    referring: list[tuple[str, int]], there: set[tuple[str, int]]
 ) -> None:
     references = [Reference(digest, 1, UUID(int=7), number) for digest, number in sorted(referring)]
-    blobs = {digest: Blob(digest, 1, NOON) for digest in sorted(there)}
-    pairs = list(side_by_side(iter(references), iter(blobs.values())))
+    blobs = [Blob(digest, generation, 1, NOON) for digest, generation in sorted(there)]
+    pairs = list(side_by_side(iter(references), iter(blobs)))
     assert pairs == [
-        Pair(digest, [each for each in references if each.sha256 == digest], blobs.get(digest))
-        for digest in sorted({digest for digest, _ in referring} | there)
+        Pair(
+            digest,
+            [each for each in references if each.sha256 == digest],
+            [each for each in blobs if each.sha256 == digest],
+        )
+        for digest in sorted({digest for digest, _ in referring} | {digest for digest, _ in there})
     ]
+    for pair in pairs:
+        for generation in range(3):
+            blob = pair.blob(generation)
+            assert (blob is not None) == ((pair.sha256, generation) in there)
+            assert blob is None or blob.generation == generation
 
 
 def test_references_are_what_the_events_add_up_to(place: Place) -> None:
@@ -114,7 +126,7 @@ def test_since_a_position_only_what_was_uploaded_later_counts(place: Place) -> N
     file_id = place.create("x")
     place.put(file_id, 1, b"a")
     moment = datetime.now(UTC)
-    with snapshot(place.engine, place.org_id, moment) as (position, references):
+    with snapshot(place.engine, place.org_id, moment) as (position, references, _):
         place.put(file_id, 1, b"b")
         place.put(file_id, 2, b"c")
         assert [each.sha256 for each in references] == [measure([b"a"]).sha256]
@@ -129,8 +141,8 @@ def test_a_deleted_organization_refers_to_nothing(place: Place) -> None:
     before = datetime.now(UTC)
     run(place.handler, place.org_id, place.org_id, DeleteOrganization())
     assert _references(place) == []
-    with snapshot(place.engine, place.org_id, before) as (_, references):
-        assert len(list(references)) == 1
+    with snapshot(place.engine, place.org_id, before) as found:
+        assert len(list(found.references)) == 1
 
 
 def test_other_organizations_are_no_concern(place: Place) -> None:

@@ -1,6 +1,6 @@
 """A sweep takes what nothing refers to, whatever happens meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,19 +10,37 @@ from uuid import UUID
 import pytest
 
 from catactl.blobs.directory import Directory
-from catactl.blobs.store import Blob, measure
+from catactl.blobs.store import Blob, address_of, measure
 from catactl.content import sweep as sweeping
+from catactl.content.recording import Recorder
 from catactl.content.references import files_to_give_up
+from catactl.content.sources import Source
+from catactl.content.upload import Order, upload_files
 from catactl.content.verify import Verified, verify_file, verify_organization
+from catactl.domain.organization import (
+    DeleteOrganization,
+    OrganizationContentSwept,
+    SuspendOrganization,
+)
 from catactl.handler import Handler
-from tests.content.conftest import Place
+from catactl.projections.swept_content import generations
+from catactl.store.engine import reading
+from tests.content.conftest import Place, Silent
 from tests.processes import processes, receive, start
-from tests.support import assert_consistent, opened
+from tests.support import INTENT, assert_consistent, complete, opened, read_log, run
 from tests.workers import ContentRace, race_for_content
 
 
 def _digests(*contents: bytes) -> set[str]:
     return {measure([content]).sha256 for content in contents}
+
+
+def _addresses(content: bytes, generation: int) -> set[str]:
+    return {address_of(measure([content]).sha256, generation)}
+
+
+def _killed(*_arguments: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch, after: int, what: Any) -> None:
@@ -106,15 +124,181 @@ def test_a_sweep_that_broke_off_is_finished_by_the_next(
 ) -> None:
     place.delete(place.upload("x", b"1", b"2"))
 
-    def failing(*_arguments: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Directory, "delete", failing)
+        patch.setattr(Directory, "delete", _killed)
         with pytest.raises(KeyboardInterrupt):
             place.sweep()
     assert place.stored() == _digests(b"1", b"2")
     assert _figures(place.sweep()) == (0, 2, 2)
+
+
+def _swept_events(place: Place) -> list[Any]:
+    return [
+        each.event.generations
+        for each in read_log(place.engine, place.org_id)
+        if isinstance(each.event, OrganizationContentSwept)
+    ]
+
+
+def test_content_is_given_up_for_good_before_it_is_removed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.delete(place.upload("x", b"1", b"2"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "delete", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.sweep()
+    given_up = dict.fromkeys(_digests(b"1", b"2"), 1)
+    assert _swept_events(place) == [given_up]
+    assert place.stored() == _digests(b"1", b"2")
+    assert _figures(place.sweep(dry_run=True)) == (0, 2, 2)
+    assert _figures(place.sweep()) == (0, 2, 2)
+    assert place.stored() == set()
+    assert _figures(place.sweep()) == (0, 0, 0)
+    assert _swept_events(place) == [given_up], "nothing was given up twice"
+    assert_consistent(place.engine, place.org_id)
+
+
+def test_of_content_uploaded_again_after_a_sweep_broke_off_only_what_was_given_up_goes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.delete(place.upload("x", b"1", b"2"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "delete", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.sweep()
+    again = place.create("y")
+    with reading(place.engine) as conn:
+        now_in = generations(conn, place.org_id)
+    place.record(again, 1, place.store(b"1", now_in))
+    complete(place.handler, place.org_id, again)
+    assert place.stored() == _digests(b"1", b"2") | _addresses(b"1", 1)
+    assert {(each.problem, Path(each.where).name) for each in place.problems()} == {
+        ("orphaned", address) for address in _digests(b"1", b"2")
+    }
+    assert _figures(place.sweep()) == (0, 2, 2)
+    assert place.stored() == _addresses(b"1", 1)
+    assert place.problems() == []
+    assert place.download(again) == b"1"
+    assert len(_swept_events(place)) == 1
+
+
+@pytest.mark.parametrize("how", ["part", "file"])
+def test_a_sweep_that_removes_late_loses_nothing_that_was_uploaded_meanwhile(
+    how: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.delete(place.upload("x", b"1", b"2"))
+    uploaded: list[UUID] = []
+
+    def upload_file(somebody: Place) -> UUID:
+        (tmp_path / "source").write_bytes(b"12")
+        recorder = Recorder(somebody.handler, somebody.engine, somebody.blobs, somebody.org_id)
+        source = Source(str(tmp_path / "source"), "y")
+        order = Order(lambda _name: INTENT, part_bytes=1)
+        (done,) = upload_files(recorder, [source], order, Silent())
+        assert done.error is None
+        assert done.row is not None
+        return UUID(done.row["file_id"])
+
+    really_delete = Directory.delete
+
+    def late(self: Directory, org_id: UUID, addresses: Collection[str]) -> None:
+        patch.undo()
+        with opened(place.engine.url) as engine:
+            somebody = replace(place, engine=engine, handler=Handler(engine))
+            upload = upload_file if how == "file" else lambda to: to.upload("y", b"1", b"2")
+            uploaded.append(upload(somebody))
+        really_delete(self, org_id, addresses)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "delete", late)
+        assert _figures(place.sweep()) == (1, 2, 2)
+    (file_id,) = uploaded
+    assert place.problems() == []
+    assert place.download(file_id) == b"12"
+    assert place.stored() == _addresses(b"1", 1) | _addresses(b"2", 1)
+    assert _figures(place.sweep()) == (0, 0, 0)
+    assert_consistent(place.engine, place.org_id)
+
+
+def test_content_that_is_swept_again_and_again_is_never_where_it_was(place: Place) -> None:
+    place.upload("kept", b"kept")
+    for generation in range(4):
+        file_id = place.upload(str(generation), b"1", b"of %d" % generation)
+        expected = _digests(b"kept", b"of %d" % generation) | _addresses(b"1", generation)
+        assert place.stored() == expected
+        assert place.download(file_id) == b"1of %d" % generation
+        assert place.problems() == []
+        found = Verified()
+        verify_file(place.engine, place.blobs, place.org_id, file_id, found, lambda _bytes: None)
+        assert (found.blobs, found.problems) == (2, [])
+        assert _figures(place.sweep()) == (0, 0, 0)
+        place.delete(file_id)
+        assert _figures(place.sweep()) == (1, 2, 5)
+    (digest,) = _digests(b"1")
+    assert [generations[digest] for generations in _swept_events(place)] == [1, 2, 3, 4]
+    assert_consistent(place.engine, place.org_id)
+
+
+def test_what_is_wrong_with_content_of_a_later_generation_is_found_where_it_lies(
+    place: Place,
+) -> None:
+    place.store(b"1")
+    place.sweep()
+    file_id = place.upload("x", b"1")
+    where = Path(place.blobs.locate(place.org_id, *_addresses(b"1", 1)))
+    where.write_bytes(b"X")
+    place.store(b"1")  # where it was given up, it helps nobody
+    for problem in ("damaged", "missing"):
+        of_organization = [each for each in place.problems() if each.problem != "orphaned"]
+        found = Verified()
+        verify_file(place.engine, place.blobs, place.org_id, file_id, found, lambda _bytes: None)
+        assert of_organization == found.problems
+        assert [(each.problem, each.where) for each in found.problems] == [(problem, str(where))]
+        where.unlink(missing_ok=True)
+
+
+def test_a_dry_run_gives_nothing_up(place: Place) -> None:
+    place.delete(place.upload("x", b"1", b"2"))
+    place.store(b"3")
+    log, stored = read_log(place.engine, place.org_id), place.stored()
+    would = place.sweep(dry_run=True)
+    assert _figures(would) == (1, 3, 3)
+    assert (read_log(place.engine, place.org_id), place.stored()) == (log, stored)
+    with reading(place.engine) as conn:
+        assert generations(conn, place.org_id) == {}
+    assert place.sweep() == would
+
+
+@pytest.mark.parametrize("status", ["suspended", "deleted"])
+def test_an_organization_is_swept_whatever_became_of_it(status: str, place: Place) -> None:
+    place.store(b"1")
+    command = SuspendOrganization() if status == "suspended" else DeleteOrganization()
+    run(place.handler, place.org_id, place.org_id, command)
+    assert _figures(place.sweep()) == (0, 1, 1)
+    assert place.stored() == set()
+    assert _swept_events(place) == [dict.fromkeys(_digests(b"1"), 1)]
+    assert_consistent(place.engine, place.org_id)
+
+
+def test_content_of_a_later_generation_than_the_log_knows_is_given_up_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the database was restored from a backup that is older than a sweep."""
+    (digest,) = _digests(b"1")
+    for generation in range(3):
+        place.store(b"1", {digest: generation})
+    really_delete = Directory.delete
+
+    def late(self: Directory, org_id: UUID, addresses: Collection[str]) -> None:
+        patch.undo()
+        place.upload("x", b"1")
+        really_delete(self, org_id, addresses)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "delete", late)
+        place.sweep(Handler(place.engine))
+    assert [each for each in place.problems() if each.problem != "orphaned"] == []
 
 
 def test_what_is_replaced_or_swept_while_it_is_verified_is_no_problem(

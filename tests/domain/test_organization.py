@@ -25,6 +25,7 @@ from catactl.domain.organization import (
     DeleteOrganization,
     Organization,
     OrganizationCommand,
+    OrganizationContentSwept,
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationEvent,
@@ -40,6 +41,7 @@ from catactl.domain.organization import (
     StorageUsageChanged,
     StorageUsageCorrected,
     SuspendOrganization,
+    SweepOrganizationContent,
     admits,
     decider,
     evolve,
@@ -57,11 +59,12 @@ from catactl.errors import (
 )
 from catactl.ids import new_id
 from tests.domain.scenario import Given
-from tests.support import BYTES_1, NOON
+from tests.support import BYTES_1, BYTES_2, NOON
 
 CREATED = OrganizationCreated("acme", NOON)
 SUSPENDED = OrganizationSuspended()
 DELETED = OrganizationDeleted()
+SWEPT = OrganizationContentSwept({BYTES_1: 1, BYTES_2: 7})
 CORRECT = CorrectStorageUsage(7, 1, 1, compared="events", unpaired_events=0)
 
 
@@ -254,6 +257,29 @@ def test_a_suspended_organization_keeps_its_name() -> None:
     assert state.live_name == "acme"
 
 
+# --- content that is given up ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "events",
+    [(CREATED,), (CREATED, SUSPENDED), (CREATED, DELETED), (CREATED, SUSPENDED, DELETED)],
+    ids=["active", "suspended", "deleted", "deleted while suspended"],
+)
+def test_content_is_given_up_whatever_became_of_the_organization(
+    events: tuple[OrganizationEvent, ...],
+) -> None:
+    before = given(*events)
+    before.when(SweepOrganizationContent({BYTES_1: 1, BYTES_2: 7})).then(SWEPT)
+    before.when(SweepOrganizationContent({})).then_nothing()
+    assert given(*events, SWEPT).state == before.state
+
+
+def test_what_is_not_there_has_no_content() -> None:
+    for generations in ({}, {BYTES_1: 1}):
+        sweep = SweepOrganizationContent(generations)
+        given().when(sweep).then_refused(NotFound, "does not exist or is deleted")
+
+
 # --- what passes to files and job configurations --------------------------------------------------
 
 _SPEC = JobSpec("nightly", "image")
@@ -305,7 +331,7 @@ def test_a_deleted_organization_takes_nothing_at_all(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [OrganizationRenamed("b"), QuotaSet(1), QuotaCleared(), SUSPENDED, DELETED, used(1)],
+    [OrganizationRenamed("b"), QuotaSet(1), QuotaCleared(), SUSPENDED, DELETED, used(1), SWEPT],
     ids=lambda event: type(event).__name__,
 )
 def test_a_log_without_a_beginning_is_corrupt(event: OrganizationEvent) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, insert, select
 from catactl.domain.decider import Event
 from catactl.domain.file import FileContentSwept, FileCreated, PartUploaded
 from catactl.domain.job_configuration import JobSpec
+from catactl.domain.organization import OrganizationContentSwept
 from catactl.errors import CorruptLog, SchemaMismatch
 from catactl.store import codec, documents
 from catactl.store.codec import EVENT_NAMES
@@ -121,6 +122,12 @@ def test_payloads_have_the_field_names_that_the_design_names() -> None:
         '"size_bytes":10,"stored":false}'
     )
     assert codec.encode(FileContentSwept(7, 2)) == '{"swept_bytes":7,"swept_parts":2}'
+    swept = OrganizationContentSwept({BYTES_2: 3, BYTES_1: 1})
+    first, second = sorted(swept.generations)
+    assert codec.encode(swept) == (
+        f'{{"generations":{{"{first}":{swept.generations[first]},'
+        f'"{second}":{swept.generations[second]}}}}}'
+    )
 
 
 def test_a_part_of_the_time_before_content_could_be_uploaded_was_only_recorded() -> None:

@@ -1,0 +1,158 @@
+"""Streams that are closed, readers that leave, names that are no text, links that are exchanged."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from catactl.blobs.directory import Directory
+from catactl.blobs.store import Chunk, Content
+from catactl.content.sources import OpenFile, SourceError
+from catactl.errors import ContentUnreachable
+from tests.cli.support import Cli, sha256
+
+_PROGRAM = [sys.executable, "-c", "from catactl.cli.main import main; main()"]
+_NO_TEXT = os.fsdecode(b"\xff\xfe")
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """More files than a pipe's reader and a buffer take the results of."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number:03}").write_text(str(number))
+    return folder
+
+
+def _shell(script: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """Run a script of the shell; `"$@"` is the program with the arguments."""
+    command = ["bash", "-c", script, "bash", *_PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("script", ['"$@" | head -c1', '"$@" 2>&1 >/dev/null | head -c1'])
+def test_a_reader_that_leaves_keeps_no_work_from_being_done(
+    script: str, sqlite_acme: Cli, many: Path
+) -> None:
+    for number in range(300):
+        (many / f"link-{number}").symlink_to("000")
+    done = _shell(f"{script}; exit ${{PIPESTATUS[0]}}", "file", "upload", "acme", many)
+    assert done.returncode == 0
+    assert len(sqlite_acme.ok("file", "list", "acme")) == 300
+
+
+def test_standard_input_that_is_closed_is_no_empty_file(sqlite_acme: Cli) -> None:
+    sqlite_acme.has_file("acme", "parts")
+    for arguments in (
+        ("file", "upload", "acme", "-", "--name", "x"),
+        ("part", "upload", "acme", "parts", 1, "-"),
+    ):
+        done = _shell('"$@" <&-', *arguments)
+        assert (done.returncode, done.stdout) == (2, b""), done.stderr
+        assert b"cannot read '-'" in done.stderr
+    assert [file["name"] for file in sqlite_acme.ok("file", "list", "acme")] == ["parts"]
+
+
+def test_standard_output_that_is_closed_is_told_of(sqlite_acme: Cli) -> None:
+    done = _shell('"$@" >&-', "org", "list")
+    assert (done.returncode, done.stderr.count(b"\n")) == (69, 1)
+    assert _shell('"$@" 2>&-', "org", "list").returncode == 0
+
+
+def test_what_broke_off_is_json_still(
+    sqlite_acme: Cli, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Directory.put
+
+    def full(self: Directory, org_id: UUID, chunks: Iterable[Chunk], *more: object) -> Content:
+        content = put(self, org_id, chunks)
+        if content.sha256 == sha256(b"250"):
+            raise ContentUnreachable("the disk is full")
+        return content
+
+    monkeypatch.setattr(Directory, "put", full)
+    result = sqlite_acme("file", "upload", "acme", many, "--workers", 1, "--json")
+    assert (result.code, result.error["code"]) == (69, "content_unreachable")
+    assert 0 < len(json.loads(result.stdout)) <= 250
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["file", "upload", _NO_TEXT, "/etc/hostname"],
+        ["file", "verify", "acme", _NO_TEXT],
+        ["file", "download", "acme", _NO_TEXT],
+        ["blob", "verify", _NO_TEXT],
+        ["org", "show", _NO_TEXT],
+        ["org", "create", _NO_TEXT],
+    ],
+)
+def test_names_that_are_no_text_are_refused(arguments: list[str], acme: Cli) -> None:
+    assert acme(*arguments, "--json").code == 2
+
+
+def test_a_path_need_not_be_text(sqlite_acme: Cli, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"content")
+    sqlite_acme.ok("file", "upload", "acme", tmp_path / "source")
+    target = tmp_path / _NO_TEXT
+    sqlite_acme.ok("file", "download", "acme", "source", "--to", target)
+    assert target.read_bytes() == b"content"
+
+
+def test_a_folder_exchanged_for_a_link_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "file").write_bytes(b"secret")
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "file").write_bytes(b"mine")
+    path, below = str(folder / "inner" / "file"), str(folder)
+    assert OpenFile(path, follow_links=False, below=below).size_bytes == 4
+    (folder / "inner").rename(tmp_path / "away")
+    (folder / "inner").symlink_to(tmp_path / "secret")
+    with pytest.raises(SourceError):
+        OpenFile(path, follow_links=False, below=below)
+    assert OpenFile(path, follow_links=True, below=below).size_bytes == 6
+
+
+def test_a_link_planted_as_the_temporary_file_is_not_written_through(
+    sqlite_acme: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "source").write_bytes(b"content")
+    uploaded = sqlite_acme.ok("file", "upload", "acme", tmp_path / "source")
+    victim, target = tmp_path / "victim", tmp_path / "target"
+    victim.write_bytes(b"somebody else's")
+    target.mkdir()
+    partial = f".catactl-{uploaded['file_id']}-{sha256(b'source')[:8]}.partial"
+    os.link(victim, target / partial)
+    sqlite_acme.ok("file", "download", "acme", "source", "--to", target)
+    assert victim.read_bytes() == b"somebody else's"
+    assert (target / "source").read_bytes() == b"content"
+    assert os.listdir(target) == ["source"]
+
+
+def test_content_that_cannot_be_read_does_not_keep_the_rest_from_being_verified(
+    acme: Cli, many: Path, blob_folder: Path
+) -> None:
+    acme.ok("file", "upload", "acme", many)
+    unreadable = next(blob_folder.rglob(sha256(b"7")))
+    unreadable.unlink()
+    unreadable.mkdir()
+    next(blob_folder.rglob(sha256(b"8"))).unlink()
+    for command in (("file", "verify", "acme"), ("blob", "verify")):
+        result = acme(*command, "--json")
+        assert result.code == 6
+        assert result.json["blobs"] == 300
+        assert len(result.json["problems"]) == 2
+
+
+def test_an_idempotency_key_is_not_for_another_path(sqlite_acme: Cli, many: Path) -> None:
+    key = ("--idempotency-key", "k")
+    sqlite_acme.ok("file", "upload", "acme", many / "000", *key)
+    error = sqlite_acme.fails(4, "file", "upload", "acme", many / "001", *key)
+    assert error["code"] == "idempotency_key_reused"
