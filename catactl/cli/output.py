@@ -11,7 +11,6 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -38,8 +37,10 @@ class ReaderGone(Exception):
 
 def complain(line: str) -> None:
     """Say something on stderr; if nobody can be told, go on."""
-    with suppress(OSError, ValueError):
+    try:
         print(line, file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr.fileno())  # or it would be tried again at the end
 
 
 class Lasting:
