@@ -17,7 +17,7 @@ from uuid import UUID
 import typer
 
 import catactl
-from catactl import resources, topology, usage
+from catactl import resources, topology
 from catactl.blobs.opening import open_blobs, url_beside
 from catactl.cli.leaf import leaf
 from catactl.cli.output import Shape, shown
@@ -39,6 +39,7 @@ from catactl.handler import Handler, Intent, Outcome
 from catactl.ids import new_id
 from catactl.store import event_log, schema
 from catactl.store.engine import open_engine, parse_url, reading
+from catactl.usage import proof
 
 app = typer.Typer()
 
@@ -148,7 +149,7 @@ def _play(run: Run, place: Place, folder: Path, scratch: Path) -> None:
     for name in ("used_bytes", "quota_bytes", "file_count", "part_count", "position"):
         say(f"  {name:<12} {figures[name]:,}")
     say(_typed("usage", "check", org))
-    (finding,) = usage.check(engine, [org_id])
+    (finding,) = proof.check(engine, [org_id])
     verdict = "DRIFT" if finding.drifted else "exact"
     say(
         f"  {verdict}: events {finding.first_principles.used_bytes:,}, organization "

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from catactl import resources
-from catactl.cli.leaf import Org, leaf
+from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.org import Deleted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run
@@ -80,15 +80,21 @@ def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
 
 
 @leaf(app)
-def show(run: Run, org: Org, file: File) -> None:
-    """Show a file. A name finds the live file, else the one of that name that was deleted last.
+def show(run: Run, org: Org, file: File, as_of: AsOf = None, at_version: AtVersion = None) -> None:
+    """Show a file, as it is or as it was. A name finds the live file, else the one of that name
+    that was deleted last.
 
     Example: catactl file show acme reports/2026.csv
     """
+    point = run.point(as_of, at_version)
     with run.reading() as conn:
         org_id = directory.resolve_organization(conn, org)
         file_id = directory.resolve_file(conn, org_id, file)
-        run.output.show(resources.get_file(conn, org_id, file_id), FILE)
+        if point is None:
+            row = resources.get_file(conn, org_id, file_id)
+        else:
+            row = run.past.file(conn, org_id, file_id, point)
+    run.output.show(row, FILE)
 
 
 @leaf(app, writes=True, versioned=True, destructive=True)

@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import Connection
 
 from catactl import resources
-from catactl.cli.leaf import Org, leaf
+from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.org import Deleted
 from catactl.cli.run import Run
 from catactl.cli.shapes import JOB
@@ -143,15 +143,20 @@ def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
 
 
 @leaf(app)
-def show(run: Run, org: Org, job: Job) -> None:
-    """Show a job configuration.
+def show(run: Run, org: Org, job: Job, as_of: AsOf = None, at_version: AtVersion = None) -> None:
+    """Show a job configuration, as it is or as it was.
 
     Example: catactl job show acme nightly
     """
+    point = run.point(as_of, at_version)
     with run.reading() as conn:
         org_id = directory.resolve_organization(conn, org)
         job_id = directory.resolve_job(conn, org_id, job)
-        run.output.show(resources.get_job(conn, org_id, job_id), JOB)
+        if point is None:
+            row = resources.get_job(conn, org_id, job_id)
+        else:
+            row = run.past.job(conn, org_id, job_id, point)
+    run.output.show(row, JOB)
 
 
 @leaf(app, writes=True, versioned=True)

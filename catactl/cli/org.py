@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from catactl import resources
-from catactl.cli.leaf import Org, leaf
+from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import ORGANIZATION
 from catactl.domain.sizes import parse_size
@@ -81,16 +81,21 @@ def list_(run: Run, deleted: Deleted = False) -> None:
 
 
 @leaf(app)
-def show(run: Run, org: Org) -> None:
-    """Show an organization.
+def show(run: Run, org: Org, as_of: AsOf = None, at_version: AtVersion = None) -> None:
+    """Show an organization, as it is or as it was.
 
     Example: catactl org show acme
     """
     from catactl.store import directory
 
+    point = run.point(as_of, at_version)
     with run.reading() as conn:
         org_id = directory.resolve_organization(conn, org)
-        run.output.show(resources.get_organization(conn, org_id), ORGANIZATION)
+        if point is None:
+            row = resources.get_organization(conn, org_id)
+        else:
+            row = run.past.organization(conn, org_id, point)
+    run.output.show(row, ORGANIZATION)
 
 
 @leaf(app, writes=True, versioned=True)

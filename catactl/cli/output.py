@@ -20,15 +20,21 @@ from catactl.errors import InvalidValue
 Row = Mapping[str, Any]
 
 _FEW = 6  # of a list, that people are shown all of
+_BAR_WIDTH = 20
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _WIDE = 10_000  # a table that is no terminal's is never folded
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What identifies a resource, and which of its fields a list shows. JSON has all of them."""
+    """What identifies a resource, and which of its fields a list shows. JSON has all of them.
+
+    People get a bar a row for the figure that `bar` names.
+    """
 
     id_field: str
     columns: tuple[str, ...]
+    bar: str | None = None
 
 
 class ReaderGone(Exception):
@@ -119,7 +125,7 @@ class Output:
                 for row in rows:
                     self._line("\t".join(_plain(row.get(column)) for column in shape.columns))
             case _:
-                self._table(list(rows), shape.columns)
+                self._table(list(rows), shape)
 
     def report(self, summary: Row, rows_field: str, shape: Shape) -> None:
         """Print a summary that holds rows: whole as JSON, its rows alone in every other format."""
@@ -176,7 +182,7 @@ class Output:
         for name, value in row.items():
             self._line(f"{_title(name):<{width}}  {_for_people(name, value)}")
 
-    def _table(self, rows: list[Row], columns: tuple[str, ...]) -> None:
+    def _table(self, rows: list[Row], shape: Shape) -> None:
         if not rows:
             return
         from rich.console import Console
@@ -184,13 +190,19 @@ class Output:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
+        for column in shape.columns:
             numeric = isinstance(rows[0].get(column), int)
             table.add_column(
                 Text(_title(column)), justify="right" if numeric else "left", overflow="fold"
             )
+        if shape.bar is not None:
+            table.add_column(width=_BAR_WIDTH, no_wrap=True)
+        most = max((row[shape.bar] or 0 for row in rows), default=0) if shape.bar else 0
         for row in rows:
-            table.add_row(*(Text(_for_people(name, row.get(name))) for name in columns))
+            cells = [_for_people(name, row.get(name)) for name in shape.columns]
+            if shape.bar is not None:
+                cells.append(bar(row[shape.bar] or 0, most, _BAR_WIDTH))
+            table.add_row(*map(Text, cells))
         Console(
             file=self._stream,
             width=None if self._stream.isatty() else _WIDE,
@@ -199,6 +211,15 @@ class Output:
             markup=False,
             emoji=False,
         ).print(table)
+
+
+def bar(value: int, most: int, width: int) -> str:
+    """A bar of eighths of a character, as long as its share of the largest value."""
+    eighths = value * width * 8 // most if most > 0 else 0
+    if value > 0:
+        eighths = max(eighths, 1)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + _EIGHTHS[rest]
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from catactl.settings import Settings, default_database_path, load_settings, mas
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from catactl.as_of import Point
     from catactl.blobs.store import BlobStore
     from catactl.domain.decider import Addressed, Command
     from catactl.handler import Handler, Intent, Outcome
@@ -137,6 +140,24 @@ class Run:
         from catactl.blobs.opening import open_blobs
 
         return open_blobs(self.blob_url)
+
+    @property
+    def past(self) -> "ModuleType":
+        """What tells of the past: loaded only when somebody asks, as it knows the whole domain."""
+        from catactl import as_of
+
+        return as_of
+
+    def point(self, as_of: str | None, at_version: int | None = None) -> "Point | None":
+        """Return the point in the past that options name; None for the present."""
+        if as_of is None and at_version is None:
+            return None
+        from catactl.domain.times import parse_time
+
+        now = datetime.now(UTC)
+        moment = parse_time(as_of, now) if as_of is not None else None
+        point: Point = self.past.point(moment, at_version, now)
+        return point
 
     @contextmanager
     def reading(self) -> "Iterator[Connection]":

@@ -32,6 +32,11 @@ USAGE = Shape(
         "as_of",
     ),
 )
+SPAN = Shape(
+    "start",
+    ("start", "end", "opening_bytes", "closing_bytes", "peak_bytes", "byte_hours"),
+    bar="closing_bytes",
+)
 FINDING = Shape(
     "org_id",
     (

@@ -1,23 +1,28 @@
 """catactl usage"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from catactl import resources
-from catactl.cli.leaf import leaf
+from catactl.cli.leaf import AsOf, Org, leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
-from catactl.cli.shapes import FINDING, USAGE
+from catactl.cli.shapes import FINDING, SPAN, USAGE
+from catactl.domain.times import Every, Interval, checked_interval, parse_time
 from catactl.errors import Findings
 from catactl.store import directory
 
 if TYPE_CHECKING:
-    from catactl.usage import Finding
+    from catactl.usage.history import Span
+    from catactl.usage.proof import Finding
 
 app = typer.Typer()
+
+_BUCKETS = 30
 
 Orgs = Annotated[
     list[str] | None,
@@ -26,12 +31,16 @@ Orgs = Annotated[
 
 
 @leaf(app)
-def show(run: Run, orgs: Orgs = None) -> None:
-    """Show storage usage: bytes, files and parts.
+def show(run: Run, orgs: Orgs = None, as_of: AsOf = None) -> None:
+    """Show storage usage: bytes, files and parts, as they are or as they were.
 
-    Example: catactl usage show acme
+    Example: catactl usage show acme --as-of 2026-01-01
     """
+    point = run.point(as_of)
     with run.reading() as conn:
+        if point is not None:
+            _show_past(run, conn, orgs, point.moment)
+            return
         if not orgs:
             run.output.rows(resources.list_usage(conn), USAGE)
             return
@@ -40,6 +49,75 @@ def show(run: Run, orgs: Orgs = None) -> None:
             run.output.show(resources.get_usage(conn, ids[0]), USAGE)
         else:
             run.output.rows((resources.get_usage(conn, org_id) for org_id in ids), USAGE)
+
+
+def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None:
+    from catactl.store.history import positions_at
+
+    ids = [directory.resolve_organization(conn, org) for org in orgs or ()]
+    positions = positions_at(conn, ids if orgs else directory.all_logs(conn), moment)
+    if len(ids) == 1:
+        run.output.show(run.past.usage(conn, ids[0], moment, positions[ids[0]]), USAGE)
+        return
+    rows = (
+        run.past.usage(conn, org_id, moment, position)
+        for org_id, position in positions.items()
+        if orgs or position
+    )
+    run.output.rows(rows, USAGE)
+
+
+@leaf(app)
+def history(
+    run: Run,
+    org: Org,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="[default: 30 buckets ago]")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="Excluded.")] = "now",
+    every: Annotated[Every, typer.Option("--every", help="How long a bucket is.")] = Every.DAY,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw it over the terminal's width.")
+    ] = False,
+) -> None:
+    """Show usage over time, a row an hour, day or month (UTC): opening, closing and peak bytes, and
+    byte-hours. Buckets in which nothing happened are there too; the last one ends now.
+
+    Example: catactl usage history acme --from -7d --every hour
+    """
+    from catactl.cli.plot import plot as draw
+    from catactl.usage.history import usage_history
+
+    interval = _interval(from_, to, every)
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        spans = usage_history(conn, org_id, interval, every)
+        if plot and not run.output.is_for_programs:
+            run.output.text(draw(spans, interval))
+            return
+        run.output.rows((_as_row(span) for span in spans), SPAN)
+
+
+def _interval(from_: str | None, to: str, every: Every) -> Interval:
+    """The interval that options name; its end is never in the future."""
+    now = datetime.now(UTC)
+    end = parse_time(to, now)
+    start = parse_time(from_, now) if from_ is not None else every.back(end, _BUCKETS)
+    return checked_interval(start, min(end, now))
+
+
+def _as_row(span: "Span") -> dict[str, Any]:
+    from catactl.usage.units import byte_hours
+
+    return {
+        "start": resources.plain(span.start),
+        "end": resources.plain(span.end),
+        "opening_bytes": span.opening_bytes,
+        "closing_bytes": span.closing_bytes,
+        "peak_bytes": span.peak_bytes,
+        "byte_hours": byte_hours(span.byte_microseconds),
+        "byte_microseconds": span.byte_microseconds,
+    }
 
 
 @leaf(app)
@@ -51,11 +129,11 @@ def check(run: Run, orgs: Orgs = None) -> None:
 
     Example: catactl usage check && echo exact
     """
-    from catactl import usage
+    from catactl.usage import proof
 
     ids = organization_ids(run, orgs)
     with progress(run, "checking", len(ids)) as advance:
-        findings = _counted(usage.check(run.engine, ids), advance)
+        findings = _counted(proof.check(run.engine, ids), advance)
         _report(run, findings)
     drifted = sum(finding.drifted for finding in findings)
     if drifted:
@@ -81,12 +159,12 @@ def recompute(
 
     Example: catactl usage recompute --quiet --reason nightly
     """
-    from catactl import usage
+    from catactl.usage import proof
 
     ids = organization_ids(run, orgs)
     intent = run.intent("")
     with progress(run, "recomputing", len(ids)) as advance:
-        findings = _counted(usage.recompute(run.handler, run.engine, ids, intent), advance)
+        findings = _counted(proof.recompute(run.handler, run.engine, ids, intent), advance)
         _report(run, findings)
     corrected = sum(finding.correction is not None for finding in findings)
     if corrected and fail_on_drift:

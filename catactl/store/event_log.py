@@ -23,6 +23,8 @@ GENESIS_HASH = bytes(32)
 _PAGE = 1_000
 # How many later events `lock` brings along at most; who gets that many had better load afresh.
 MANY_EVENTS = 500
+# A position past every other.
+END = 2**63 - 1
 
 
 class Head(NamedTuple):

@@ -27,6 +27,7 @@ from catactl.handler import Handler, Intent
 from catactl.rebuild import rebuild_view
 from catactl.store import documents, event_log
 from catactl.store.engine import reading
+from catactl.store.history import Figures
 from catactl.store.latest import latest
 from catactl.store.tables import events, organizations, storage_usage
 from catactl.store.types import payload_field
@@ -36,15 +37,6 @@ _USAGE_CHANGING = ("file.created", "file.part_uploaded", "file.deleted", "file.r
 _CHANGED = "organization.storage_usage_changed"
 _CORRECTED = "organization.storage_usage_corrected"
 _ORGANIZATIONS_AT_ONCE = 200
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Bytes, files and parts."""
-
-    used_bytes: int = 0
-    file_count: int = 0
-    part_count: int = 0
 
 
 @dataclass

@@ -13,7 +13,7 @@ from catactl.handler import Handler
 from catactl.rebuild import rebuild_view
 from catactl.store.engine import reading
 from catactl.store.tables import events, organizations, storage_usage, storage_usage_days
-from catactl.usage import Finding, check, recompute
+from catactl.usage.proof import Finding, check, recompute
 from catactl.wiring import VIEWS
 from tests.support import (
     BYTES_2,

@@ -1,0 +1,105 @@
+"""Resources as they were: folded from the events alone, up to a moment or a version."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl import resources
+from catactl.domain.decider import fold
+from catactl.errors import InvalidValue, NotFound
+from catactl.resources import Resource
+from catactl.store import event_log, history
+from catactl.wiring import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
+
+
+class Point(NamedTuple):
+    """A moment, or else a version of the stream that is asked about."""
+
+    moment: datetime | None = None
+    version: int | None = None
+
+
+def organization(conn: Connection, org_id: UUID, point: Point) -> Resource:
+    """Return an organization as it was; raise `NotFound` where it was not yet."""
+    version, position = _place(conn, org_id, org_id, point, "organization")
+    rare_and_last = history.organization_events(conn, org_id, position)
+    state = fold(ORGANIZATION.decider, None, (later.event for later in rare_and_last))
+    assert state is not None, "its version is not 0"
+    return resources.organization(org_id, state, version)
+
+
+def file(conn: Connection, org_id: UUID, file_id: UUID, point: Point) -> Resource:
+    """Return a file as it was; raise `NotFound` where it was not yet."""
+    version, state = _fold(conn, FILE, org_id, file_id, point)
+    return resources.file(org_id, file_id, state, version)
+
+
+def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> Resource:
+    """Return a job configuration as it was; raise `NotFound` where it was not yet."""
+    version, state = _fold(conn, JOB_CONFIGURATION, org_id, job_id, point)
+    return resources.job(org_id, job_id, state, version)
+
+
+def usage(conn: Connection, org_id: UUID, moment: datetime, position: int) -> Resource:
+    """Return an organization's usage at a moment, at which its log stood at the position."""
+    if position == 0:
+        raise _was_not_yet("organization", moment)
+    events = history.organization_events(conn, org_id, position)
+    state = fold(ORGANIZATION.decider, None, (later.event for later in events))
+    assert state is not None, "a log begins with the organization's creation"
+    return {
+        "org_id": str(org_id),
+        "name": state.name,
+        "used_bytes": state.used_bytes,
+        "quota_bytes": state.quota_bytes,
+        "file_count": state.file_count,
+        "part_count": state.part_count,
+        "position": position,
+        "as_of": resources.plain(moment),
+    }
+
+
+def _fold(
+    conn: Connection, aggregate: Aggregate, org_id: UUID, stream_id: UUID, point: Point
+) -> tuple[int, Any]:
+    what = aggregate.name.replace("_", " ")
+    version, _ = _place(conn, org_id, stream_id, point, what)
+    state = None
+    for later in event_log.read_stream(conn, org_id, stream_id):
+        if later.version > version:
+            break
+        state = aggregate.decider.evolve(state, later.event)
+    return version, state
+
+
+def _place(
+    conn: Connection, org_id: UUID, stream_id: UUID, point: Point, what: str
+) -> tuple[int, int]:
+    """Return the version of a stream, and the position of the log, at a point."""
+    if point.version is not None:
+        position = history.position_of_version(conn, org_id, stream_id, point.version)
+        if position is None:
+            last = history.version_at(conn, org_id, stream_id, event_log.END)
+            raise NotFound(f"the {what} has no version {point.version}", f"its last is {last}")
+        return point.version, position
+    assert point.moment is not None
+    position = history.position_at(conn, org_id, point.moment)
+    version = history.version_at(conn, org_id, stream_id, position)
+    if version == 0:
+        raise _was_not_yet(what, point.moment)
+    return version, position
+
+
+def _was_not_yet(what: str, moment: datetime) -> NotFound:
+    return NotFound(f"the {what} did not exist yet at {resources.plain(moment)}")
+
+
+def point(moment: datetime | None, version: int | None, now: datetime) -> Point:
+    """Return the point that one of both names; raise `InvalidValue`."""
+    if moment is not None and version is not None:
+        raise InvalidValue("--as-of and --at-version name two points", "give one of them")
+    if moment is not None and moment > now:
+        raise InvalidValue(f"{resources.plain(moment)} has not come yet")
+    return Point(moment, version)

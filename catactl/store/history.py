@@ -1,0 +1,146 @@
+"""What a log said at a moment, or at a position: without reading all of it.
+
+`recorded_at` never goes backwards within a log, so a moment is found by halving. Each usage event
+carries the figures after it, so the last one is all that it takes to know them. What else happened
+to an organization itself is rare, and has an index of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, select, tuple_
+
+from catactl.store.event_log import Later
+from catactl.store.tables import IS_LANDMARK, events, logs
+from catactl.store.types import payload_field
+
+USAGE_EVENTS = ("organization.storage_usage_changed", "organization.storage_usage_corrected")
+_AT_ONCE = 500
+_ROWS_AT_ONCE = 2_000
+
+
+class Figures(NamedTuple):
+    """Bytes, files and parts after an event; all are 0 before the first."""
+
+    used_bytes: int = 0
+    file_count: int = 0
+    part_count: int = 0
+
+
+class Step(NamedTuple):
+    """From a moment on, usage is so many bytes."""
+
+    moment: datetime
+    used_bytes: int
+
+
+def positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
+    """Return the position at which each log stood at a moment: 0 before its first event."""
+    found: dict[UUID, int] = {}
+    for first in range(0, len(org_ids), _AT_ONCE):
+        found |= _positions_at(conn, org_ids[first : first + _AT_ONCE], moment)
+    return found
+
+
+def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
+    heads = conn.execute(select(logs.c.org_id, logs.c.position).where(logs.c.org_id.in_(org_ids)))
+    low = dict.fromkeys(org_ids, 0)
+    high = dict.fromkeys(org_ids, 0) | {row.org_id: row.position for row in heads}
+    key = tuple_(events.c.org_id, events.c.position)
+    while open_ := [org_id for org_id in org_ids if low[org_id] < high[org_id]]:
+        middles = {org_id: (low[org_id] + high[org_id] + 1) // 2 for org_id in open_}
+        rows = conn.execute(
+            select(events.c.org_id, events.c.recorded_at).where(key.in_(list(middles.items())))
+        )
+        recorded_at = {row.org_id: row.recorded_at for row in rows}
+        for org_id, middle in middles.items():
+            if recorded_at[org_id] <= moment:
+                low[org_id] = middle
+            else:
+                high[org_id] = middle - 1
+    return low
+
+
+def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
+    """Return the position at which a log stood at a moment: 0 before its first event."""
+    return positions_at(conn, [org_id], moment)[org_id]
+
+
+def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -> int:
+    """Return the version that a stream had when its log stood at a position: 0 before its first."""
+    ours = (events.c.org_id == org_id, events.c.stream_id == stream_id)
+    last = select(events.c.version).where(*ours).order_by(events.c.version.desc()).limit(1)
+    low, high = 0, conn.execute(last).scalar() or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = select(events.c.position).where(*ours, events.c.version == middle)
+        if conn.execute(found).scalar_one() <= position:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def position_of_version(
+    conn: Connection, org_id: UUID, stream_id: UUID, version: int
+) -> int | None:
+    """Return where in the log a stream's version lies, None if it has none such."""
+    found: int | None = conn.execute(
+        select(events.c.position).where(
+            events.c.org_id == org_id,
+            events.c.stream_id == stream_id,
+            events.c.version == version,
+        )
+    ).scalar()
+    return found
+
+
+def organization_events(conn: Connection, org_id: UUID, position: int) -> list[Later]:
+    """Return what it takes to fold an organization at a position: its rare events, and the last of
+    those that carry its figures, which stands for all before it.
+    """
+    columns = [events.c[name] for name in Later._fields]
+    until = (events.c.org_id == org_id, events.c.position <= position)
+    rare = select(*columns).where(*until, IS_LANDMARK).order_by(events.c.position)
+    last = (
+        select(*columns)
+        .where(*until, events.c.type.in_(USAGE_EVENTS))
+        .order_by(events.c.position.desc())
+        .limit(1)
+    )
+    found = [Later(*row) for query in (rare, last) for row in conn.execute(query)]
+    return sorted(found, key=lambda later: later.version)
+
+
+def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
+    """Return an organization's figures when its log stood at a position."""
+    fields = [payload_field(events.c.payload, name) for name in Figures._fields]
+    row = conn.execute(
+        select(*fields)
+        .where(
+            events.c.org_id == org_id,
+            events.c.position <= position,
+            events.c.type.in_(USAGE_EVENTS),
+        )
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).one_or_none()
+    return Figures(row[0], row[1], row[2]) if row is not None else Figures()
+
+
+def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[Step]:
+    """Yield how usage changed between two positions of a log, the first excluded."""
+    query = (
+        select(events.c.recorded_at, payload_field(events.c.payload, "used_bytes"))
+        .where(
+            events.c.org_id == org_id,
+            events.c.position > after,
+            events.c.position <= until,
+            events.c.type.in_(USAGE_EVENTS),
+        )
+        .order_by(events.c.position)
+    )
+    for row in conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
+        yield Step(*row)

@@ -1,0 +1,173 @@
+"""Usage at any moment and over any time agrees with what the events add up to by hand."""
+
+import json
+import random
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+
+from catactl import as_of
+from catactl.as_of import Point
+from catactl.domain.organization import (
+    ClearQuota,
+    CorrectStorageUsage,
+    RenameOrganization,
+    SetQuota,
+)
+from catactl.domain.times import Every, Interval
+from catactl.handler import Handler
+from catactl.store import history
+from catactl.store.engine import reading
+from catactl.store.event_log import Recorded
+from catactl.store.types import microseconds
+from catactl.usage.history import usage_history
+from tests.support import (
+    NOON,
+    Clock,
+    create_file,
+    create_organization,
+    delete_file,
+    read_log,
+    restore_file,
+    run,
+    upload,
+    usage,
+)
+
+
+class Past(NamedTuple):
+    org_id: UUID
+    file_ids: list[UUID]
+    log: list[Recorded]
+
+    def moments(self, chance: random.Random) -> list[datetime]:
+        """Moments of events, between them, before the first, after the last; midnights."""
+        recorded = [each.recorded_at for each in self.log]
+        near = [each + timedelta(microseconds=1) for each in chance.sample(recorded, 4)]
+        spread = [
+            recorded[0] + timedelta(seconds=chance.randint(-90_000, 40 * 86_400)) for _ in range(6)
+        ]
+        return [
+            *chance.sample(recorded, 4),
+            *near,
+            *spread,
+            *(Every.DAY.floor(each) for each in spread[:3]),
+        ]
+
+
+@pytest.fixture(params=range(3))
+def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
+    """A month of parts, replaced parts, deletes, restores, quotas, names and a correction."""
+    chance = random.Random(request.param)
+    clock = Clock(NOON.replace(month=2, day=24, year=2024))
+    handler = Handler(engine, clock=clock)
+    org_id = create_organization(handler)
+    file_ids = [create_file(handler, org_id, name) for name in "abc"]
+    deleted: set[UUID] = set()
+    for step in range(60):
+        clock.advance(seconds=chance.choice([0, 1, 3_600, 90_000]), microseconds=step)
+        file_id = chance.choice(file_ids)
+        match chance.randrange(8):
+            case 0 if file_id in deleted:
+                restore_file(handler, org_id, file_id)
+                deleted.remove(file_id)
+            case 1 if file_id not in deleted:
+                delete_file(handler, org_id, file_id)
+                deleted.add(file_id)
+            case 2:
+                run(handler, org_id, org_id, SetQuota(10**18 + step))
+            case 3:
+                run(handler, org_id, org_id, ClearQuota())
+            case 4:
+                run(handler, org_id, org_id, RenameOrganization(f"acme-{step}"))
+            case _ if file_id not in deleted:
+                size_bytes = chance.randrange(10 ** chance.randint(1, 15))
+                upload(handler, org_id, file_id, chance.randint(1, 4), size_bytes)
+            case _:
+                pass
+        if step == 40:
+            exact = usage(engine, org_id)  # as if it had drifted by three bytes before
+            run(handler, org_id, org_id, CorrectStorageUsage(exact[0] + 3, *exact[1:], "test", 0))
+    return Past(org_id, file_ids, read_log(engine, org_id))
+
+
+def _at(log: list[Recorded], moment: datetime) -> dict[str, Any]:
+    """What the events up to a moment say, in plain Python."""
+    found: dict[str, Any] = {"used_bytes": 0, "file_count": 0, "part_count": 0, "quota_bytes": None}
+    for each in log:
+        if each.recorded_at > moment:
+            break
+        payload = json.loads(each.payload)
+        if "storage_usage" in each.type:
+            found |= {key: payload[key] for key in ("used_bytes", "file_count", "part_count")}
+        elif each.type == "organization.quota_set":
+            found["quota_bytes"] = payload["quota_bytes"]
+        elif each.type == "organization.quota_cleared":
+            found["quota_bytes"] = None
+        elif each.type in {"organization.created", "organization.renamed"}:
+            found["name"] = payload["name"]
+        found["position"] = each.position
+    return found
+
+
+def _over(log: list[Recorded], start: datetime, end: datetime) -> tuple[int, int, int, int]:
+    """Opening, closing and peak bytes, and the integral, step by step."""
+    steps = [
+        (each.recorded_at, json.loads(each.payload)["used_bytes"])
+        for each in log
+        if "storage_usage" in each.type
+    ]
+    level = next((used for moment, used in reversed(steps) if moment < start), 0)
+    opening = peak = level
+    since, total = start, 0
+    for moment, used in steps:
+        if start <= moment < end:
+            total += level * microseconds(moment - since)
+            since, level = moment, used
+            peak = max(peak, used)
+    return opening, level, peak, total + level * microseconds(end - since)
+
+
+def test_usage_at_any_moment_is_what_the_events_said_then(engine: Engine, past: Past) -> None:
+    with reading(engine) as conn:
+        for moment in past.moments(random.Random(7)):
+            expected = _at(past.log, moment)
+            position = history.position_at(conn, past.org_id, moment)
+            assert position == expected.get("position", 0)
+            if position:
+                found = as_of.usage(conn, past.org_id, moment, position)
+                assert expected.items() <= found.items()
+                organization = as_of.organization(conn, past.org_id, Point(moment))
+                assert organization["used_bytes"] == expected["used_bytes"]
+
+
+def test_usage_over_any_time_is_the_integral_of_its_steps(engine: Engine, past: Past) -> None:
+    chance = random.Random(8)
+    with reading(engine) as conn:
+        for start in past.moments(chance):
+            length = timedelta(
+                seconds=chance.choice([0, 1, 5_000, 86_400, chance.randrange(10**6)])
+            )
+            interval = Interval(start, start + length)
+            for every in Every:
+                spans = list(usage_history(conn, past.org_id, interval, every))
+                assert [Interval(span.start, span.end) for span in spans] == list(
+                    every.cut(interval)
+                )
+                for span in spans:
+                    assert tuple(span)[2:] == _over(past.log, span.start, span.end)
+
+
+def test_any_version_of_anything_can_be_seen_again(engine: Engine, past: Past) -> None:
+    with reading(engine) as conn:
+        for each in past.log:
+            if each.stream_id == past.org_id:
+                shown = as_of.organization(conn, past.org_id, Point(version=each.version))
+            else:
+                shown = as_of.file(conn, past.org_id, each.stream_id, Point(version=each.version))
+            assert shown["version"] == each.version
+            version = history.version_at(conn, past.org_id, each.stream_id, each.position)
+            assert version == each.version
