@@ -37,6 +37,7 @@ SPAN = Shape(
     ("start", "end", "opening_bytes", "closing_bytes", "peak_bytes", "byte_hours"),
     bar="closing_bytes",
 )
+REPORT_COLUMNS = ("kind", "org_id", "name", "start", "end", "average_bytes", "peak_bytes")
 FINDING = Shape(
     "org_id",
     (

@@ -15,6 +15,7 @@ from catactl.cli.shapes import FINDING, SPAN, USAGE
 from catactl.domain.times import Every, Interval, checked_interval, parse_time
 from catactl.errors import Findings
 from catactl.store import directory
+from catactl.usage.units import Unit
 
 if TYPE_CHECKING:
     from catactl.usage.history import Span
@@ -118,6 +119,32 @@ def _as_row(span: "Span") -> dict[str, Any]:
         "byte_hours": byte_hours(span.byte_microseconds),
         "byte_microseconds": span.byte_microseconds,
     }
+
+
+@leaf(app)
+def report(
+    run: Run,
+    orgs: Orgs = None,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="[default: this one, so far]")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Included.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Excluded.")] = None,
+    unit: Annotated[Unit, typer.Option("--unit", help="What a list shows.")] = Unit.BYTE_HOURS,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write a page with charts as well.")
+    ] = None,
+) -> None:
+    """Report what each organization used over a month or an interval: lines of a bill.
+
+    A period that is over gives the same figures for ever. A correction made in it is a line of its
+    own, of the kind adjustment.
+
+    Example: catactl usage report --month 2026-01 --unit GB-month -o csv
+    """
+    from catactl.cli.reporting import run_report
+
+    run_report(run, orgs, month, from_, to, unit, html)
 
 
 @leaf(app)

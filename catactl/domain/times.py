@@ -13,6 +13,7 @@ from catactl.domain.durations import parse_duration
 from catactl.errors import InvalidValue
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 _MOMENT = re.compile(
     r"(?P<local>\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)"
     r"(?P<offset>[Zz]|[+-]\d{2}:\d{2})?",
@@ -56,6 +57,17 @@ def checked_interval(start: datetime, end: datetime) -> Interval:
             f"the interval ends before it begins: {start.isoformat()} to {end.isoformat()}"
         )
     return Interval(start, end)
+
+
+def parse_month(text: str) -> Interval:
+    """Return the month that `2026-01` spells; raise `InvalidValue`."""
+    try:
+        if _MONTH.fullmatch(text):
+            start = datetime.combine(date.fromisoformat(f"{text}-01"), time(), UTC)
+            return Interval(start, Every.MONTH.next(start))
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidValue(f"not a month: {text[:64]!r}", "as in 2026-01")
 
 
 class Every(StrEnum):

@@ -17,7 +17,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from catactl.errors import BadConfiguration, Forbidden
 from catactl.store.driver_errors import translated_errors
-from catactl.store.types import sqlite_microseconds_between, sqlite_plus_product
+from catactl.store.types import (
+    SqliteExactSum,
+    sqlite_microseconds_between,
+    sqlite_plus_product,
+)
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _CONNECT_TIMEOUT_SECONDS = 10
@@ -66,6 +70,7 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
         connection.create_function(
             "microseconds_between", 2, sqlite_microseconds_between, deterministic=True
         )
+        connection.create_aggregate("exact_sum", 1, SqliteExactSum)  # type: ignore[arg-type]
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):

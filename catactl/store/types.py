@@ -129,6 +129,54 @@ def microseconds(span: timedelta) -> int:
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
+class exact_sum(FunctionElement[int]):  # noqa: N801 - a SQL function
+    """`exact_sum(x)` over `ExactInteger`, whose sum SQLite would round; null of no rows."""
+
+    type = ExactInteger()
+    inherit_cache = True
+
+
+@compiles(exact_sum, "postgresql")
+def _postgresql_exact_sum(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"SUM({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(exact_sum, "sqlite")
+def _sqlite_exact_sum(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"exact_sum({compiler.process(element.clauses, **kw)})"
+
+
+class SqliteExactSum:
+    """The aggregate that `exact_sum` calls on SQLite; every connection registers it."""
+
+    def __init__(self) -> None:
+        self._total: int | None = None
+
+    def step(self, value: str | int | None) -> None:
+        if value is not None:
+            self._total = (self._total or 0) + int(value)
+
+    def finalize(self) -> str | None:
+        return str(self._total) if self._total is not None else None
+
+
+class midnight(FunctionElement[datetime]):  # noqa: N801 - a SQL function
+    """`midnight(day)`: the `Instant` at which a date begins in UTC."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(midnight, "postgresql")
+def _postgresql_midnight(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(CAST({compiler.process(element.clauses, **kw)} AS TIMESTAMP) AT TIME ZONE 'UTC')"
+
+
+@compiles(midnight, "sqlite")
+def _sqlite_midnight(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)} || 'T00:00:00.000000+00:00')"
+
+
 class payload_field(FunctionElement[Any]):  # noqa: N801 - a SQL function
     """`payload_field(events.c.payload, 'size_bytes')`: one field of a JSON object, an integer
     unless another type is given. A field that is not there is null.

@@ -54,6 +54,11 @@ def usage_history(
         yield _joined(group)
 
 
+def usage_over(conn: Connection, org_id: UUID, interval: Interval) -> Span:
+    """Return usage over a whole interval, which must not be empty."""
+    return _joined(_days(conn, org_id, interval))
+
+
 def _joined(spans: Iterable[Span]) -> Span:
     whole, *rest = spans
     for span in rest:

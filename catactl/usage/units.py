@@ -1,10 +1,69 @@
-"""The units that usage is told in, exactly: never a float on the way."""
+"""The units that bills are written in, from byte-microseconds, exactly: never a float on the way.
 
+GB is 10^9 and GiB 2^30 bytes. A GB-month is a GB kept for a whole month, so it has the hours of
+that month: 672 to 744. S3 bills the same integral, TimedStorage-ByteHrs, in whole byte-hours.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
 from fractions import Fraction
 
+from catactl.domain.times import Every, Interval
+from catactl.store.types import microseconds
+
+GB = 10**9
+GIB = 2**30
 _HOUR_MICROSECONDS = 3_600 * 10**6
+_DIGITS = 9
+
+
+class Unit(StrEnum):
+    BYTE_HOURS = "byte-hours"
+    GB_HOURS = "GB-hours"
+    GIB_HOURS = "GiB-hours"
+    GB_MONTH = "GB-month"
+    GIB_MONTH = "GiB-month"
+
+    @property
+    def field(self) -> str:
+        """The name of the field that has it."""
+        return self.value.lower().replace("-", "_")
+
+
+def rounded(dividend: int, divisor: int) -> int:
+    """Return the nearest integer; halves go to the even one."""
+    return round(Fraction(dividend, divisor))
 
 
 def byte_hours(byte_microseconds: int) -> int:
-    """Return whole byte-hours, the nearest; halves go to the even one."""
-    return round(Fraction(byte_microseconds, _HOUR_MICROSECONDS))
+    """Return whole byte-hours, the nearest."""
+    return rounded(byte_microseconds, _HOUR_MICROSECONDS)
+
+
+def decimal(value: Fraction, digits: int = _DIGITS) -> str:
+    """Return a decimal of so many digits, the nearest, halves to the even one; never 1e-9."""
+    scaled = round(value * 10**digits)
+    whole, fraction = divmod(abs(scaled), 10**digits)
+    return f"{'-' if scaled < 0 else ''}{whole}.{fraction:0{digits}}"
+
+
+def byte_months(parts: Iterable[tuple[Interval, int]]) -> Fraction:
+    """Return bytes kept for whole months, from the byte-microseconds of each month's part."""
+    total = Fraction(0)
+    for interval, byte_microseconds in parts:
+        start = Every.MONTH.floor(interval.start)
+        month = microseconds(Every.MONTH.next(start) - start)
+        total += Fraction(byte_microseconds, month)
+    return total
+
+
+def in_units(byte_microseconds: int, byte_months: Fraction) -> dict[str, int | str]:
+    """Return the same figure in all units: byte-hours as an integer, others as decimals."""
+    hours = Fraction(byte_microseconds, _HOUR_MICROSECONDS)
+    return {
+        Unit.BYTE_HOURS.field: byte_hours(byte_microseconds),
+        Unit.GB_HOURS.field: decimal(hours / GB),
+        Unit.GIB_HOURS.field: decimal(hours / GIB),
+        Unit.GB_MONTH.field: decimal(byte_months / GB),
+        Unit.GIB_MONTH.field: decimal(byte_months / GIB),
+    }

@@ -1,0 +1,109 @@
+"""A report of usage as a command: the period that is meant, its lines, and a page of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from catactl.cli.output import Shape
+from catactl.cli.run import Run
+from catactl.cli.shapes import REPORT_COLUMNS
+from catactl.cli.writing import write_whole
+from catactl.domain.times import Every, Interval, checked_interval, parse_month, parse_time
+from catactl.errors import InvalidValue
+from catactl.resources import plain
+from catactl.store import directory
+from catactl.store.types import microseconds
+from catactl.usage.page import Page, render
+from catactl.usage.report import Adjustment, Line, adjustments, all_by_day, lines
+from catactl.usage.units import Unit, byte_months, in_units, rounded
+
+
+def run_report(
+    run: Run,
+    orgs: Sequence[str] | None,
+    month: str | None,
+    from_: str | None,
+    to: str | None,
+    unit: Unit,
+    html: str | None,
+) -> None:
+    """Print the lines of a period; write them as a page as well, if a file is named."""
+    now = datetime.now(UTC)
+    asked = _period(month, from_, to, now)
+    interval = Interval(asked.start, min(asked.end, now))
+    if interval.start >= interval.end:
+        raise InvalidValue(
+            "the period is empty" if asked.start == asked.end else "the period has not begun yet"
+        )
+    is_closed = asked.end <= now
+    with run.reading() as conn:
+        org_ids = None
+        if orgs:
+            org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
+        found = list(lines(conn, interval, org_ids))
+        rows = [_usage_row(line, is_closed) for line in found]
+        corrected = [_adjustment_row(each) for each in adjustments(conn, interval, org_ids)]
+        days = list(all_by_day(conn, interval)) if html is not None else []
+    if html is not None:
+        total_microseconds = sum(line.span.byte_microseconds for line in found)
+        months = byte_months(part for line in found for part in line.by_month)
+        total = str(in_units(total_microseconds, months)[unit.field])
+        page = Page(interval, is_closed, unit.value, unit.field, rows, corrected, total, days)
+        write_whole(html, render(page))
+        run.note(f"wrote {html}")
+    columns = (*REPORT_COLUMNS, unit.field, "delta_bytes")
+    run.output.rows(_in_order(rows, corrected), Shape("org_id", columns))
+
+
+def _period(month: str | None, from_: str | None, to: str | None, now: datetime) -> Interval:
+    if month is not None:
+        if from_ is not None or to is not None:
+            raise InvalidValue("--month beside --from or --to", "give one or the other")
+        return parse_month(month)
+    if from_ is None and to is None:
+        start = Every.MONTH.floor(now)
+        return Interval(start, Every.MONTH.next(start))
+    if from_ is None:
+        raise InvalidValue("--to without --from", "give both, or --month")
+    return checked_interval(parse_time(from_, now), parse_time(to, now) if to is not None else now)
+
+
+def _in_order(rows: list[dict[str, Any]], corrected: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each organization's line, and after it those of its corrections."""
+    by_org: dict[str, list[dict[str, Any]]] = {}
+    for row in corrected:
+        by_org.setdefault(row["org_id"], []).append(row)
+    listed = [each for row in rows for each in (row, *by_org.pop(row["org_id"], ()))]
+    return listed + [row for left in by_org.values() for row in left]
+
+
+def _usage_row(line: Line, is_closed: bool) -> dict[str, Any]:
+    span = line.span
+    return {
+        "kind": "usage",
+        "org_id": str(line.org_id),
+        "name": line.name,
+        "start": plain(span.start),
+        "end": plain(span.end),
+        "closed": is_closed,
+        "opening_bytes": span.opening_bytes,
+        "closing_bytes": span.closing_bytes,
+        "average_bytes": rounded(span.byte_microseconds, microseconds(span.end - span.start)),
+        "peak_bytes": span.peak_bytes,
+        "byte_microseconds": span.byte_microseconds,
+        **in_units(span.byte_microseconds, byte_months(line.by_month)),
+    }
+
+
+def _adjustment_row(each: Adjustment) -> dict[str, Any]:
+    return {
+        "kind": "adjustment",
+        "org_id": str(each.org_id),
+        "name": each.name,
+        "start": plain(each.recorded_at),
+        "end": plain(each.recorded_at),
+        "delta_bytes": each.delta_bytes,
+        "position": each.position,
+        "actor": each.actor,
+        "reason": each.reason,
+    }

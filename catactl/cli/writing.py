@@ -1,0 +1,34 @@
+"""Files that commands leave behind: there whole or not at all, whoever reads them meanwhile."""
+
+import os
+import tempfile
+from contextlib import suppress
+
+from catactl.errors import Forbidden, InvalidValue, Unreachable
+
+
+def write_whole(path: str, text: str, *, mode: int = 0o644) -> None:
+    """Write a file under a temporary name beside it, sync it, and rename it."""
+    folder = os.path.dirname(path) or "."
+    try:
+        if os.path.isdir(path):
+            raise InvalidValue(f"{path!r} is a folder")
+        file, temporary = tempfile.mkstemp(dir=folder, prefix=".catactl-")
+        try:
+            with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:
+                os.fchmod(file, mode)
+                out.write(text)
+                out.flush()
+                os.fsync(file)
+            os.rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except FileNotFoundError:
+        raise InvalidValue(f"there is no folder for {path!r}", "create it first") from None
+    except PermissionError as error:
+        raise Forbidden(f"cannot write {path!r}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Unreachable(f"cannot write {path!r}: {reason}", "nothing was left behind") from error

@@ -1,0 +1,205 @@
+"""What each organization used over a period, exactly: the lines of a bill.
+
+Most of it is one query over the view of days, in exact numbers of the database's. Where the period
+begins or ends within a day on which usage changed, that organization's events tell.
+
+A period that is over gives the same figures for ever: usage counts from when it was recorded. A
+correction made later changes none of them, and is a line of its own in the period it was made in.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, and_, case, func, literal, select
+
+from catactl.domain.times import DAY, Every, Interval
+from catactl.resources import stream
+from catactl.store.tables import IS_LANDMARK, events, logs, organizations, storage_usage_days
+from catactl.store.types import (
+    Instant,
+    exact_sum,
+    microseconds,
+    microseconds_between,
+    midnight,
+    payload_field,
+    plus_product,
+)
+from catactl.usage.history import Span, usage_over
+
+_CORRECTED = "organization.storage_usage_corrected"
+
+
+class Line(NamedTuple):
+    """An organization's usage over the period, and how much of the integral each month has."""
+
+    org_id: UUID
+    name: str
+    span: Span
+    by_month: tuple[tuple[Interval, int], ...]
+
+
+class Adjustment(NamedTuple):
+    """A correction of an organization's figure: by how much, when, by whom and why."""
+
+    org_id: UUID
+    name: str
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str | None
+    delta_bytes: int
+
+
+def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Line]:
+    """Yield a line for each organization, all or those given, in order of name.
+
+    Those created later are left out, and those deleted that used nothing in the period. The
+    interval must not be empty.
+    """
+    found: dict[UUID, Line] = {}
+    for month in Every.MONTH.cut(interval):
+        for org_id, name, span in _spans(conn, month, org_ids):
+            part = (month, span.byte_microseconds)
+            line = found.get(org_id)
+            if line is None:
+                found[org_id] = Line(org_id, name, span, (part,))
+            else:
+                found[org_id] = Line(org_id, name, line.span.then(span), (*line.by_month, part))
+    yield from sorted(found.values(), key=lambda line: (line.name, line.org_id))
+
+
+def _spans(
+    conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
+) -> Iterator[tuple[UUID, str, Span]]:
+    within_day = interval.start != Every.DAY.floor(interval.start)
+    for row in stream(conn, _query(interval, org_ids)):
+        org_id = row["org_id"]
+        first_day, changed_at = row["first_day"], row["changed_at"]
+        if first_day is None:
+            level = row["before"] or 0
+            total = level * microseconds(interval.end - interval.start)
+            span = Span(*interval, level, level, level, total)
+        elif changed_at >= interval.end or (within_day and first_day == interval.start.date()):
+            span = usage_over(conn, org_id, interval)
+        else:
+            until_first = datetime.combine(first_day, time(), UTC) - interval.start
+            opening_bytes = row["opening_bytes"]
+            span = Span(
+                *interval,
+                opening_bytes,
+                row["closing_bytes"],
+                max(opening_bytes, row["peak_bytes"]),
+                opening_bytes * microseconds(until_first) + int(row["total"]),
+            )
+        created_at = row["created_at"]
+        was_there = row["status"] != "deleted" and created_at and created_at < interval.end
+        if was_there or span.peak_bytes:
+            yield org_id, row["name"] or str(org_id), span
+
+
+def _query(interval: Interval, org_ids: Sequence[UUID] | None) -> Select[Any]:
+    start, end = interval
+    day = storage_usage_days.c
+    next_day = func.lead(day.day).over(partition_by=day.org_id, order_by=day.day)
+    rank = func.row_number().over(partition_by=day.org_id, order_by=day.day)
+    last_day = (end - DAY.resolution).date()
+    inside = and_(day.day >= start.date(), day.day <= last_day)
+    if org_ids is not None:
+        inside = and_(inside, day.org_id.in_(org_ids))
+    rows = select(storage_usage_days, next_day.label("next_day"), rank.label("rank"))
+    rows_inside = rows.where(inside).subquery()
+    each = rows_inside.c
+    until = case((each.next_day.is_(None), literal(end, Instant)), else_=midnight(each.next_day))
+    rest = microseconds_between(until, each.changed_at)
+    sums = (
+        select(
+            each.org_id,
+            func.min(each.day).label("first_day"),
+            func.max(each.changed_at).label("changed_at"),
+            func.max(case((each.rank == 1, each.opening_bytes))).label("opening_bytes"),
+            func.max(case((each.next_day.is_(None), each.closing_bytes))).label("closing_bytes"),
+            func.max(each.peak_bytes).label("peak_bytes"),
+            exact_sum(plus_product(each.byte_microseconds, each.closing_bytes, rest)).label(
+                "total"
+            ),
+        )
+        .group_by(each.org_id)
+        .subquery()
+    )
+    earlier = storage_usage_days.alias()
+    before = (
+        select(earlier.c.closing_bytes)
+        .where(earlier.c.org_id == logs.c.org_id, earlier.c.day < start.date())
+        .order_by(earlier.c.day.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            logs.c.org_id,
+            organizations.c.name,
+            organizations.c.status,
+            organizations.c.created_at,
+            *(column for column in sums.c if column.name != "org_id"),
+            case((sums.c.org_id.is_(None), before)).label("before"),
+        )
+        .outerjoin(organizations, organizations.c.org_id == logs.c.org_id)
+        .outerjoin(sums, sums.c.org_id == logs.c.org_id)
+    )
+    return query if org_ids is None else query.where(logs.c.org_id.in_(org_ids))
+
+
+def all_by_day(conn: Connection, interval: Interval) -> Iterator[Span]:
+    """Yield what all organizations stored together, day by day, as if it changed at midnight: a
+    chart's worth, not a bill's.
+    """
+    day = storage_usage_days.c
+    growth = exact_sum(day.closing_bytes - day.opening_bytes)
+    rows = conn.execute(select(day.day, growth).group_by(day.day).order_by(day.day)).all()
+    level = sum(int(grown) for on, grown in rows if on < interval.start.date())
+    by_day = {on: int(grown) for on, grown in rows}
+    for each in Every.DAY.cut(interval):
+        opening, level = level, level + by_day.pop(each.start.date(), 0)
+        total = level * microseconds(each.end - each.start)
+        yield Span(*each, opening, level, max(opening, level), total)
+
+
+def adjustments(
+    conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
+) -> Iterator[Adjustment]:
+    """Yield the corrections that were recorded in the period, oldest first."""
+    before = payload_field(events.c.payload, "before_bytes")
+    after = payload_field(events.c.payload, "used_bytes")
+    query = (
+        select(
+            events.c.org_id,
+            organizations.c.name,
+            events.c.position,
+            events.c.recorded_at,
+            events.c.actor,
+            events.c.reason,
+            (after - before).label("delta_bytes"),
+        )
+        .outerjoin(organizations, organizations.c.org_id == events.c.org_id)
+        .where(
+            IS_LANDMARK,
+            events.c.type == _CORRECTED,
+            events.c.recorded_at >= interval.start,
+            events.c.recorded_at < interval.end,
+        )
+        .order_by(events.c.recorded_at, events.c.org_id)
+    )
+    if org_ids is not None:
+        query = query.where(events.c.org_id.in_(org_ids))
+    for row in conn.execute(query):
+        yield Adjustment(
+            row.org_id,
+            row.name or str(row.org_id),
+            row.position,
+            row.recorded_at,
+            row.actor,
+            row.reason,
+            int(row.delta_bytes),
+        )
