@@ -1,5 +1,6 @@
 """Resources as they were: folded from the events alone, up to a moment or a version."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -8,6 +9,7 @@ from sqlalchemy import Connection
 
 from catactl import resources
 from catactl.domain.decider import fold
+from catactl.domain.organization import Organization
 from catactl.errors import InvalidValue, NotFound
 from catactl.resources import Resource
 from catactl.store import event_log, history
@@ -24,10 +26,7 @@ class Point(NamedTuple):
 def organization(conn: Connection, org_id: UUID, point: Point) -> Resource:
     """Return an organization as it was; raise `NotFound` where it was not yet."""
     version, position = _place(conn, org_id, org_id, point, "organization")
-    rare_and_last = history.organization_events(conn, org_id, position)
-    state = fold(ORGANIZATION.decider, None, (later.event for later in rare_and_last))
-    assert state is not None, "its version is not 0"
-    return resources.organization(org_id, state, version)
+    return resources.organization(org_id, _organization(conn, org_id, position), version)
 
 
 def file(conn: Connection, org_id: UUID, file_id: UUID, point: Point) -> Resource:
@@ -42,13 +41,32 @@ def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> Resource:
     return resources.job(org_id, job_id, state, version)
 
 
-def usage(conn: Connection, org_id: UUID, moment: datetime, position: int) -> Resource:
-    """Return an organization's usage at a moment, at which its log stood at the position."""
+def usage(conn: Connection, org_id: UUID, moment: datetime) -> Resource:
+    """Return an organization's usage at a moment; raise `NotFound` before its creation."""
+    position = history.position_at(conn, org_id, moment)
     if position == 0:
         raise _was_not_yet("organization", moment)
+    return _usage(org_id, _organization(conn, org_id, position), moment, position)
+
+
+def list_usage(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> list[Resource]:
+    """Return the usage of those that lived at a moment, in order of their names then."""
+    rows = []
+    for org_id, position in history.positions_at(conn, org_ids, moment).items():
+        state = _organization(conn, org_id, position) if position else None
+        if state is not None and state.live_name is not None:
+            rows.append(_usage(org_id, state, moment, position))
+    return sorted(rows, key=lambda row: (row["name"], row["org_id"]))
+
+
+def _organization(conn: Connection, org_id: UUID, position: int) -> Organization:
     events = history.organization_events(conn, org_id, position)
-    state = fold(ORGANIZATION.decider, None, (later.event for later in events))
+    state: Organization | None = fold(ORGANIZATION.decider, None, (later.event for later in events))
     assert state is not None, "a log begins with the organization's creation"
+    return state
+
+
+def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -> Resource:
     return {
         "org_id": str(org_id),
         "name": state.name,

@@ -53,19 +53,14 @@ def show(run: Run, orgs: Orgs = None, as_of: AsOf = None) -> None:
 
 
 def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None:
-    from catactl.store.history import positions_at
-
-    ids = [directory.resolve_organization(conn, org) for org in orgs or ()]
-    positions = positions_at(conn, ids if orgs else directory.all_logs(conn), moment)
-    if len(ids) == 1:
-        run.output.show(run.past.usage(conn, ids[0], moment, positions[ids[0]]), USAGE)
+    if not orgs:
+        run.output.rows(run.past.list_usage(conn, directory.all_logs(conn), moment), USAGE)
         return
-    rows = (
-        run.past.usage(conn, org_id, moment, position)
-        for org_id, position in positions.items()
-        if orgs or position
-    )
-    run.output.rows(rows, USAGE)
+    ids = [directory.resolve_organization(conn, org) for org in orgs]
+    if len(ids) == 1:
+        run.output.show(run.past.usage(conn, ids[0], moment), USAGE)
+    else:
+        run.output.rows((run.past.usage(conn, org_id, moment) for org_id in ids), USAGE)
 
 
 @leaf(app)
@@ -102,9 +97,9 @@ def history(
 def _interval(from_: str | None, to: str, every: Every) -> Interval:
     """The interval that options name; its end is never in the future."""
     now = datetime.now(UTC)
-    end = parse_time(to, now)
+    end = min(parse_time(to, now), now)
     start = parse_time(from_, now) if from_ is not None else every.back(end, _BUCKETS)
-    return checked_interval(start, min(end, now))
+    return checked_interval(start, end)
 
 
 def _as_row(span: "Span") -> dict[str, Any]:

@@ -61,6 +61,16 @@ def test_points_and_intervals_that_cannot_be_are_refused(arguments: list[str], s
     stored.fails(2, *arguments)
 
 
+def test_what_was_deleted_since_is_listed_as_it_was(stored: Cli) -> None:
+    stored.ok("org", "create", "gone")
+    created_at = stored.ok("event", "list", "gone")[0]["recorded_at"]
+    stored.ok("org", "delete", "gone", "--confirm", "gone")
+    names = [row["name"] for row in stored.ok("usage", "show", "--as-of", created_at)]
+    assert names == ["acme", "gone"]
+    assert [row["name"] for row in stored.ok("usage", "show", "--as-of", "now")] == ["acme"]
+    assert len(stored.ok("usage", "history", "acme", "--to", "9000-01-01")) == 31
+
+
 def test_history_has_a_row_a_bucket_and_ends_now(stored: Cli) -> None:
     days = stored.ok("usage", "history", "acme")
     assert len(days) == 31

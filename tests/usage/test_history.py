@@ -138,7 +138,8 @@ def test_usage_at_any_moment_is_what_the_events_said_then(engine: Engine, past: 
             position = history.position_at(conn, past.org_id, moment)
             assert position == expected.get("position", 0)
             if position:
-                found = as_of.usage(conn, past.org_id, moment, position)
+                found = as_of.usage(conn, past.org_id, moment)
+                assert as_of.list_usage(conn, [past.org_id], moment) == [found]
                 assert expected.items() <= found.items()
                 organization = as_of.organization(conn, past.org_id, Point(moment))
                 assert organization["used_bytes"] == expected["used_bytes"]
