@@ -14,7 +14,7 @@ from catactl.resources import plain
 from catactl.store import directory
 from catactl.store.types import microseconds
 from catactl.usage.page import Page, render
-from catactl.usage.report import Adjustment, Line, adjustments, all_by_day, lines
+from catactl.usage.report import Adjustment, Line, adjustments, by_day, lines
 from catactl.usage.units import Unit, byte_months, in_units, rounded
 
 
@@ -43,7 +43,7 @@ def run_report(
         found = list(lines(conn, interval, org_ids))
         rows = [_usage_row(line, is_closed) for line in found]
         corrected = [_adjustment_row(each) for each in adjustments(conn, interval, org_ids)]
-        days = list(all_by_day(conn, interval)) if html is not None else []
+        days = list(by_day(conn, interval, org_ids)) if html is not None else []
     if html is not None:
         total_microseconds = sum(line.span.byte_microseconds for line in found)
         months = byte_months(part for line in found for part in line.by_month)

@@ -68,7 +68,7 @@ def render(page: Page) -> str:
             f"<h1>{escape(title)}</h1>",
             f"<p>{len(page.rows):,} organizations, {escape(page.total)} {escape(page.unit)} in "
             f"all. The period is {state}.</p>",
-            "<h2>Stored by all organizations</h2>",
+            "<h2>Stored together</h2>",
             _area(page),
             f"<h2>The largest by {escape(page.unit)}</h2>",
             _bars(page),
@@ -82,7 +82,7 @@ def render(page: Page) -> str:
 
 
 def _area(page: Page) -> str:
-    """What was stored over the period, as a step line over its days."""
+    """What was stored over the period, as a line from day to day."""
     most = max((span.peak_bytes for span in page.days), default=0)
     whole = (page.interval.end - page.interval.start).total_seconds()
     height = _HEIGHT - _BOTTOM - _TOP

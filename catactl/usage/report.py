@@ -151,17 +151,20 @@ def _query(interval: Interval, org_ids: Sequence[UUID] | None) -> Select[Any]:
     return query if org_ids is None else query.where(logs.c.org_id.in_(org_ids))
 
 
-def all_by_day(conn: Connection, interval: Interval) -> Iterator[Span]:
-    """Yield what all organizations stored together, day by day, as if it changed at midnight: a
-    chart's worth, not a bill's.
+def by_day(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Span]:
+    """Yield what all organizations, or those given, stored together, day by day, as if it changed
+    evenly: a chart's worth, not a bill's.
     """
     day = storage_usage_days.c
     growth = exact_sum(day.closing_bytes - day.opening_bytes)
-    rows = conn.execute(select(day.day, growth).group_by(day.day).order_by(day.day)).all()
+    query = select(day.day, growth).group_by(day.day).order_by(day.day)
+    if org_ids is not None:
+        query = query.where(day.org_id.in_(org_ids))
+    rows = conn.execute(query).all()
     level = sum(int(grown) for on, grown in rows if on < interval.start.date())
-    by_day = {on: int(grown) for on, grown in rows}
+    grown_on = {on: int(grown) for on, grown in rows}
     for each in Every.DAY.cut(interval):
-        opening, level = level, level + by_day.pop(each.start.date(), 0)
+        opening, level = level, level + grown_on.get(each.start.date(), 0)
         total = level * microseconds(each.end - each.start)
         yield Span(*each, opening, level, max(opening, level), total)
 
