@@ -38,7 +38,7 @@ def verify(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
     before = _before(older_than)
     ids = organization_ids(run, orgs)
     found = Verified()
-    with transfer(run, "verifying", len(ids), None) as meter:
+    with transfer(run, "verifying", len(ids), None, "organization") as meter:
         for org_id in ids:
             verify_organization(run.engine, run.blobs, org_id, before, found, meter.advance)
     report(run, found, "blob")
@@ -85,7 +85,7 @@ def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
 
 
 def _before(older_than: str) -> datetime:
-    if older_than.isdigit() and int(older_than) != 0:
+    if older_than.isdecimal() and older_than.strip("0"):
         raise InvalidValue(f"--older-than {older_than} has no unit", f"as in {older_than}d")
     try:
         return datetime.now(UTC) - timedelta(seconds=parse_duration(older_than))

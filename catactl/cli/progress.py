@@ -77,18 +77,20 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
 
 
 @contextmanager
-def transfer(run: Run, what: str, files: int, size_bytes: int | None) -> "Iterator[Meter]":
+def transfer(
+    run: Run, what: str, count: int, size_bytes: int | None, things: str = "file"
+) -> "Iterator[Meter]":
     """Yield what counts bytes; it shows how many of all, how fast, the time left, and the file."""
     if run.common.quiet:
         yield Silent()
     elif sys.stderr.isatty():
-        bars = _Bars(what, files, size_bytes)
+        bars = _Bars(f"{what} {counted(count, things)}", size_bytes)
         try:
             yield bars
         finally:
             bars.stop()
     else:
-        yield _Lines(what, files, size_bytes)
+        yield _Lines(what, count, size_bytes)
 
 
 class Silent:
@@ -137,11 +139,11 @@ class _Lines:
 class _Bars:
     """One bar over all, one for the file begun last."""
 
-    def __init__(self, what: str, files: int, size_bytes: int | None) -> None:
+    def __init__(self, what: str, size_bytes: int | None) -> None:
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._bars = _byte_bars()
-        self._all = self._bars.add_task(f"{what} {counted(files, 'file')}", total=size_bytes)
+        self._all = self._bars.add_task(what, total=size_bytes)
         self._current = self._bars.add_task("", total=None)
         self._name = ""
 

@@ -235,7 +235,9 @@ def test_a_sweep_gives_nothing_up_where_none_of_the_content_is(
     assert _left(blob_folder) == {b"aaa", b"bb"}
 
 
-@pytest.mark.parametrize("older_than", ["7", "-1d", "x", "", "1e3d", "999999999w"])
+@pytest.mark.parametrize(
+    "older_than", ["7", "-1d", "x", "", "1e3d", "999999999w", "\u00b2", "\u0667", "9" * 5_000]
+)
 def test_an_age_needs_a_unit(older_than: str, stored: Cli) -> None:
     """Who writes 7 means days, and would lose all that was deleted over 7 seconds ago."""
     stored.fails(2, *GC, "--older-than", older_than)
