@@ -24,7 +24,8 @@ from sqlalchemy import Connection, Engine, bindparam, event, select
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import measure
-from catactl.content.recording import content_of, record_part, stored_part
+from catactl.content.part import record_part
+from catactl.content.recording import content_of, stored_part
 from catactl.content.sweep import sweep
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused

@@ -1,9 +1,9 @@
 """Content in an object store: S3 and what speaks its language, Google Cloud Storage, Azure.
 
 By obstore, the extra `catactl[s3]`, loaded only when such a store is used. Credentials and
-endpoints come from where each vendor's tools look for them: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`
-and so on. An object appears whole or not at all; the unfinished uploads of killed writers are for
-the bucket's life-cycle rules to remove.
+endpoints come from the environment, as `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`, or from the
+machine's role; no vendor's configuration file is read. An object appears whole or not at all; the
+unfinished uploads of killed writers are for the bucket's life-cycle rules to remove.
 """
 
 import hashlib

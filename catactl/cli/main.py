@@ -5,7 +5,6 @@ import importlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -44,9 +43,6 @@ Storage usage is exact at every commit, and anyone can prove it from the events.
 
 Example: catactl org create acme --quota 10GB
 """
-
-
-_WORKERS = ("upload", "download", "verify")
 
 
 class Terminated(BaseException):
@@ -141,12 +137,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         discard(1)
         code = _fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
-    if is_process and any(thread.name.startswith(_WORKERS) for thread in threading.enumerate()):
-        # One hangs in a request to a server: nobody waits for it.
+    if is_process and _workers_are_left():
         with suppress(OSError):
             sys.stderr.flush()
-        os._exit(code)
+        os._exit(code)  # else one that hangs in a request to a server would be waited for
     sys.exit(code)
+
+
+def _workers_are_left() -> bool:
+    workers = sys.modules.get("catactl.content.workers")
+    return workers is not None and workers.are_left()
 
 
 def _open_standard_streams() -> None:

@@ -16,9 +16,9 @@ from catactl.cli.output import counted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run, done
 from catactl.cli.shapes import UPLOADED
-from catactl.content.recording import Recorder, record_part
+from catactl.content.part import record_part
+from catactl.content.recording import Recorder
 from catactl.content.sources import (
-    STANDARD_INPUT,
     OpenFile,
     Skipped,
     Source,
@@ -27,13 +27,8 @@ from catactl.content.sources import (
     find,
     totals,
 )
-from catactl.content.stream import Stream, metered, upload_stream
-from catactl.content.upload import (
-    Meter,
-    Order,
-    Uploaded,
-    upload_files,
-)
+from catactl.content.stream import STANDARD_INPUT, Stream, metered, upload_stream
+from catactl.content.upload import Meter, Order, Uploaded, upload_files
 from catactl.domain.names import check_file_name
 from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue, PartialFailure

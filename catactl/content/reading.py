@@ -7,7 +7,7 @@ too large to hold is handed out as it is read; its error comes after its bytes.
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from catactl.blobs.store import BlobStore, Chunk
 from catactl.content.recording import content_of
+from catactl.content.workers import workers
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, Refused
 from catactl.projections.swept_content import generations
@@ -63,8 +64,7 @@ def contents(blobs: BlobStore, file: Readable, parts: Iterable[Part]) -> Iterato
     """Yield the parts' content in order. Raises `ContentMissing` and `ContentDamaged`."""
     upcoming = iter(parts)
     ahead: deque[Future[Chunk] | Part] = deque()
-    pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="download")
-    try:
+    with workers(_AHEAD) as pool:
         while True:
             while len(ahead) < _AHEAD and (part := next(upcoming, None)) is not None:
                 is_held = part.size_bytes <= _HELD_BYTES
@@ -76,8 +76,6 @@ def contents(blobs: BlobStore, file: Readable, parts: Iterable[Part]) -> Iterato
                 yield from checked(blobs, file, first)
             else:
                 yield first.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _whole(blobs: BlobStore, file: Readable, part: Part) -> Chunk:

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from catactl import resources
-from catactl.blobs.store import FIRST, BlobStore, Content, address_of
+from catactl.blobs.store import BlobStore, Content, address_of
 from catactl.domain.decider import Addressed
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.organization import Organization, OrganizationStatus
@@ -32,7 +32,6 @@ from catactl.wiring import FILE, ORGANIZATION
 
 # Stands for content that is not read yet, when only the rules are asked.
 ANY_SHA256 = "0" * 64
-_ATTEMPTS = 3
 
 
 class Swept(Exception):
@@ -157,7 +156,7 @@ class Recorder:
 
         def work(_conn: Connection, unit: UnitOfWork) -> None:
             file_id, _ = self._find_or_create(unit, draft)
-            if not _is_complete(unit, file_id):
+            if not is_complete(unit, file_id):
                 unit.run(Addressed(file_id, command))
 
         draft.row = ask(self._handler, self.org_id, work, draft.intent) or None
@@ -245,7 +244,7 @@ def _room_bytes(organization: Organization) -> int | None:
     return organization.quota_bytes - organization.used_bytes
 
 
-def _is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
+def is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
     file = unit.file(file_id)
     return file is not None and file.completed
 
@@ -256,60 +255,6 @@ def _types(outcome: Outcome) -> list[str]:
 
 def stored_part(number: int, content: Content) -> Part:
     return Part(number, content.size_bytes, content.sha256, stored=True)
-
-
-def record_part(
-    handler: Handler,
-    blobs: BlobStore,
-    org_id: UUID,
-    find_file: Callable[[Connection], UUID],
-    number: int,
-    size_bytes: int | None,
-    store: Callable[[Mapping[str, int]], Content],
-    intent: Intent,
-    present: Callable[[Outcome], Result],
-    *,
-    is_repeatable: bool,
-) -> Result:
-    """Store the content of one part, then record it; return what `present` makes of that.
-
-    The rules are asked first, about its size if that is known, so that what cannot be recorded is
-    not stored. With a dry run `store` must store nothing. When a sweep took what it had stored, it
-    is called again if it `is_repeatable`, else that is copied. Raises what the domain refuses with.
-    """
-
-    def command(content: Content) -> UploadPart:
-        return UploadPart(number, content.size_bytes, content.sha256, stored=True)
-
-    def asking(conn: Connection, unit: UnitOfWork) -> None:
-        file_id = find_file(conn)
-        if not _is_complete(unit, file_id):  # whose part it may be
-            unit.run(Addressed(file_id, command(Content(ANY_SHA256, size_bytes or 0))))
-
-    replayed = ask(handler, org_id, asking, intent)
-    if replayed:
-        return replayed
-    content = store(FIRST)
-    for attempts_left in reversed(range(_ATTEMPTS)):
-        part = stored_part(number, content)
-
-        def work(conn: Connection, unit: UnitOfWork, part: Part = part) -> Result:
-            if not intent.dry_run:
-                see_content(conn, blobs, org_id, [part])
-            uploaded = command(Content(part.sha256, part.size_bytes))
-            return present(unit.run(Addressed(find_file(conn), uploaded)))
-
-        try:
-            return handler.transact(org_id, intent, work)
-        except Swept as swept:
-            if not attempts_left:
-                break
-            if is_repeatable:
-                content = store(swept.generations)
-            else:
-                content = copied(blobs, org_id, content, swept.generations)
-            swept.clear_up(blobs, org_id)
-    raise Busy("the content was swept before it was recorded", "run it again")
 
 
 def see_content(conn: Connection, blobs: BlobStore, org_id: UUID, parts: Collection[Part]) -> None:
@@ -332,7 +277,11 @@ def copied(
     try:
         return blobs.put(org_id, blobs.open(org_id, content.address), generations)
     except ContentMissing as error:
-        raise Busy("what was read was swept before it was recorded", "run it again") from error
+        raise swept_each_time() from error
+
+
+def swept_each_time() -> Busy:
+    return Busy("content was swept each time before it was recorded", "run it again")
 
 
 def content_of(part: Part, generations: Mapping[str, int]) -> Content:

@@ -1,4 +1,4 @@
-"""What is to be uploaded: regular files, found below folders in a fixed order, and a stream.
+"""What is to be uploaded: regular files, found below folders in a fixed order.
 
 A file is read through one descriptor, at any offset, by several threads. It is refused when it
 changed between the first look at it and the last, as GNU tar warns of: by size, modification and
@@ -10,23 +10,21 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from catactl.blobs.store import CHUNK_BYTES
 from catactl.errors import CatactlError, Forbidden, InvalidValue, NotFound, SourceChanged
 
-STANDARD_INPUT = "-"
 # A change in the same tick of the kernel's clock would leave the modification time as it is.
 _TICK_NANOSECONDS = 20_000_000
-
 
 _Identity = tuple[int, int]
 
 
 class Source(NamedTuple):
-    """A path and the name its file is to get. `path` is `-` for standard input.
+    """A path and the name its file is to get.
 
     `below` is the folder that the path was found in: nothing outside of it is meant.
     """
@@ -66,9 +64,6 @@ def find(
     or is the name of a single file.
     """
     for path in paths:
-        if path == STANDARD_INPUT:
-            yield Source(path, name or "")
-            continue
         try:
             status = os.stat(path, follow_symlinks=follow_links)
         except (OSError, ValueError) as error:
@@ -248,18 +243,12 @@ def _signature(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def totals(paths: list[str], *, follow_links: bool) -> tuple[int, int | None]:
-    """Return how many files there are and their bytes, for progress; None when a stream is among
-    them.
-    """
+def totals(paths: list[str], *, follow_links: bool) -> tuple[int, int]:
+    """Return how many files there are, and their bytes, for progress."""
     count, size_bytes = 0, 0
     for found in find(paths, None, follow_links=follow_links):
         if isinstance(found, Source):
             count += 1
-            if found.path == STANDARD_INPUT:
-                return count, None
-            try:
-                size_bytes += Path(found.path).stat().st_size
-            except OSError:
-                continue
+            with suppress(OSError):  # gone since it was found
+                size_bytes += os.stat(found.path).st_size
     return count, size_bytes

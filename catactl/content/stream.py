@@ -7,15 +7,24 @@ from itertools import repeat
 from catactl.blobs.store import CHUNK_BYTES, Chunk, Content, measure
 from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES
-from catactl.content.recording import Draft, Recorder, StoredPart, Swept, copied, stored_part
-from catactl.content.sources import STANDARD_INPUT, SourceError, unreadable
+from catactl.content.recording import (
+    Draft,
+    Recorder,
+    StoredPart,
+    Swept,
+    copied,
+    stored_part,
+    swept_each_time,
+)
+from catactl.content.sources import SourceError, unreadable
 from catactl.content.upload import Meter, Order
 from catactl.domain.file import File
 from catactl.domain.names import check_file_name
 from catactl.domain.parts import MAX_PART_NUMBER
-from catactl.errors import Busy, InvalidValue
+from catactl.errors import InvalidValue
 from catactl.store.idempotency import Result
 
+STANDARD_INPUT = "-"
 _ATTEMPTS = 3
 
 
@@ -100,7 +109,7 @@ def _record(recorder: Recorder, draft: Draft, content: Content) -> None:
                 break
             content = copied(recorder.blobs, recorder.org_id, content, swept.generations)
             swept.clear_up(recorder.blobs, recorder.org_id)
-    raise Busy("what was read was swept before it was recorded", "run it again")
+    raise swept_each_time()
 
 
 def _sizes(known: File | None, part_bytes: int | None) -> Iterator[int]:

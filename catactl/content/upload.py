@@ -25,8 +25,10 @@ from catactl.content.recording import (
     Swept,
     content_of,
     stored_part,
+    swept_each_time,
 )
 from catactl.content.sources import OpenFile, Source, SourceError, Unusable
+from catactl.content.workers import workers
 from catactl.domain.names import check_file_name
 from catactl.domain.parts import Part
 from catactl.errors import (
@@ -40,12 +42,11 @@ from catactl.errors import (
 from catactl.handler import Intent
 from catactl.store.idempotency import Result
 
-DEFAULT_WORKERS = 4
-MAX_WORKERS = 64
 # Parts handed to workers at once, and files under way: what is done together is recorded together.
 _PARTS_AHEAD = 64
 _FILES_AHEAD = 64
-_PATIENCE_SECONDS = 2.0  # with workers that are to stop: one may hang in a request to a server
+_PATIENCE_SECONDS = 2.0  # with workers that are to stop, so that they clear up after themselves
+_ATTEMPTS = 10  # in a row, to record what sweeps take again and again
 # What is wrong with more than one file: no other would fare better.
 _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
 
@@ -75,7 +76,7 @@ class Order:
 
     intent: Callable[[str], Intent]
     part_bytes: int | None = None
-    workers: int = DEFAULT_WORKERS
+    workers: int = 1
     follow_links: bool = False
     verify: bool = False
 
@@ -84,7 +85,7 @@ class _Stopped(Exception):
     """Nobody waits for what is read any more."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _UnderWay:
     """A source under way; without a draft it failed before it had one."""
 
@@ -96,6 +97,7 @@ class _UnderWay:
     ranges: Iterator[Range] = field(default_factory=lambda: iter(()))
     is_read: bool = False
     in_flight: int = 0
+    times_swept: int = 0
     error: CatactlError | None = None
 
     @property
@@ -131,28 +133,32 @@ def upload_files(
     used when it is uploaded again. What would fail all of them is raised: database or blob store
     out of reach, a full disk, a suspended organization.
     """
-    uploading = _Uploading(recorder, order, meter)
-    try:
-        yield from uploading.run(iter(sources))
-    finally:
-        uploading.stop()
+    with workers(order.workers) as pool:
+        uploading = _Uploading(recorder, order, meter, pool)
+        try:
+            yield from uploading.run(iter(sources))
+        finally:
+            uploading.stop()
 
 
 class _Uploading:
-    def __init__(self, recorder: Recorder, order: Order, meter: Meter) -> None:
+    def __init__(
+        self, recorder: Recorder, order: Order, meter: Meter, pool: ThreadPoolExecutor
+    ) -> None:
         self._recorder = recorder
         self._blobs: BlobStore = recorder.blobs
         self._org_id = recorder.org_id
         self._order = order
         self._meter = meter
         self._stopped = threading.Event()
-        self._pool = ThreadPoolExecutor(order.workers, thread_name_prefix="upload")
+        self._pool = pool
         self._under_way: deque[_UnderWay] = deque()
         self._futures: dict[Future[StoredPart], _UnderWay] = {}
 
     def stop(self) -> None:
         self._stopped.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for future in self._futures:
+            future.cancel()
         wait(self._futures, timeout=_PATIENCE_SECONDS)
         for each in self._under_way:
             each.close()
@@ -308,10 +314,11 @@ class _Uploading:
                 each.draft.is_whole = each.is_read and each.in_flight == 0
                 if each.draft.is_recordable:
                     ready.append(each)
+        alone = [each for each in ready if each.intent.idempotency_key is not None]
         together = [each for each in ready if each.intent.idempotency_key is None]
-        if len(together) > 1 and self._record_together(together):
-            ready = [each for each in ready if each not in together]
-        for each in ready:
+        if len(together) < 2 or not self._record_together(together):
+            alone += together
+        for each in alone:
             self._record_alone(each)
 
     def _record_together(self, ready: list[_UnderWay]) -> bool:
@@ -327,9 +334,14 @@ class _Uploading:
         assert under_way.draft is not None
         try:
             self._recorder.record([under_way.draft])
+            under_way.times_swept = 0
         except Swept as swept:
-            swept.clear_up(self._blobs, self._org_id)
-            self._store_again(under_way, under_way.draft, swept.digests)
+            under_way.times_swept += 1
+            if under_way.times_swept < _ATTEMPTS:
+                swept.clear_up(self._blobs, self._org_id)
+                self._store_again(under_way, under_way.draft, swept.digests)
+            else:
+                under_way.error = swept_each_time()
         except _FATAL:
             raise
         except CatactlError as error:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from catactl.content.references import (
     side_by_side,
     snapshot,
 )
+from catactl.content.workers import workers
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, ContentMissing
 from catactl.projections.swept_content import generations
@@ -139,8 +140,7 @@ def verify_organization(
 def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iterator[Any]:
     """Yield each item with what reading it found, in order, some of them read at once."""
     ahead: deque[tuple[Any, Future[str | None]]] = deque()
-    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="verify")
-    try:
+    with workers(_READERS) as pool:
         for item in items:
             ahead.append((item, pool.submit(read, item)))
             if len(ahead) >= _AHEAD:
@@ -148,8 +148,6 @@ def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iter
                 yield first, future.result()
         for first, future in ahead:
             yield first, future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(blobs: BlobStore, org_id: UUID, content: Content) -> str | None:

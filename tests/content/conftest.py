@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import FIRST, Content
+from catactl.content.part import record_part
 from catactl.content.reading import contents, readable
-from catactl.content.recording import record_part
 from catactl.content.sweep import sweep
 from catactl.content.verify import Problem, Verified, verify_organization
 from catactl.domain.file import UploadPart

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from catactl.blobs.store import BlobStore, Content, address_of, measure
 from catactl.content import recording
-from catactl.content.recording import Draft, Recorder, StoredPart, Swept, record_part, stored_part
+from catactl.content.part import record_part
+from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
 from catactl.content.sources import Source
 from catactl.content.stream import Stream, upload_stream
 from catactl.content.upload import Order, upload_files

@@ -46,9 +46,7 @@ def test_files_are_found_in_the_order_given_and_below_folders_by_name(tmp_path: 
     assert _found(f"{folder}/") == below
     assert _found(folder, name="n/") == [each.replace(" ", " n/") for each in below]
     assert _found(single, name="n/m") == ["Source n/m"]
-    assert _found("-", name="n") == ["Source n"]
     assert totals([str(single), str(folder)], follow_links=False) == (5, 15)
-    assert totals(["-"], follow_links=False) == (1, None)
     assert totals([str(tmp_path / "nothing")], follow_links=False) == (0, 0)
 
 
