@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 _canonical = json.JSONEncoder(
@@ -33,6 +34,7 @@ def load_strictly(text: str) -> Any:
     return json.loads(text, object_pairs_hook=no_duplicates)
 
 
+@lru_cache(maxsize=256)
 def format_instant(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds: `2026-01-31T12:00:00.000000Z`."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -8,6 +8,7 @@ as in Haber and Stornetta's time stamps, so that a change anywhere is found by p
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -104,7 +105,6 @@ _STREAM = (
     .order_by(events.c.version)
     .limit(_PAGE)
 )
-_APPEND = insert(events)
 _OPEN_LOG = insert(logs)
 _MOVE_HEAD = (
     update(logs)
@@ -180,7 +180,7 @@ def next_instant(head: Head, now: datetime) -> datetime:
 
 def seal(head: Head, unsealed: Recorded) -> Recorded:
     """Return the event with its hash, which stands on the log's head before it."""
-    return unsealed._replace(hash=chain_hash(head.hash, unsealed))
+    return Recorded(*unsealed[:-1], chain_hash(head.hash, unsealed))
 
 
 def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
@@ -188,25 +188,36 @@ def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
 
     Storage format: the payload enters as a digest alone, so one could be erased and the chain hold.
     """
-    header = documents.canonical(
-        [
-            str(recorded.org_id),
-            recorded.position,
-            str(recorded.stream_id),
-            recorded.version,
-            recorded.type,
-            recorded.schema_version,
-            str(recorded.event_id),
-            recorded.actor,
-            recorded.reason,
-            str(recorded.command_id),
-            str(recorded.correlation_id),
-            str(recorded.causation_id) if recorded.causation_id else None,
-            documents.format_instant(recorded.recorded_at),
-        ]
+    (
+        org_id,
+        position,
+        stream_id,
+        version,
+        type_,
+        schema_version,
+        payload,
+        event_id,
+        actor,
+        reason,
+        command_id,
+        correlation_id,
+        causation_id,
+        recorded_at,
+        _,
+    ) = recorded
+    cause = f'"{causation_id}"' if causation_id is not None else "null"
+    # A JSON array in canonical form, put together by hand: this is done for every event.
+    header = (
+        f'["{org_id}",{position},"{stream_id}",{version},{_json(type_)},{schema_version},'
+        f'"{event_id}",{_json(actor)},{_json(reason)},"{command_id}","{correlation_id}",'
+        f'{cause},"{documents.format_instant(recorded_at)}"]'
     )
-    payload_digest = hashlib.sha256(recorded.payload.encode()).digest()
+    payload_digest = hashlib.sha256(payload.encode()).digest()
     return hashlib.sha256(previous + payload_digest + header.encode()).digest()
+
+
+# Names, actors and reasons: few that come again and again.
+_json = lru_cache(maxsize=256)(documents.canonical)
 
 
 def _moved() -> VersionConflict:
@@ -239,7 +250,7 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
             {"of_org": org_id, "from_position": head.position, **moved},
             _moved,
         )
-    write_all(conn, _APPEND, [recorded._asdict() for recorded in appended])
+    write_all(conn, events, Recorded._fields, appended)
     return Head(last.position, last.recorded_at, last.hash)
 
 

@@ -23,7 +23,7 @@ from catactl.store.tables import (
     organization_names,
     organizations,
 )
-from catactl.store.wire import write
+from catactl.store.wire import write, write_all
 
 S = TypeVar("S")
 
@@ -188,7 +188,7 @@ _UPDATE_FILE = (
 _DELETE_FILE = delete(files).where(
     files.c.org_id == bindparam("of_org"), files.c.file_id == bindparam("of_file")
 )
-_INSERT_PART = insert(file_parts)
+_PART_COLUMNS = ("org_id", "file_id", "number", "size_bytes", "sha256", "stored")
 _UPDATE_PART = (
     update(file_parts)
     .where(
@@ -247,9 +247,14 @@ class FileStore:
             row |= {"of_org": org_id, "of_file": id_, "before_version": before.version}
             write(executor, _UPDATE_FILE, row, _stale)
         stored_parts = before.state.parts if before is not None else Parts()
+        new = []
         for part in state.parts.changed_since(stored_parts):
-            known = stored_parts.get(part.number) is not None
-            self._write_part(executor, org_id, id_, part, known)
+            if stored_parts.get(part.number) is None:
+                new.append((org_id, id_, part.number, part.size_bytes, part.sha256, part.stored))
+            else:
+                self._update_part(executor, org_id, id_, part)
+        if new:
+            write_all(executor, file_parts, _PART_COLUMNS, new)
 
     def upsert(
         self, executor: Connection, org_id: UUID, id_: UUID, state: File, version: int
@@ -262,17 +267,14 @@ class FileStore:
         write(executor, _DELETE_PARTS, key)
         write(executor, _DELETE_FILE, key)
 
-    def _write_part(
-        self, executor: Connection, org_id: UUID, file_id: UUID, part: Part, known: bool
-    ) -> None:
-        content = {"size_bytes": part.size_bytes, "sha256": part.sha256, "stored": part.stored}
-        if not known:
-            key = {"org_id": org_id, "file_id": file_id, "number": part.number}
-            write(executor, _INSERT_PART, key | content)
-            return
+    def _update_part(self, executor: Connection, org_id: UUID, file_id: UUID, part: Part) -> None:
         key = {"of_org": org_id, "of_file": file_id, "of_number": part.number}
-        new = {f"new_{name}": value for name, value in content.items()}
-        write(executor, _UPDATE_PART, key | new, _stale)
+        content = {
+            "new_size_bytes": part.size_bytes,
+            "new_sha256": part.sha256,
+            "new_stored": part.stored,
+        }
+        write(executor, _UPDATE_PART, key | content, _stale)
 
 
 def _file_row(state: File, version: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Column types that hold the same Python values on PostgreSQL and on SQLite."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -41,11 +43,16 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return _sortable(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         return moment.astimezone(UTC) if moment is not None else None
+
+
+@lru_cache(maxsize=64)
+def _sortable(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class ExactInteger(TypeDecorator[int]):
@@ -76,6 +83,13 @@ class Document(TypeDecorator[str]):
         from sqlalchemy.dialects.postgresql import JSONB  # which SQLite does without
 
         return JSONB()
+
+
+def to_sqlite(type_: TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """Return how values of a column become what SQLite keeps; None where they are that already."""
+    if isinstance(type_, Id | ExactInteger):
+        return str
+    return _sortable if isinstance(type_, Instant) else None
 
 
 class plus_product(FunctionElement[int]):  # noqa: N801 - a SQL function

@@ -7,14 +7,21 @@ on PostgreSQL prepared, by identity.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Insert, Table, bindparam, insert
 from sqlalchemy.sql.base import Executable
 
 from catactl.errors import CatactlError
+from catactl.store import bulk
 from catactl.store.query import Guarded, Parameters, Row
 
+# From so many rows on, COPY is worth its own round trips.
+_MANY_ROWS = 50
+
 _queues: dict[Connection, list[Guarded]] = {}
+_Rows = tuple[Table, tuple[str, ...], Sequence[Row]]
+_copies: dict[Connection, list[_Rows]] = {}
 
 
 def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
@@ -46,13 +53,24 @@ def write(
         raise otherwise()
 
 
-def write_all(conn: Connection, statement: Executable, rows: Sequence[Parameters]) -> None:
-    """Run a statement that writes for each of the rows; there must be some."""
-    queue = _queues.get(conn)
-    if queue is not None:
-        queue.extend(Guarded(statement, row) for row in rows)
+def write_all(
+    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Insert rows whose values are in the order of `columns`."""
+    if conn.dialect.name != "postgresql":
+        bulk.insert_into_sqlite(conn, table, columns, rows)
+    elif len(rows) < _MANY_ROWS:
+        for row in rows:
+            write(conn, _insertion(table, columns), dict(zip(columns, row, strict=True)))
+    elif conn in _copies:
+        _copies[conn].append((table, columns, rows))
     else:
-        conn.execute(statement, rows)
+        bulk.copy_into_postgresql(conn, table, columns, rows)
+
+
+@cache
+def _insertion(table: Table, columns: tuple[str, ...]) -> Insert:
+    return insert(table).values({name: bindparam(name) for name in columns})
 
 
 @contextmanager
@@ -65,12 +83,19 @@ def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
     if conn.dialect.name != "postgresql":
         yield
         return
-    queue = _queues[conn] = []
+    queue: list[Guarded] = []
+    copies: list[_Rows] = []
+    _queues[conn], _copies[conn] = queue, copies
     try:
         yield
     finally:
-        del _queues[conn]
-    if queue:
+        del _queues[conn], _copies[conn]
+    if copies:  # which do not travel with others
+        _round_trip(conn, queue)
+        for table, columns, rows in copies:
+            bulk.copy_into_postgresql(conn, table, columns, rows)
+        queue.clear()
+    if queue or (copies and commits):
         _round_trip(conn, queue, commits=commits)
 
 

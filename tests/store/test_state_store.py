@@ -3,21 +3,21 @@
 Everything is written both ways: statement by statement, as a rebuild may, and as the handler does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy import Connection, Engine, Table, event, func, select
 
 from catactl.domain.file import File
 from catactl.domain.job_configuration import JobConfiguration, JobSpec
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import AlreadyExists, VersionConflict
-from catactl.store import wire
+from catactl.store import bulk, wire
 from catactl.store.engine import reading, writing
 from catactl.store.state_store import (
     FileStore,
@@ -279,6 +279,8 @@ def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return real(conn, queries, commits=commits)
 
     monkeypatch.setattr(wire, "_round_trip", listening)
+    for in_bulk in ("insert_into_sqlite", "copy_into_postgresql"):
+        monkeypatch.setattr(bulk, in_bulk, _recording(sent, getattr(bulk, in_bulk)))
 
     @event.listens_for(engine, "before_cursor_execute")
     def executing(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -286,6 +288,14 @@ def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             sent.append(statement.split(" SET")[0].split(" (")[0])
 
     return sent
+
+
+def _recording(sent: list[str], insert: Callable[..., None]) -> Callable[..., None]:
+    def recording(conn: Connection, table: Table, columns: Any, rows: Any) -> None:
+        sent.extend(f"INSERT INTO {table.name}" for _ in rows)
+        insert(conn, table, columns, rows)
+
+    return recording
 
 
 def test_persisting_writes_the_parts_that_changed_and_no_others(
