@@ -14,9 +14,9 @@ Whatever is raised on the way leaves nothing behind.
 
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -24,23 +24,22 @@ from sqlalchemy import Connection, Engine
 from catactl.domain.decider import Addressed, Command
 from catactl.domain.names import check_text
 from catactl.domain.organization import admits
-from catactl.errors import Busy, VersionConflict
-from catactl.store import event_log, idempotency
+from catactl.errors import Busy
+from catactl.memory import Memories
+from catactl.store import idempotency
 from catactl.store.engine import lock_timeout_seconds, writing
-from catactl.store.event_log import Head, Later
 from catactl.store.idempotency import Result
-from catactl.store.state_store import Stored
-from catactl.store.wire import pipelined
+from catactl.transaction import ForgottenStates, Transaction
 from catactl.unit_of_work import Intent as Intent
-from catactl.unit_of_work import Memory, UnitOfWork
 from catactl.unit_of_work import Outcome as Outcome
+from catactl.unit_of_work import UnitOfWork
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
-_MAX_TEXT_BYTES = 4_096
-_MAX_KEY_BYTES = 256
-_REMEMBERED_ORGANIZATIONS = 16
-_REMEMBERED_STREAMS = 64
+MAX_TEXT_BYTES = 4_096
+MAX_KEY_BYTES = 256
+
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -55,7 +54,7 @@ class Handler:
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._engine = engine
         self._clock = clock
-        self._memories: OrderedDict[UUID, Memory] = OrderedDict()
+        self._memories = Memories()
 
     def handle(
         self,
@@ -104,7 +103,7 @@ class Handler:
 
         With a dry run everything is rolled back, what was rebuilt as well.
         """
-        self._memories.pop(org_id, None)
+        self._memories.forget([org_id])
 
         def work(conn: Connection, unit: UnitOfWork) -> Result:
             command = inspect(conn)
@@ -123,86 +122,53 @@ class Handler:
         """Let `work` run any number of commands of one organization, all of them or none.
 
         It is called under the lock, and called again from the start when the database asks for
-        that, so it must keep nothing from one call to the next. There are pauses that grow, with
-        jitter, while time is left; a lock that could not be had has used it up by itself.
+        that, so it must keep nothing from one call to the next. Under an idempotency key that was
+        seen it is not called: the stored result is returned.
         """
-        check_text("actor", intent.actor, _MAX_TEXT_BYTES)
-        check_text("reason", intent.reason or "", _MAX_TEXT_BYTES)
-        check_text("idempotency key", intent.idempotency_key or "", _MAX_KEY_BYTES)
+        check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
+        request = intent.keyed_request
+
+        def keyed_work(transaction: Transaction) -> Result:
+            unit = transaction.unit(org_id)
+            if request is None:
+                return work(transaction.conn, unit)
+            answers = idempotency.answers(transaction.conn, org_id, [request.key])
+            if request.key in answers:
+                return answers[request.key].to(request)
+            result = work(transaction.conn, unit)
+            transaction.answer(org_id, request, result)
+            return result
+
+        return self.transact_across(intent, keyed_work)
+
+    def transact_across(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
+        """Let `work` change any number of organizations, all of them or none; it locks them.
+
+        It is called again from the start when the database asks for that, after pauses that grow,
+        with jitter, while time is left; a lock that could not be had has used it up by itself.
+        """
+        check_text("actor", intent.actor, MAX_TEXT_BYTES)
+        check_text("reason", intent.reason or "", MAX_TEXT_BYTES)
         deadline = time.monotonic() + lock_timeout_seconds(self._engine)
         pause_seconds = _FIRST_PAUSE_SECONDS
         for _ in range(_ATTEMPTS - 1):
             try:
-                return self._attempt(org_id, intent, work)
-            except _ForgottenStates:
+                return self._attempt(intent, work)
+            except ForgottenStates:
                 continue
             except Busy:
                 pause_seconds *= random.uniform(1.0, 3.0)
                 if time.monotonic() + pause_seconds > deadline:
                     raise
                 time.sleep(pause_seconds)
-        return self._attempt(org_id, intent, work)
+        return self._attempt(intent, work)
 
-    def _attempt(
-        self,
-        org_id: UUID,
-        intent: Intent,
-        work: Callable[[Connection, UnitOfWork], Result],
-    ) -> Result:
+    def _attempt(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         with writing(self._engine) as conn:
-            memory = self._memories.get(org_id)
-            head, later = event_log.lock(conn, org_id, memory.position if memory else None)
-            memory = self._refresh(org_id, memory, head, later)
-            request = intent.keyed_request
-            if request is not None:
-                replayed = idempotency.replay(conn, org_id, request)
-                if replayed is not None:
-                    return replayed
-            now = event_log.next_instant(head, self._clock())
-            unit = UnitOfWork(conn, org_id, head, intent, now, memory)
-            result = work(conn, unit)
-            try:
-                with pipelined(conn, commits=not intent.dry_run):
-                    unit.flush()
-                    if request is not None:
-                        idempotency.remember(conn, org_id, request, result, now)
-            except VersionConflict:
-                if not memory.states:
-                    raise
-                del self._memories[org_id]
-                raise _ForgottenStates from None
-            if intent.dry_run:
-                return result
-            conn.commit()
-            self._remember(org_id, memory, unit)
+            transaction = Transaction(conn, intent, self._clock, self._memories)
+            result = work(transaction)
+            transaction.flush(commits=not intent.dry_run)
+            if not intent.dry_run:
+                conn.commit()
+                transaction.remember()
             return result
-
-    def _refresh(
-        self, org_id: UUID, memory: Memory | None, head: Head, later: list[Later]
-    ) -> Memory:
-        """Fold what others committed since into the remembered states; or start with none."""
-        if memory is None or memory.position > head.position or len(later) >= event_log.MANY_EVENTS:
-            self._memories[org_id] = memory = Memory(head.position)
-        for each in later:
-            known = memory.states.get(each.stream_id)
-            if known is not None:
-                aggregate, stored = known
-                state = aggregate.decider.evolve(stored.state, each.event)
-                memory.states[each.stream_id] = aggregate, Stored(state, each.version)
-        memory.position = head.position
-        self._memories.move_to_end(org_id)
-        if len(self._memories) > _REMEMBERED_ORGANIZATIONS:
-            self._memories.popitem(last=False)
-        return memory
-
-    def _remember(self, org_id: UUID, memory: Memory, unit: UnitOfWork) -> None:
-        memory.position = unit.head.position
-        for stream_id, entry in unit.entries.items():
-            memory.states[stream_id] = entry.aggregate, Stored(entry.state, entry.version)
-            memory.states.move_to_end(stream_id)
-        while len(memory.states) > _REMEMBERED_STREAMS:
-            memory.states.popitem(last=False)
-
-
-class _ForgottenStates(Exception):
-    """Remembered states did not match the stored ones; the next attempt loads them."""

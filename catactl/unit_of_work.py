@@ -4,9 +4,9 @@ A state is the one that is remembered from before, or the stored one, evolved ov
 its version. So a stored state that is missing, stale or half lost costs time, never truth.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,8 @@ from catactl.domain.decider import Addressed, Event, Occurred
 from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
 from catactl.errors import AlreadyExists, NotFound, Refused, VersionConflict
-from catactl.ids import new_id
+from catactl.ids import new_ids
+from catactl.memory import Memory
 from catactl.projections.view import Happened
 from catactl.store import codec, directory, event_log
 from catactl.store.event_log import Head, Recorded
@@ -79,14 +80,6 @@ class Outcome:
 
 
 @dataclass
-class Memory:
-    """States of an organization's streams as they were committed at a position of its log."""
-
-    position: int
-    states: OrderedDict[UUID, tuple[Aggregate, Stored[Any]]] = field(default_factory=OrderedDict)
-
-
-@dataclass
 class _Entry:
     """A stream in a unit of work: as stored before, and as it is now."""
 
@@ -116,6 +109,9 @@ def _live_name(aggregate: Aggregate, state: Any) -> tuple[str, str] | None:
     return (aggregate.name, name) if name is not None else None
 
 
+_Name = tuple[str, str]
+
+
 class UnitOfWork:
     """Everything one transaction changes, in memory until `flush` writes each thing once."""
 
@@ -129,16 +125,18 @@ class UnitOfWork:
         memory: Memory,
     ) -> None:
         self.head = head
-        self.entries: dict[UUID, _Entry] = {}
+        self.now = now
+        self.memory = memory
         self._before = head
         self._conn = conn
         self._org_id = org_id
         self._intent = intent
-        self._now = now
-        self._memory = memory
+        self._ids = new_ids(now)
+        self._entries: dict[UUID, _Entry] = {}
         self._happened: list[Happened] = []
-        self._names: dict[tuple[str, str], UUID | None] = {}
-        self._undo: list[tuple[_Entry, Any, int]] = []
+        self._names: dict[_Name, UUID | None] = {}
+        self._entries_before: list[tuple[_Entry, Any, int]] = []
+        self._names_before: list[tuple[_Name, UUID | None]] = []
 
     def organization(self) -> Organization | None:
         state: Organization | None = self._load(ORGANIZATION, self._org_id).state
@@ -148,40 +146,43 @@ class UnitOfWork:
         state: File | None = self._load(FILE, file_id).state
         return state
 
-    def run(self, target: Addressed) -> Outcome:
+    def run(self, target: Addressed, intent: Intent | None = None) -> Outcome:
         """Handle a command and everything that the sagas answer to it, all of it or nothing: after
         a refusal the unit is as it was, and can go on.
         """
-        head, happened, names = self.head, len(self._happened), dict(self._names)
-        self._undo.clear()
+        head, happened = self.head, len(self._happened)
+        self._entries_before.clear()
+        self._names_before.clear()
         try:
-            return self._run(target)
+            return self._run(target, intent if intent is not None else self._intent)
         except BaseException:
-            self.head, self._names = head, names
+            self.head = head
             del self._happened[happened:]
-            for entry, state, version in reversed(self._undo):
+            for entry, state, version in reversed(self._entries_before):
                 entry.state, entry.version = state, version
+            for name, holder in reversed(self._names_before):
+                self._names[name] = holder
             raise
 
-    def _run(self, target: Addressed) -> Outcome:
+    def _run(self, target: Addressed, intent: Intent) -> Outcome:
         entry = self._load(aggregate_of(target.command), target.stream_id)
-        expected_version = self._intent.expected_version
+        expected_version = intent.expected_version
         if expected_version is not None and entry.version != expected_version:
             raise VersionConflict(
                 f"the {entry.aggregate.name} is at version {entry.version}, not {expected_version}",
                 "look at it again and decide anew",
             )
         first = len(self._happened)
-        correlation_id = new_id(self._now)
+        correlation_id = next(self._ids)
         queue: deque[tuple[Addressed, UUID, UUID | None]] = deque([(target, correlation_id, None)])
         while queue:
             addressed, command_id, causation_id = queue.popleft()
             for event in self._decide(addressed):
                 recorded = self._record(
-                    addressed.stream_id, event, command_id, correlation_id, causation_id
+                    addressed.stream_id, event, intent, command_id, correlation_id, causation_id
                 )
                 for reaction in reactions_to(Occurred(self._org_id, addressed.stream_id, event)):
-                    queue.append((reaction, new_id(self._now), recorded.event_id))
+                    queue.append((reaction, next(self._ids), recorded.event_id))
         return Outcome(
             org_id=self._org_id,
             stream_id=target.stream_id,
@@ -189,11 +190,11 @@ class UnitOfWork:
             version=entry.version,
             position=self.head.position,
             events=tuple(recorded for recorded, _ in self._happened[first:]),
-            dry_run=self._intent.dry_run,
+            dry_run=intent.dry_run,
         )
 
     def flush(self) -> None:
-        """Write events, states and views, each once."""
+        """Write events, states and views, each once; what follows starts from there."""
         conn, org_id = self._conn, self._org_id
         if self._happened:
             appended = [recorded for recorded, _ in self._happened]
@@ -208,6 +209,14 @@ class UnitOfWork:
             heard = [each for each in self._happened if isinstance(each.event, view.LISTENS)]
             if heard:
                 view.apply(conn, org_id, heard)
+        written = (
+            (stream_id, (entry.aggregate, Stored(entry.state, entry.version)))
+            for stream_id, entry in self._entries.items()
+        )
+        self.memory = self.memory.after(written, self.head.position)
+        self._before = self.head
+        self._happened = []
+        self._entries, self._names = {}, {}
 
     def _in_order_of_names(self) -> list[tuple[UUID, _Entry]]:
         """The entries to write, in an order in which each live name is free when it is taken.
@@ -216,7 +225,7 @@ class UnitOfWork:
         """
         left = {
             stream_id: entry
-            for stream_id, entry in self.entries.items()
+            for stream_id, entry in self._entries.items()
             if entry.state is not None and entry.changed
         }
         if len(self._names) < 2:
@@ -242,7 +251,7 @@ class UnitOfWork:
             admits(self.organization(), command)
         entry = self._load(aggregate, addressed.stream_id)
         before = entry.state
-        self._undo.append((entry, entry.state, entry.version))
+        self._entries_before.append((entry, entry.state, entry.version))
         events: list[Event] = aggregate.decider.decide(before, command)
         for event in events:
             entry.state = aggregate.decider.evolve(entry.state, event)
@@ -256,11 +265,12 @@ class UnitOfWork:
         self,
         stream_id: UUID,
         event: Event,
+        intent: Intent,
         command_id: UUID,
         correlation_id: UUID,
         causation_id: UUID | None,
     ) -> Recorded:
-        entry = self.entries[stream_id]
+        entry = self._entries[stream_id]
         entry.version += 1
         name = codec.EVENT_NAMES[type(event)]
         recorded = event_log.seal(
@@ -273,13 +283,13 @@ class UnitOfWork:
                 type=name,
                 schema_version=codec.schema_version(name),
                 payload=codec.encode(event),
-                event_id=new_id(self._now),
-                actor=self._intent.actor,
-                reason=self._intent.reason,
+                event_id=next(self._ids),
+                actor=intent.actor,
+                reason=intent.reason,
                 command_id=command_id,
                 correlation_id=correlation_id,
                 causation_id=causation_id,
-                recorded_at=self._now,
+                recorded_at=self.now,
                 hash=b"",
             ),
         )
@@ -288,14 +298,14 @@ class UnitOfWork:
         return recorded
 
     def _load(self, aggregate: Aggregate, stream_id: UUID) -> _Entry:
-        entry = self.entries.get(stream_id)
+        entry = self._entries.get(stream_id)
         if entry is None:
-            known = self._memory.states.get(stream_id)
+            known = self.memory.states.get(stream_id)
             if known is not None:
                 entry = _Entry(known[0], known[1], known[1].state, known[1].version)
             else:
                 entry = self._load_stored(aggregate, stream_id)
-            self.entries[stream_id] = entry
+            self._entries[stream_id] = entry
         if entry.aggregate is not aggregate:
             raise _no_such(aggregate, stream_id)
         return entry
@@ -342,7 +352,7 @@ class UnitOfWork:
 
     def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:
         """Do without loading a stream whose id was just made."""
-        self.entries[stream_id] = _Entry(aggregate, None, None, 0)
+        self._entries[stream_id] = _Entry(aggregate, None, None, 0)
 
     def _take_name(
         self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
@@ -353,9 +363,13 @@ class UnitOfWork:
             if holder is not None and holder != stream_id:
                 what = aggregate.name.replace("_", " ")
                 raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
-            self._names[aggregate.name, name] = stream_id
+            self._set_name((aggregate.name, name), stream_id)
         if before is not None:
-            self._names[aggregate.name, before] = None
+            self._set_name((aggregate.name, before), None)
+
+    def _set_name(self, name: _Name, holder: UUID | None) -> None:
+        self._names_before.append((name, self._names.get(name)))
+        self._names[name] = holder
 
 
 def _no_such(aggregate: Aggregate, stream_id: UUID) -> NotFound:

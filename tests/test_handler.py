@@ -533,10 +533,11 @@ def test_a_handler_remembers_no_more_than_it_should(engine: Engine) -> None:
     for number in range(20):
         org_id = create_organization(handler, f"org-{number}")
         create_file(handler, org_id)
-    assert len(handler._memories) <= 16
+    memories = handler._memories._memories
+    assert len(memories) <= 16
     for number in range(80):
         create_file(handler, org_id, f"file-{number}")
-    assert all(len(memory.states) <= 64 for memory in handler._memories.values())
+    assert all(len(memory.states) <= 64 for memory in memories.values())
     assert_consistent(engine, org_id)
 
 
@@ -874,17 +875,21 @@ def test_a_command_interrupted_between_its_writes_leaves_nothing(
 def _interrupt_at(patched: pytest.MonkeyPatch, statement: int) -> None:
     """Raise when the statement of that number is about to be written."""
     count = 0
-    real = wire.write
 
-    def counting(*arguments: Any, **options: Any) -> None:
-        nonlocal count
-        if count == statement:
-            raise KeyboardInterrupt
-        count += 1
-        real(*arguments, **options)
+    def counting(real: Callable[..., None]) -> Callable[..., None]:
+        def write(*arguments: Any, **options: Any) -> None:
+            nonlocal count
+            if count == statement:
+                raise KeyboardInterrupt
+            count += 1
+            real(*arguments, **options)
+
+        return write
 
     for module in (event_log, state_store, view):
-        patched.setattr(module, "write", counting)
+        patched.setattr(module, "write", counting(wire.write))
+    for module in (event_log, state_store):
+        patched.setattr(module, "write_all", counting(wire.write_all))
 
 
 def test_an_interruption_while_the_database_answers_leaves_all_or_nothing(

@@ -6,20 +6,22 @@ under the key is a conflict.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from catactl.errors import IdempotencyConflict
 from catactl.store import documents
 from catactl.store.tables import idempotency_keys
-from catactl.store.wire import write
+from catactl.store.wire import write_all
 
 Result = dict[str, Any]
 
-_REMEMBER_RESULT = insert(idempotency_keys)
+_AT_ONCE = 500
+_COLUMNS = ("org_id", "key", "org_ref", "fingerprint", "result", "recorded_at")
 
 
 class Request(NamedTuple):
@@ -31,41 +33,52 @@ class Request(NamedTuple):
     org_ref: str
     arguments: object
 
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(documents.canonical(self.arguments).encode()).hexdigest()
 
-def _fingerprint(request: object) -> str:
-    return hashlib.sha256(documents.canonical(request).encode()).hexdigest()
+
+class Answer(NamedTuple):
+    """What a key was used for, and what came of it."""
+
+    fingerprint: str
+    result: str
+
+    def to(self, request: Request) -> Result:
+        """Return the result; raise if the key was used for another request."""
+        if self.fingerprint != request.fingerprint:
+            raise IdempotencyConflict(
+                f"idempotency key {request.key!r} was used for another request",
+                "use a new key for a new request",
+            )
+        result: Result = documents.load_document(self.result)
+        return result
 
 
-def replay(conn: Connection, org_id: UUID, request: Request) -> Result | None:
-    """Return the stored result of the same request; raise if the key stands for another one."""
-    row = conn.execute(
-        select(idempotency_keys.c.fingerprint, idempotency_keys.c.result).where(
-            idempotency_keys.c.org_id == org_id, idempotency_keys.c.key == request.key
+def answers(conn: Connection, org_id: UUID, keys: Sequence[str]) -> dict[str, Answer]:
+    """Return what is stored under those of the keys that were used in an organization."""
+    table, found = idempotency_keys, dict[str, Answer]()
+    for first in range(0, len(keys), _AT_ONCE):
+        query = select(table.c.key, table.c.fingerprint, table.c.result).where(
+            table.c.org_id == org_id, table.c.key.in_(keys[first : first + _AT_ONCE])
         )
-    ).one_or_none()
-    if row is None:
-        return None
-    if row.fingerprint != _fingerprint(request.arguments):
-        raise IdempotencyConflict(
-            f"idempotency key {request.key!r} was used for another request",
-            "use a new key for a new request",
-        )
-    result: Result = documents.load_document(row.result)
-    return result
+        found |= {row[0]: Answer(row[1], row[2]) for row in conn.execute(query)}
+    return found
 
 
 def remember(
-    conn: Connection, org_id: UUID, request: Request, result: Result, now: datetime
+    conn: Connection, answered: Sequence[tuple[UUID, Request, Result]], now: datetime
 ) -> None:
-    write(
-        conn,
-        _REMEMBER_RESULT,
-        {
-            "org_id": org_id,
-            "key": request.key,
-            "org_ref": request.org_ref,
-            "fingerprint": _fingerprint(request.arguments),
-            "result": json.dumps(result, ensure_ascii=False),  # as it is: fields keep their order
-            "recorded_at": now,
-        },
-    )
+    """Store results under their keys, which must be free."""
+    rows = [
+        (
+            org_id,
+            request.key,
+            request.org_ref,
+            request.fingerprint,
+            json.dumps(result, ensure_ascii=False),  # as it is: fields keep their order
+            now,
+        )
+        for org_id, request, result in answered
+    ]
+    write_all(conn, idempotency_keys, _COLUMNS, rows)

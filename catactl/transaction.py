@@ -1,0 +1,79 @@
+"""One transaction over any number of organizations: their locks, units of work, and keyed results.
+
+Logs are locked in ascending order of their ids, so two transactions cannot wait for each other.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.errors import VersionConflict
+from catactl.memory import Memories
+from catactl.store import event_log, idempotency
+from catactl.store.idempotency import Request, Result
+from catactl.store.wire import pipelined
+from catactl.unit_of_work import Intent, UnitOfWork
+
+
+class Transaction:
+    """What is under way on one connection. Nothing is written before `flush`."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        intent: Intent,
+        clock: Callable[[], datetime],
+        memories: Memories,
+    ) -> None:
+        self.conn = conn
+        self.intent = intent
+        self._clock = clock
+        self._memories = memories
+        self._units: dict[UUID, UnitOfWork] = {}
+        self._answered: list[tuple[UUID, Request, Result]] = []
+
+    def lock(self, org_ids: Iterable[UUID]) -> None:
+        """Lock the logs of organizations, in the order in which everybody does."""
+        for org_id in sorted(org_ids):
+            self.unit(org_id)
+
+    def unit(self, org_id: UUID) -> UnitOfWork:
+        """Return an organization's unit of work; its log is locked from here on."""
+        unit = self._units.get(org_id)
+        if unit is None:
+            position = self._memories.position(org_id)
+            head, later = event_log.lock(self.conn, org_id, position)
+            memory = self._memories.recall(org_id, later, head.position)
+            now = event_log.next_instant(head, self._clock())
+            unit = UnitOfWork(self.conn, org_id, head, self.intent, now, memory)
+            self._units[org_id] = unit
+        return unit
+
+    def answer(self, org_id: UUID, request: Request, result: Result) -> None:
+        """Keep the result of a request, so that the same again is answered with it."""
+        self._answered.append((org_id, request, result))
+
+    def flush(self, *, commits: bool = False) -> None:
+        """Write everything, each thing once. What is done after that is written by the next."""
+        try:
+            with pipelined(self.conn, commits=commits):
+                for unit in self._units.values():
+                    unit.flush()
+                if self._answered:
+                    idempotency.remember(self.conn, self._answered, self._clock())
+                    self._answered = []
+        except VersionConflict:
+            if not self._memories.forget(self._units):
+                raise
+            raise ForgottenStates from None
+
+    def remember(self) -> None:
+        """Keep the states for the next transaction, now that they are committed."""
+        for org_id, unit in self._units.items():
+            self._memories.remember(org_id, unit.memory)
+
+
+class ForgottenStates(Exception):
+    """Remembered states did not match the stored ones; the next attempt loads them."""
