@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from catactl.domain.job_configuration import JobConfiguration, JobSpec
     from catactl.domain.organization import Organization
     from catactl.store.event_log import Recorded
+    from catactl.unit_of_work import Outcome
 
 Resource = dict[str, Any]
 
@@ -41,6 +42,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return documents.format_instant(value)
     return value
+
+
+def written(resource: Resource, outcome: "Outcome") -> Resource:
+    """A resource after a write, with the log's position and the names of what happened."""
+    result = resource | {
+        "position": outcome.position,
+        "events": [recorded.type for recorded in outcome.events],
+    }
+    return result | {"dry_run": True} if outcome.dry_run else result
 
 
 def from_row(row: RowMapping) -> Resource:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from catactl.errors import VersionConflict
 from catactl.memory import Memories
 from catactl.store import event_log, idempotency
-from catactl.store.idempotency import Request, Result
+from catactl.store.idempotency import Answer, Request, Result
 from catactl.store.wire import pipelined
 from catactl.unit_of_work import Intent, UnitOfWork
 
@@ -32,7 +32,7 @@ class Transaction:
         self._clock = clock
         self._memories = memories
         self._units: dict[UUID, UnitOfWork] = {}
-        self._answered: list[tuple[UUID, Request, Result]] = []
+        self._answered: list[tuple[UUID, Request, Answer]] = []
 
     def lock(self, org_ids: Iterable[UUID]) -> None:
         """Lock the logs of organizations, in the order in which everybody does."""
@@ -51,9 +51,16 @@ class Transaction:
             self._units[org_id] = unit
         return unit
 
-    def answer(self, org_id: UUID, request: Request, result: Result) -> None:
+    def drop(self, org_id: UUID) -> None:
+        """Forget what was not flushed of an organization; it is loaded anew when asked for."""
+        self._units.pop(org_id, None)
+        self._memories.forget([org_id])
+
+    def answer(self, org_id: UUID, request: Request, result: Result) -> Answer:
         """Keep the result of a request, so that the same again is answered with it."""
-        self._answered.append((org_id, request, result))
+        answer = Answer.of(request, result)
+        self._answered.append((org_id, request, answer))
+        return answer
 
     def flush(self, *, commits: bool = False) -> None:
         """Write everything, each thing once. What is done after that is written by the next."""

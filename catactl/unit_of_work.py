@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from catactl.domain.decider import Addressed, Event, Occurred
 from catactl.domain.file import File
@@ -145,6 +145,15 @@ class UnitOfWork:
     def file(self, file_id: UUID) -> File | None:
         state: File | None = self._load(FILE, file_id).state
         return state
+
+    def get(self, aggregate: Aggregate, stream_id: UUID) -> Stored[Any]:
+        """Return the state and version of a stream as they are now, written or not."""
+        entry = self._load(aggregate, stream_id)
+        return Stored(entry.state, entry.version)
+
+    def new_id(self) -> UUID:
+        """Return an id for what is created now."""
+        return next(self._ids)
 
     def run(self, target: Addressed, intent: Intent | None = None) -> Outcome:
         """Handle a command and everything that the sagas answer to it, all of it or nothing: after
@@ -342,12 +351,32 @@ class UnitOfWork:
         self.look_up(aggregate, [name])
         return self._names[aggregate.name, name]
 
+    def resolve(self, aggregate: Aggregate, reference: str) -> UUID:
+        """Return the id of a file or job by id or name: the live one's, else the one deleted last;
+        or `NotFound`.
+        """
+        found = self._names.get((aggregate.name, reference)) or directory.parse_id(reference)
+        if found is None:
+            found = self.find_live(aggregate, reference) or self._find_deleted(aggregate, reference)
+        if found is None:
+            found = directory.find(self._conn, _table_of(aggregate), self._org_id, reference)
+        if found is None:
+            what = "file" if aggregate is FILE else "job"
+            raise NotFound(f"no {what} {reference!r}", f"see: catactl {what} list ORG")
+        return found
+
+    def _find_deleted(self, aggregate: Aggregate, name: str) -> UUID | None:
+        """Return what was deleted last of what is not written yet."""
+        for stream_id, entry in reversed(self._entries.items()):
+            if entry.aggregate is aggregate and entry.state and entry.state.name == name:
+                return stream_id
+        return None
+
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
         """Ask once for what is live under any of the names, of files or jobs."""
-        table = files if aggregate is FILE else job_configurations
         unknown = [name for name in names if (aggregate.name, name) not in self._names]
         if unknown:
-            found = directory.find_all_live(self._conn, table, self._org_id, unknown)
+            found = directory.find_all_live(self._conn, _table_of(aggregate), self._org_id, unknown)
             self._names |= {(aggregate.name, name): found.get(name) for name in unknown}
 
     def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:
@@ -370,6 +399,10 @@ class UnitOfWork:
     def _set_name(self, name: _Name, holder: UUID | None) -> None:
         self._names_before.append((name, self._names.get(name)))
         self._names[name] = holder
+
+
+def _table_of(aggregate: Aggregate) -> Table:
+    return files if aggregate is FILE else job_configurations
 
 
 def _no_such(aggregate: Aggregate, stream_id: UUID) -> NotFound:

@@ -33,6 +33,7 @@ NOUNS = {
     "config": "Settings and where they come from.",
 }
 VERBS = {
+    "apply": "Do many commands, one JSON object a line.",
     "topology": "Print what leads to what: commands, events, sagas, views.",
     "demo": "Run the main job on real files, in a database thrown away afterwards.",
     "version": "Print the version.",

@@ -148,6 +148,10 @@ class Output:
         format_ = self.format if self.format == "jsonl" else "json"
         return Output(format_, quiet=self._quiet, color=self._color, stream=self._stream)
 
+    def as_json_lines(self) -> "Output":
+        """The same output in JSON, one object a line."""
+        return Output("jsonl", quiet=self._quiet, color=self._color, stream=self._stream)
+
     def text(self, text: str) -> None:
         """Print a result that is text already, in whatever format."""
         if not self._quiet:

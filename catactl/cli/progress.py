@@ -3,12 +3,14 @@
 What is over within a second shows nothing.
 """
 
+import os
+import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from catactl.cli.output import complain, counted, shown
 from catactl.cli.run import Run
@@ -71,6 +73,64 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
             complain(f"catactl: {what}: {completed:,} of {total:,}")
 
     return advance
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def rate(run: Run, what: str, things: str, file: BinaryIO) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with so many more; it shows how many, how fast, and how much of the
+    file they are.
+    """
+    counter = _Rate(what, things, file)
+    if run.common.quiet:
+        yield lambda _count: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("") as status:
+
+            def show(count: int) -> None:
+                counter.add(count)
+                status.update(counter.line())
+
+            yield show
+    else:
+
+        def say(count: int) -> None:
+            counter.add(count)
+            if counter.is_time():
+                complain(f"catactl: {counter.line()}")
+
+        yield say
+
+
+class _Rate:
+    def __init__(self, what: str, things: str, file: BinaryIO) -> None:
+        self._what, self._things, self._file = what, things, file
+        self._count = 0
+        self._started = self._last = time.monotonic()
+        status = os.fstat(file.fileno())
+        self._total_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+    def add(self, count: int) -> None:
+        self._count += count
+
+    def is_time(self) -> bool:
+        """Whether a line is due."""
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_LINES:
+            return False
+        self._last = now
+        return True
+
+    def line(self) -> str:
+        per_second = self._count / max(time.monotonic() - self._started, 0.001)
+        words = [f"{self._what}: {counted(self._count, self._things)}", f"{per_second:,.0f}/s"]
+        if self._total_bytes:
+            words.append(f"{min(100, self._file.tell() * 100 // self._total_bytes)} %")
+        return ", ".join(words)
 
 
 # --- bytes ----------------------------------------------------------------------------------------

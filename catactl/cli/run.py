@@ -89,6 +89,13 @@ class Run:
             stream=Lasting(sys.stdout) if self._finishes else sys.stdout,  # type: ignore[arg-type]
         )
 
+    @property
+    def line_output(self) -> Output:
+        """For results as they come: JSON, one a line, unless another format is asked for."""
+        chosen = self.settings.output
+        is_asked_for = chosen is not None and chosen.value != "table"
+        return self.output if is_asked_for else self.output.as_json_lines()
+
     # --- the database -----------------------------------------------------------------------------
 
     def open(self) -> "Engine":

@@ -56,4 +56,5 @@ VERIFIED = Shape("org_id", ("org_id", "name", "events", "ok", "position", "probl
 VIEW = Shape("name", ("name", "listens", "rows"))
 SETTING = Shape("name", ("name", "value", "origin"))
 SCHEMA = Shape("revision", ("revision", "head", "ok"))
+APPLIED = Shape("line", ("line", "status", "result", "error"))
 VIEW_REBUILT = Shape("name", ("name", "organizations", "events"))

@@ -1,11 +1,11 @@
 """From what people type to ids: organizations, files, jobs and users by name or by id."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, Table, and_, select
+from sqlalchemy import Column, Connection, Select, Table, and_, select
 
 from catactl.errors import NotFound
 from catactl.store.tables import (
@@ -20,6 +20,7 @@ from catactl.store.tables import (
 )
 
 _MANY_NAMES = 10_000
+_AT_ONCE = 500
 
 
 def parse_id(text: str) -> UUID | None:
@@ -51,6 +52,27 @@ def find_organization(conn: Connection, name: str) -> UUID | None:
     return conn.execute(
         select(organization_names.c.org_id).where(organization_names.c.name == name)
     ).scalar()
+
+
+def find_organizations(conn: Connection, references: Collection[str]) -> dict[str, UUID]:
+    """Return the organizations that are found by the names or ids, each under its own."""
+    ids = {reference: id_ for reference in references if (id_ := parse_id(reference)) is not None}
+    names = [reference for reference in references if reference not in ids]
+    by_id, by_name = organizations.c.org_id, organization_names.c.name
+    present = set(_in_pieces(conn, select(by_id), by_id, list(ids.values())))
+    rows = _in_pieces(conn, select(by_name, organization_names.c.org_id), by_name, names)
+    return {row[0]: row[1] for row in rows} | {
+        reference: id_ for reference, id_ in ids.items() if (id_,) in present
+    }
+
+
+def _in_pieces(
+    conn: Connection, query: Select[Any], column: Column[Any], values: Sequence[Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query in which a column has one of the values, few at once."""
+    for first in range(0, len(values), _AT_ONCE):
+        some = values[first : first + _AT_ONCE]
+        yield from map(tuple, conn.execute(query.where(column.in_(some))))
 
 
 def find_organization_by_key(conn: Connection, reference: str, key: str) -> UUID | None:
@@ -88,10 +110,8 @@ def find_all_live(
     conn: Connection, table: Table, org_id: UUID, names: Collection[str]
 ) -> dict[str, UUID]:
     """Return the ids of those live files or jobs that have one of the names."""
-    query = select(table.c.name, _id_column(table)).where(
-        table.c.org_id == org_id, table.c.name.in_(names), is_live(table)
-    )
-    return {row[0]: row[1] for row in conn.execute(query)}
+    query = select(table.c.name, _id_column(table)).where(table.c.org_id == org_id, is_live(table))
+    return {row[0]: row[1] for row in _in_pieces(conn, query, table.c.name, list(names))}
 
 
 def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:
@@ -124,6 +144,19 @@ def _id_column(table: Table) -> Column[UUID]:
 
 
 def _resolve(conn: Connection, table: Table, org_id: UUID, what: str, reference: str) -> UUID:
+    found = find(conn, table, org_id, reference)
+    if found is None:
+        names = (
+            select(table.c.name)
+            .where(table.c.org_id == org_id, ~table.c.deleted)
+            .order_by(table.c.name)
+        )
+        raise _not_found(conn, what, reference, names, f"catactl {what} list ORG")
+    return found
+
+
+def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID | None:
+    """Return the id of a file or job by id or name: the live one's, else the one deleted last."""
     id_column = _id_column(table)
     id_ = parse_id(reference)
     is_it = id_column == id_ if id_ is not None else table.c.name == reference
@@ -133,13 +166,6 @@ def _resolve(conn: Connection, table: Table, org_id: UUID, what: str, reference:
         .order_by(table.c.deleted, table.c.created_at.desc(), id_column)
         .limit(1)
     ).scalar()
-    if found is None:
-        names = (
-            select(table.c.name)
-            .where(table.c.org_id == org_id, ~table.c.deleted)
-            .order_by(table.c.name)
-        )
-        raise _not_found(conn, what, reference, names, f"catactl {what} list ORG")
     return found
 
 

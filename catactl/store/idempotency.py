@@ -44,6 +44,11 @@ class Answer(NamedTuple):
     fingerprint: str
     result: str
 
+    @classmethod
+    def of(cls, request: Request, result: Result) -> "Answer":
+        # Not canonical: its fields keep their order.
+        return cls(request.fingerprint, json.dumps(result, ensure_ascii=False))
+
     def to(self, request: Request) -> Result:
         """Return the result; raise if the key was used for another request."""
         if self.fingerprint != request.fingerprint:
@@ -67,18 +72,11 @@ def answers(conn: Connection, org_id: UUID, keys: Sequence[str]) -> dict[str, An
 
 
 def remember(
-    conn: Connection, answered: Sequence[tuple[UUID, Request, Result]], now: datetime
+    conn: Connection, answered: Sequence[tuple[UUID, Request, Answer]], now: datetime
 ) -> None:
-    """Store results under their keys, which must be free."""
+    """Store answers under their keys, which must be free."""
     rows = [
-        (
-            org_id,
-            request.key,
-            request.org_ref,
-            request.fingerprint,
-            json.dumps(result, ensure_ascii=False),  # as it is: fields keep their order
-            now,
-        )
-        for org_id, request, result in answered
+        (org_id, request.key, request.org_ref, answer.fingerprint, answer.result, now)
+        for org_id, request, answer in answered
     ]
     write_all(conn, idempotency_keys, _COLUMNS, rows)

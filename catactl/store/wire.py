@@ -73,6 +73,12 @@ def _insertion(table: Table, columns: tuple[str, ...]) -> Insert:
     return insert(table).values({name: bindparam(name) for name in columns})
 
 
+def begin(conn: Connection) -> None:
+    """Begin a transaction of ours, in which waiting for a lock has an end, before reading in it."""
+    if conn.dialect.name == "postgresql":
+        _round_trip(conn, [])
+
+
 @contextmanager
 def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
     """Collect what the block writes and send it in one round trip, with the commit if it `commits`.

@@ -1,0 +1,162 @@
+"""Lines of JSON to commands: one object a line, checked before anything is done."""
+
+import json
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from itertools import count
+from typing import Any, BinaryIO, NamedTuple
+
+from catactl.batch import verbs as verbs  # registers them
+from catactl.batch.verb import VERBS, Verb
+from catactl.domain.names import check_text
+from catactl.errors import CatactlError, InvalidValue
+from catactl.handler import MAX_KEY_BYTES, MAX_TEXT_BYTES
+from catactl.unit_of_work import Intent
+
+MAX_LINE_BYTES = 1024 * 1024
+# What a line may say beside its command's own arguments.
+_COMMON = ("org", "key", "actor", "reason", "expected_version")
+_RUN_BY_THEMSELVES = frozenset(
+    {"file.upload", "part.upload", "usage.recompute", "projection.rebuild", "blob.gc", "apply"}
+)
+_UTF_8_MARK = b"\xef\xbb\xbf"
+
+
+class Line(NamedTuple):
+    """A command that can be tried. `intent` has its organization and its key."""
+
+    number: int
+    verb: Verb
+    arguments: Mapping[str, Any]
+    intent: Intent
+
+
+class Failed(NamedTuple):
+    """A line that was not done, and why."""
+
+    number: int
+    error: CatactlError
+
+
+def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
+    """Yield each line as a command of the caller's intent, or what is wrong with it.
+
+    Lines are numbered from 1; empty ones are skipped. With an idempotency key in the intent a line
+    that has none of its own gets that key and its number.
+    """
+    for number in count(1):
+        text = stream.readline(MAX_LINE_BYTES + 1)
+        if not text:
+            return
+        is_too_long = len(text) > MAX_LINE_BYTES
+        while is_too_long and not text.endswith(b"\n") and text:
+            text = stream.readline(MAX_LINE_BYTES)
+        if number == 1:
+            text = text.removeprefix(_UTF_8_MARK)
+        if is_too_long:
+            yield Failed(number, InvalidValue(f"the line is over {MAX_LINE_BYTES:,} bytes long"))
+        elif not text.isspace():
+            try:
+                yield _parse(number, text, intent)
+            except CatactlError as error:
+                yield Failed(number, error)
+
+
+def _parse(number: int, text: bytes, intent: Intent) -> Line:
+    document = _load(text)
+    name = document.get("command")
+    verb = VERBS.get(name) if isinstance(name, str) else None
+    if verb is None:
+        raise _no_such_command(name)
+    del document["command"]
+    common = {field: document.pop(field) for field in _COMMON if field in document}
+    for field, value in common.items():
+        _check_common(field, value)
+    verb.check(document)
+    if verb.creates == ("org" in common):
+        message = "takes its name as 'name', no 'org'" if verb.creates else "needs 'org'"
+        raise InvalidValue(f"{verb.name} {message}")
+    key = common.get("key")
+    if key is None and intent.idempotency_key is not None:
+        key = f"{intent.idempotency_key}:{number}"
+    own = Intent(
+        actor=common.get("actor", intent.actor),
+        reason=common.get("reason", intent.reason),
+        expected_version=common.get("expected_version"),
+        dry_run=intent.dry_run,
+        idempotency_key=key,
+        org_ref=document["name"] if verb.creates else common["org"],
+        request={"command": verb.name, **document} if key is not None else None,
+    )
+    return Line(number, verb, document, own)
+
+
+def _no_such_command(name: object) -> InvalidValue:
+    if name is None:
+        return InvalidValue("the line has no 'command'", 'as in {"command": "part.record", …}')
+    if not isinstance(name, str):
+        return InvalidValue("'command' is not a string")
+    if name in _RUN_BY_THEMSELVES:
+        by_itself = f"catactl {name.replace('.', ' ')}"
+        return InvalidValue(f"{name} is not done in a batch", f"run it by itself: {by_itself}")
+    close = get_close_matches(name, VERBS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(VERBS)}"
+    return InvalidValue(f"no such command: {name!r}", hint)
+
+
+def _check_common(field: str, value: Any) -> None:
+    if field == "expected_version":
+        if type(value) is not int or value < 0:
+            raise InvalidValue("'expected_version' is not a whole number from 0 on")
+    elif type(value) is not str:
+        raise InvalidValue(f"{field!r} is not a string")
+    elif field == "key":
+        check_text(field, value, MAX_KEY_BYTES)
+        if not value:
+            raise InvalidValue("'key' is empty")
+    else:
+        check_text(field, value, MAX_TEXT_BYTES)
+
+
+def _load(text: bytes) -> dict[str, Any]:
+    try:
+        document = _decoder.decode(text.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidValue(f"the line is not UTF-8, from byte {error.start + 1} on") from None
+    except json.JSONDecodeError as error:
+        raise InvalidValue(
+            f"the line is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"the line cannot be read: {error}") from None
+    if type(document) is not dict:
+        raise InvalidValue("the line is not a JSON object")
+    if b"\\u" in text:
+        _check_escapes(document)
+    return document
+
+
+def _check_escapes(document: dict[str, Any]) -> None:
+    """Raise for what can be escaped in JSON but is no text that a database takes."""
+    try:
+        plain = json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidValue("the line holds half of a surrogate pair") from None
+    if b"\\u0000" in plain:
+        raise InvalidValue("the line holds the control character U+0000")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a field stands twice")
+    return document
+
+
+def _refuse(number: str) -> Any:
+    raise ValueError(f"{number[:32]} is not a whole number")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_each_once, parse_float=_refuse, parse_constant=_refuse
+)

@@ -1,0 +1,178 @@
+"""A write command by its name: the arguments it takes, as its function's signature says."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl import resources
+from catactl.domain.decider import Addressed, Command
+from catactl.errors import InvalidValue
+from catactl.resources import Resource
+from catactl.store.idempotency import Result
+from catactl.unit_of_work import Intent, UnitOfWork
+from catactl.wiring import FILE, JOB_CONFIGURATION, Aggregate
+
+# Names or ids of what lives in an organization. They are looked up together, before they are used.
+FileRef = Annotated[str, FILE]
+JobRef = Annotated[str, JOB_CONFIGURATION]
+
+
+class Place(NamedTuple):
+    """Where a command is done: an organization, its unit of work, and on whose behalf."""
+
+    conn: Connection
+    unit: UnitOfWork
+    org_id: UUID
+    org_ref: str
+    intent: Intent
+
+    def run(
+        self,
+        stream_id: UUID,
+        command: Command,
+        present: Callable[[UUID, UUID, Any, int], Resource],
+    ) -> Result:
+        """Run a command; return the resource after it, with what was done."""
+        outcome = self.unit.run(Addressed(stream_id, command), self.intent)
+        resource = present(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
+        return resources.written(resource, outcome)
+
+    def run_organization(self, command: Command) -> Result:
+        return self.run(self.org_id, command, _present_organization)
+
+    def file(self, reference: str) -> UUID:
+        return self.unit.resolve(FILE, reference)
+
+    def job(self, reference: str) -> UUID:
+        return self.unit.resolve(JOB_CONFIGURATION, reference)
+
+    def unchanged(self, resource: Resource) -> Result:
+        """The result of what was there already."""
+        return resource | {"position": self.unit.head.position, "events": []}
+
+
+def _present_organization(org_id: UUID, _: UUID, state: Any, version: int) -> Resource:
+    return resources.organization(org_id, state, version)
+
+
+class Argument(NamedTuple):
+    """`members` is the type of what a list or an object holds. `names` says what a reference
+    names.
+    """
+
+    kind: type
+    members: type | None
+    is_required: bool
+    takes_null: bool
+    names: Aggregate | None
+
+    @property
+    def words(self) -> str:
+        words = _WORDS[self.kind] + (" of strings" if self.members else "")
+        return f"{words} or null" if self.takes_null else words
+
+    def accepts(self, value: object) -> bool:
+        if value is None:
+            return self.takes_null
+        if type(value) is not self.kind:
+            return False
+        if self.members is None:
+            return True
+        members = value.values() if isinstance(value, dict) else value
+        return all(type(member) is self.members for member in members)  # type: ignore[attr-defined]
+
+
+_WORDS: dict[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Verb:
+    """`creates` an organization: then a line names none. `names`: names of organizations change."""
+
+    name: str
+    do: Callable[..., Result]
+    arguments: Mapping[str, Argument]
+    creates: bool
+    names: bool
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise `InvalidValue` that names the argument that is unknown, missing or of another
+        type.
+        """
+        for name, value in given.items():
+            argument = self.arguments.get(name)
+            if argument is None:
+                close = get_close_matches(name, self.arguments, n=1)
+                known = ", ".join(self.arguments) or "none"
+                raise InvalidValue(
+                    f"{self.name} has no argument {name!r}",
+                    f"did you mean {close[0]!r}?" if close else f"its arguments: {known}",
+                )
+            if not argument.accepts(value):
+                raise InvalidValue(f"{name!r} is not {argument.words}")
+        if len(given) < len(self.arguments):
+            for name, argument in self.arguments.items():
+                if argument.is_required and name not in given:
+                    raise InvalidValue(f"{self.name} needs {name!r}, {argument.words}")
+
+    def references(self, given: Mapping[str, Any]) -> list[tuple[Aggregate, str]]:
+        """Return what is to be looked up for the arguments: names, and of what kind."""
+        return [
+            (argument.names, given[name])
+            for name, argument in self.arguments.items()
+            if argument.names is not None and name in given
+        ]
+
+
+VERBS: dict[str, Verb] = {}
+
+
+def verb(
+    name: str,
+    *,
+    creates: bool = False,
+    names: bool = False,
+    fields: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Register a function `(place, …)` as what does a command. `fields` are the arguments that it
+    takes as keywords, with their types; none of them is required.
+    """
+
+    def register(do: Callable[..., Result]) -> Callable[..., Result]:
+        hints = get_type_hints(do, include_extras=True)
+        parameters = list(inspect.signature(do).parameters.values())[1:]
+        arguments = {
+            each.name: _argument(hints[each.name], is_required=each.default is each.empty)
+            for each in parameters
+            if each.kind is each.KEYWORD_ONLY
+        }
+        for field, hint in (fields or {}).items():
+            arguments[field] = _argument(hint, is_required=False)
+        VERBS[name] = Verb(name, do, arguments, creates, names or creates)
+        return do
+
+    return register
+
+
+def _argument(hint: Any, *, is_required: bool) -> Argument:
+    takes_null = isinstance(hint, UnionType)
+    if takes_null:
+        (hint,) = (arm for arm in get_args(hint) if arm is not type(None))
+    aggregate = None
+    if get_origin(hint) is Annotated:
+        hint, aggregate = get_args(hint)
+    container = get_origin(hint)
+    members = get_args(hint)[-1] if container is not None else None
+    return Argument(container or hint, members, is_required, takes_null, aggregate)

@@ -1,0 +1,167 @@
+"""catactl apply"""
+
+import errno
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from catactl.cli import exits
+from catactl.cli.leaf import leaf
+from catactl.cli.output import counted
+from catactl.cli.progress import rate
+from catactl.cli.run import Run
+from catactl.cli.shapes import APPLIED
+from catactl.errors import InvalidValue, PartialFailure
+
+if TYPE_CHECKING:
+    from catactl.batch.lines import Failed, Line
+    from catactl.batch.run import Outcome
+
+app = typer.Typer()
+
+_MOST_LINES = 100_000
+
+
+@leaf(app, writes=True)
+def apply(
+    run: Run,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="FILE|-", help="JSON, one command a line.")
+    ],
+    batch: Annotated[
+        int,
+        typer.Option(
+            "--batch", metavar="N", min=1, max=_MOST_LINES, help="Lines that are committed at once."
+        ),
+    ] = 1_000,
+    atomic: Annotated[
+        bool, typer.Option("--atomic", help="All lines or none: one transaction.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first line that fails.")
+    ] = False,
+) -> None:
+    """Do many commands, one JSON object a line, with a result a line, in order.
+
+    A line that fails leaves the others alone; exit code 7 at the end. A line may have a "key": run
+    again, it is done once. With --idempotency-key each line without one gets that key and its
+    number, so a whole file that broke off can be run again.
+
+    Example: catactl apply --from commands.jsonl --idempotency-key import-2026-01
+    """
+    if atomic and fail_fast:
+        raise InvalidValue("--atomic beside --fail-fast", "--atomic stops at the first failure")
+    with _opened(from_, again=atomic or run.common.dry_run) as file:
+        applying = _Applying(run, file, batch)
+        if run.common.dry_run or atomic:
+            outcomes = applying.at_once()
+        else:
+            outcomes = applying.in_batches(fails_fast=fail_fast)
+        run.line_output.rows(outcomes, APPLIED)
+    applying.conclude()
+
+
+class _Applying:
+    """The lines of a file under way, and how many came to what."""
+
+    def __init__(self, run: Run, file: BinaryIO, batch: int) -> None:
+        self._run = run
+        self._file = file
+        self._batch = batch
+        self._intent = run.intent("")
+        self._done = self._failed = self._replayed = 0
+
+    def in_batches(self, *, fails_fast: bool) -> Iterator[dict[str, Any]]:
+        """Yield a result a line once its batch is committed."""
+        from catactl.batch.lines import read_lines
+        from catactl.batch.run import apply_in_batches
+
+        with self._rate() as advance:
+            lines = read_lines(self._file, self._intent)
+            for outcomes in apply_in_batches(
+                self._run.handler, lines, self._intent, self._batch, fails_fast=fails_fast
+            ):
+                yield from map(self._as_row, outcomes)
+                advance(len(outcomes))
+
+    def at_once(self) -> Iterator[dict[str, Any]]:
+        """Yield a result a line once all are committed; a temporary file keeps them until then."""
+        from catactl.batch.lines import read_lines
+        from catactl.batch.run import StoppedAt, apply_at_once
+
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as kept, self._rate() as advance:
+
+            def open_lines() -> "Iterator[Line | Failed]":
+                self._file.seek(0)
+                self._done = self._failed = self._replayed = 0
+                kept.seek(0)
+                kept.truncate()
+                return read_lines(self._file, self._intent)
+
+            def keep(outcomes: "list[Outcome]") -> None:
+                kept.writelines(json.dumps(self._as_row(outcome)) + "\n" for outcome in outcomes)
+                advance(len(outcomes))
+
+            try:
+                apply_at_once(self._run.handler, open_lines, self._intent, self._batch, keep)
+            except StoppedAt as stopped:
+                error = stopped.failed.error
+                error.message = f"line {stopped.failed.number}: {error.message}; nothing was done"
+                raise error from None
+            kept.seek(0)
+            yield from map(json.loads, kept)
+
+    def conclude(self) -> None:
+        """Say what came of it; raise when a line failed."""
+        total = self._done + self._failed
+        before = f", {self._replayed:,} of them before" if self._replayed else ""
+        if self._failed:
+            failed = f"{self._failed:,} of {counted(total, 'line')} failed"
+            raise PartialFailure(f"{failed}; {self._done:,} are done{before}")
+        self._run.note(f"{counted(total, 'line')} done{before}")
+
+    def _as_row(self, outcome: "Outcome") -> dict[str, Any]:
+        from catactl.batch.run import Done
+
+        if isinstance(outcome, Done):
+            self._done += 1
+            self._replayed += outcome.replayed
+            row: dict[str, Any] = {"line": outcome.number, "status": "ok"}
+            if outcome.replayed:
+                row["replayed"] = True
+            row["result"] = outcome.result
+            return row
+        self._failed += 1
+        if self._run.common.quiet or not self._run.line_output.is_json:
+            self._run.failure(f"line {outcome.number}: {outcome.error.message}")
+        return {
+            "line": outcome.number,
+            "status": "error",
+            "error": exits.as_fields(outcome.error),
+        }
+
+    def _rate(self) -> AbstractContextManager[Callable[[int], None]]:
+        return rate(self._run, "applying", "line", self._file)
+
+
+@contextmanager
+def _opened(path: str, *, again: bool) -> Iterator[BinaryIO]:
+    """Open what is to be read; if it is read more than once, so that it can be."""
+    try:
+        with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
+            if not again or file.seekable():
+                yield file
+                return
+            with tempfile.TemporaryFile() as spooled:
+                shutil.copyfileobj(file, spooled)
+                yield spooled
+    except OSError as error:
+        if error.filename is None and error.errno != errno.EISDIR:
+            raise
+        raise InvalidValue(f"cannot read {path}: {error.strerror}") from error
