@@ -13,6 +13,25 @@ _AT_ONCE = 16
 _VERSION_AND_VARIANT = (0x7 << 76) | (0x2 << 62)
 
 
+class Id(UUID):
+    """A UUID that is put into words once: an event's ids are written and hashed many times."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    @classmethod
+    def of(cls, id_: UUID) -> "Id":
+        return cls(int=id_.int)
+
+    def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            text = super().__str__()
+            object.__setattr__(self, "_text", text)
+            return text
+
+
 def new_id(now: datetime) -> UUID:
     """Return a new id: 48 bits of milliseconds since 1970, 74 random bits."""
     return next(new_ids(now))
@@ -26,7 +45,7 @@ def new_ids(now: datetime) -> Iterator[UUID]:
         random = os.urandom(_RANDOM_BYTES * _AT_ONCE)
         for first in range(0, len(random), _RANDOM_BYTES):
             number = int.from_bytes(random[first : first + _RANDOM_BYTES])
-            yield UUID(int=fixed | number & _RANDOM_BITS)
+            yield Id(int=fixed | number & _RANDOM_BITS)
 
 
 def id_for_key(key: str) -> UUID:

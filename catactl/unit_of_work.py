@@ -17,7 +17,7 @@ from catactl.domain.decider import Addressed, Event, Occurred
 from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
 from catactl.errors import AlreadyExists, NotFound, Refused, VersionConflict
-from catactl.ids import new_ids
+from catactl.ids import Id, new_ids
 from catactl.memory import Memory
 from catactl.projections.view import Happened
 from catactl.store import codec, directory, event_log
@@ -129,7 +129,7 @@ class UnitOfWork:
         self.memory = memory
         self._before = head
         self._conn = conn
-        self._org_id = org_id
+        self._org_id = Id.of(org_id)
         self._intent = intent
         self._ids = new_ids(now)
         self._entries: dict[UUID, _Entry] = {}
@@ -377,7 +377,9 @@ class UnitOfWork:
         unknown = [name for name in names if (aggregate.name, name) not in self._names]
         if unknown:
             found = directory.find_all_live(self._conn, _table_of(aggregate), self._org_id, unknown)
-            self._names |= {(aggregate.name, name): found.get(name) for name in unknown}
+            for name in unknown:
+                holder = found.get(name)
+                self._names[aggregate.name, name] = Id.of(holder) if holder is not None else None
 
     def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:
         """Do without loading a stream whose id was just made."""

@@ -50,6 +50,16 @@ class Addressed:
     command: Command
 
 
+def changed(state: S, **changes: object) -> S:
+    """Return a frozen dataclass with other values for some fields: `dataclasses.replace` without a
+    look at each field, for what happens at every event.
+    """
+    after = object.__new__(type(state))
+    after.__dict__.update(state.__dict__)
+    after.__dict__.update(changes)
+    return after
+
+
 def fold(decider: Decider[S, C, E], state: S | None, events: Iterable[E]) -> S | None:
     """Return the state after the events, oldest first."""
     for event in events:

@@ -1,13 +1,13 @@
 """A file: a name, its parts, whether it is finished, and which job configurations read it."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, assert_never
 from uuid import UUID
 
-from catactl.domain.decider import Command, Decider, Event
+from catactl.domain.decider import Command, Decider, Event, changed
 from catactl.domain.names import check_file_name
 from catactl.domain.parts import Part, Parts, check_part_number
 from catactl.domain.sizes import check_size_bytes
@@ -136,19 +136,19 @@ def evolve(state: File | None, event: FileEvent) -> File:
     match event:
         case PartUploaded():
             part = Part(event.number, event.size_bytes, event.sha256, event.stored)
-            return replace(state, parts=state.parts.with_part(part))
+            return changed(state, parts=state.parts.with_part(part))
         case FileCompleted():
-            return replace(state, completed=True)
+            return changed(state, completed=True)
         case FileDeleted():
-            return replace(state, deleted=True)
+            return changed(state, deleted=True)
         case FileRestored():
-            return replace(state, deleted=False)
+            return changed(state, deleted=False)
         case FileContentSwept():
-            return replace(state, swept=True)
+            return changed(state, swept=True)
         case FileLinked():
-            return replace(state, linked_by=state.linked_by | {event.job_id})
+            return changed(state, linked_by=state.linked_by | {event.job_id})
         case FileUnlinked():
-            return replace(state, linked_by=state.linked_by - {event.job_id})
+            return changed(state, linked_by=state.linked_by - {event.job_id})
         case _:
             assert_never(event)
 

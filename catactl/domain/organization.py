@@ -1,12 +1,12 @@
 """An organization: its name, its quota, whether it may grow, and the storage its files use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from catactl.domain.decider import Command, Decider, Event
+from catactl.domain.decider import Command, Decider, Event, changed
 from catactl.domain.names import check_name
 from catactl.domain.sizes import MAX_BYTES, check_size_bytes
 from catactl.errors import (
@@ -144,24 +144,24 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
         raise CorruptLog(f"{type(event).__name__} in a log without OrganizationCreated")
     match event:
         case StorageUsageChanged() | StorageUsageCorrected():
-            return replace(
+            return changed(
                 state,
                 used_bytes=event.used_bytes,
                 file_count=event.file_count,
                 part_count=event.part_count,
             )
         case OrganizationRenamed():
-            return replace(state, name=event.name)
+            return changed(state, name=event.name)
         case QuotaSet():
-            return replace(state, quota_bytes=event.quota_bytes)
+            return changed(state, quota_bytes=event.quota_bytes)
         case QuotaCleared():
-            return replace(state, quota_bytes=None)
+            return changed(state, quota_bytes=None)
         case OrganizationSuspended():
-            return replace(state, status=OrganizationStatus.SUSPENDED)
+            return changed(state, status=OrganizationStatus.SUSPENDED)
         case OrganizationResumed():
-            return replace(state, status=OrganizationStatus.ACTIVE)
+            return changed(state, status=OrganizationStatus.ACTIVE)
         case OrganizationDeleted():
-            return replace(state, status=OrganizationStatus.DELETED)
+            return changed(state, status=OrganizationStatus.DELETED)
         case OrganizationContentSwept():
             return state
         case _:
