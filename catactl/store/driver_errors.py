@@ -96,6 +96,8 @@ def _translate_constraint(message: str) -> CatactlError | None:
 def _translate_sqlstate(sqlstate: str, error: BaseException) -> CatactlError | None:
     message = str(error).strip().splitlines()[0] if str(error).strip() else sqlstate
     match sqlstate:
+        case "26000" | "42P05":
+            return Busy("a pooler lost a prepared statement", "run it again")
         case "40001" | "40P01":
             return Busy("another transaction got in the way", "run it again")
         case "55P03":

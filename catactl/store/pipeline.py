@@ -4,6 +4,7 @@ psycopg's `pq` layer and adapters do the work. `psycopg.Connection.pipeline()` g
 wait at each statement, which costs twice the processor time.
 """
 
+import hashlib
 import select
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +16,8 @@ from psycopg.abc import Transformer as AdaptTransformer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGconn, PGresult
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func
+from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.base import Executable
 
@@ -29,6 +31,9 @@ _PREPARED = "catactl.pipeline.prepared"
 _UNASKED = frozenset({b"BEGIN", b"SET", b"COMMIT", b"", None})
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DIVISION_BY_ZERO = "22012"
+# A prepared statement that is not there, and one that is there already.
+_NOT_OUR_PREPARED = frozenset({b"26000", b"42P05"})
+_ASK_FOR_PROCESS = Guarded(sql_select(func.pg_backend_pid()), {})
 
 
 def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -> list[list[Row]]:
@@ -41,6 +46,9 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
     pgconn = driver.pgconn
     prepared: _Prepared = conn.info.setdefault(_PREPARED, _Prepared())
     transformer = Transformer(driver)
+    asks = prepared.is_wanted and prepared.is_possible is None
+    if asks:
+        queries = [_ASK_FOR_PROCESS, *queries]
     try:
         pgconn.enter_pipeline_mode()
         if pgconn.transaction_status == pq.TransactionStatus.IDLE:
@@ -67,7 +75,7 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
             transformer.set_pgresult(result)
             answers.append(transformer.load_rows(0, result.ntuples, tuple))
         elif result.status == pq.ExecStatus.FATAL_ERROR:
-            prepared.forget()
+            prepared.forget(result.error_field(pq.DiagnosticField.SQLSTATE))
             error = error_from_result(result, encoding=driver.info.encoding)
             otherwise = queries[len(answers)].otherwise if len(answers) < len(queries) else None
             if otherwise is not None and error.sqlstate == _DIVISION_BY_ZERO:
@@ -75,27 +83,42 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
             raise error
         elif result.command_status not in _UNASKED:
             answers.append([])
+    if asks:
+        ((process,),) = answers.pop(0)
+        prepared.is_possible = process == pgconn.backend_pid
     return answers
 
 
 class _Prepared:
-    """What a connection has prepared, and how often it used what it has not."""
+    """What a connection has prepared, and how often it used what it has not.
+
+    A pooler between us and the server may hand us another server process at each transaction, which
+    has not what we prepared, but maybe another's. Then the process that answers is not the one we
+    were told of when we connected, and nothing is prepared. A name says what it stands for, so that
+    even a pooler that hides this cannot make us run another statement.
+    """
 
     def __init__(self) -> None:
         self.names: dict[Executable, bytes] = {}
         self.uses: dict[Executable, int] = {}
-        self._next = 0
+        self.is_wanted = False
+        self.is_possible: bool | None = None
+        self._round = 0
 
-    def new_name(self) -> bytes:
-        self._next += 1
-        return b"catactl_%d" % self._next
+    def name_for(self, statement: Executable, text: bytes) -> bytes:
+        digest = hashlib.sha256(text).hexdigest()[:24].encode()
+        name = self.names[statement] = b"catactl_%d_%s" % (self._round, digest)
+        return name
 
-    def forget(self) -> None:
+    def forget(self, sqlstate: bytes | None) -> None:
         """After an error it is not known which of a trip's preparations were reached: start over,
-        under new names.
+        under new names, or do without them.
         """
         self.names.clear()
         self.uses.clear()
+        self._round += 1
+        if sqlstate in _NOT_OUR_PREPARED:
+            self.is_possible = False
 
 
 class _Compiled(NamedTuple):
@@ -136,10 +159,11 @@ def _send(
     if name is None:
         used = prepared.uses.get(statement, 0)
         prepared.uses[statement] = used + 1
-        if used < _PREPARE_AFTER_USES:
+        prepared.is_wanted |= used >= _PREPARE_AFTER_USES
+        if used < _PREPARE_AFTER_USES or not prepared.is_possible:
             pgconn.send_query_params(compiled.text, values)
             return
-        name = prepared.names[statement] = prepared.new_name()
+        name = prepared.name_for(statement, compiled.text)
         pgconn.send_prepare(name, compiled.text)
     pgconn.send_query_prepared(name, values)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Engine, make_url, select, text, update
+from sqlalchemy import URL, Engine, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from catactl.domain.file import UploadPart
@@ -20,6 +20,7 @@ from catactl.errors import (
     Unreachable,
 )
 from catactl.handler import Handler
+from catactl.store import pipeline
 from catactl.store.driver_errors import translated_errors
 from catactl.store.engine import (
     is_missing_file,
@@ -237,6 +238,25 @@ def test_a_connection_serves_on_after_a_lock_timeout_at_any_of_its_uses(
         for number in range(100, 104):
             upload(handler, org_id, file_id, number, 1)
         assert usage(mine, org_id).part_count == uses + 4
+
+
+@pytest.mark.parametrize("behind_a_pooler", [False, True])
+def test_statements_are_prepared_unless_another_process_answers_than_we_connected_to(
+    postgresql_url: URL, monkeypatch: pytest.MonkeyPatch, behind_a_pooler: bool
+) -> None:
+    if behind_a_pooler:
+        ask = pipeline._ASK_FOR_PROCESS
+        other = select(func.pg_backend_pid() + 1)
+        monkeypatch.setattr(pipeline, "_ASK_FOR_PROCESS", ask._replace(statement=other))
+    with opened(postgresql_url) as engine:
+        handler = Handler(engine)
+        org_id = create_organization(handler)
+        file_id = create_file(handler, org_id)
+        for number in range(1, 9):
+            upload(handler, org_id, file_id, number, 1)
+        with engine.connect() as conn:
+            count = conn.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+        assert (count > 0) is not behind_a_pooler
 
 
 @pytest.mark.parametrize("uses", range(5))
