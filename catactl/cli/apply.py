@@ -1,6 +1,7 @@
 """catactl apply"""
 
 import errno
+import gc
 import json
 import shutil
 import sys
@@ -82,6 +83,9 @@ class _Applying:
         from catactl.batch.lines import read_lines
         from catactl.batch.run import apply_in_batches
 
+        # What is kept until the end is left alone, and what a line leaves is freed by counting.
+        gc.freeze()
+        gc.set_threshold(100_000)
         with self._rate() as advance:
             lines = read_lines(self._file, self._intent)
             for outcomes in apply_in_batches(

@@ -92,7 +92,7 @@ class Output:
             return
         match self.format:
             case "json":
-                self._line(as_json(row, indent=2))
+                self._line(as_json(row, is_indented=True))
             case "jsonl":
                 self._line(as_json(row))
             case "csv":
@@ -226,9 +226,13 @@ def bar(value: int, most: int, width: int) -> str:
     return "█" * whole + _EIGHTHS[rest]
 
 
-def as_json(value: Any, indent: int | None = None) -> str:
+_compact = json.JSONEncoder(ensure_ascii=False).encode
+_indented = json.JSONEncoder(ensure_ascii=False, indent=2).encode
+
+
+def as_json(value: Any, *, is_indented: bool = False) -> str:
     """Return JSON in which what is not printable stands escaped."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = _indented(value) if is_indented else _compact(value)
     if text.replace("\n", "").isprintable():
         return text
     return "".join(

@@ -6,7 +6,7 @@ state always gives the same events. The shape is Jérémie Chassaing's decider.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 
@@ -33,8 +33,7 @@ class Decider(Generic[S, C, E]):
     evolve: Callable[[S | None, E], S]
 
 
-@dataclass(frozen=True)
-class Occurred:
+class Occurred(NamedTuple):
     """An event together with where it happened: all that a saga gets to see."""
 
     org_id: UUID
@@ -42,8 +41,7 @@ class Occurred:
     event: Event
 
 
-@dataclass(frozen=True)
-class Addressed:
+class Addressed(NamedTuple):
     """A command together with the stream it goes to: all that a saga gets to send."""
 
     stream_id: UUID
