@@ -1,12 +1,17 @@
 """catactl db"""
 
+from typing import Annotated
+
 import typer
 
 from catactl.cli.leaf import leaf
+from catactl.cli.output import Shape, shown
 from catactl.cli.run import Run
 from catactl.cli.shapes import SCHEMA
-from catactl.errors import SchemaMismatch
+from catactl.errors import BadConfiguration, InvalidValue, SchemaMismatch
 from catactl.store import schema
+from catactl.store.engine import parse_url
+from catactl.store.grants import statements
 from catactl.store.tables import SCHEMA_REVISION
 
 app = typer.Typer()
@@ -42,6 +47,41 @@ def check(run: Run) -> None:
     _show(run, revision)
     if revision != SCHEMA_REVISION:
         raise SchemaMismatch("the database's schema is not at head", "catactl db upgrade")
+
+
+@leaf(app)
+def grants(
+    run: Run,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A PostgreSQL role that exists.")],
+    in_schema: Annotated[
+        str, typer.Option("--schema", metavar="NAME", help="Where catactl's tables are.")
+    ] = "public",
+) -> None:
+    """Print the SQL that lets a PostgreSQL role run every command but `db upgrade`, and neither
+    change nor delete an event.
+
+    Nothing is executed or connected to: who owns the tables gives it to psql, again after each
+    upgrade.
+
+    Example: catactl db grants app | psql -v ON_ERROR_STOP=1 "$OWNER_URL"
+    """
+    for what, name in (("role", role), ("schema", in_schema)):
+        if not name or shown(name) != name:
+            raise InvalidValue(f"{name!r} is no name of a {what}")
+    if role == "public":
+        raise InvalidValue("to PostgreSQL 'public' is every role", "name one role")
+    if parse_url(run.settings.database_url.value).get_backend_name() != "postgresql":
+        raise BadConfiguration(
+            "there are no roles in SQLite: who can write its file can change all of it",
+            "name a PostgreSQL database: --database-url URL",
+        )
+    written = statements(role, in_schema)
+    if run.output.is_for_programs:
+        run.output.show(
+            {"role": role, "statements": written}, Shape("role", ("role", "statements"))
+        )
+    else:
+        run.output.text("\n".join(written))
 
 
 def _show(run: Run, revision: str | None) -> None:

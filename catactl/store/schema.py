@@ -58,13 +58,25 @@ def check(engine: Engine) -> str | None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest schema in one transaction; two at once wait for each other."""
-    from alembic import command
+    """Migrate to the newest schema in one transaction; two at once wait for each other.
 
+    Raises `Forbidden` for a role that may not: the database's tables belong to another.
+    """
     if engine.dialect.name == "sqlite":
         _create_private(engine)
     if not is_missing_file(engine.url):
         check(engine)
+    try:
+        _migrate(engine)
+    except Forbidden as error:
+        if engine.dialect.name != "postgresql":
+            raise
+        raise Forbidden(error.message, "upgrade as the role that owns the tables") from error
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command
+
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with writing(engine) as conn:
         if engine.dialect.name == "postgresql":

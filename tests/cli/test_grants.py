@@ -1,0 +1,192 @@
+"""The SQL of `db grants`, run on a real server: the role can do everything but touch the past."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL
+
+from catactl.cli import main as program
+from catactl.store.tables import metadata
+from tests.cli.support import Cli, leaves_of
+from tests.cli.test_database import url_text
+from tests.support import libpq_url
+
+_POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
+# What asks no database, or one of its own.
+_NEEDING_NO_GRANTS = {"config", "demo", "topology", "version"}
+_TOUCHING_THE_PAST = [
+    "UPDATE events SET actor = 'somebody else'",
+    "DELETE FROM events",
+    "TRUNCATE events",
+]
+_DIGEST = "0" * 64
+
+
+@pytest.fixture
+def owner(postgresql_url: URL) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def role(owner: psycopg.Connection) -> Iterator[str]:
+    """A role that is new to the server, and may do nothing yet; its name has to be quoted."""
+    name = f'App{uuid4().hex}";--%'
+    owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'app'").format(sql.Identifier(name)))
+    yield name
+    owner.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+    owner.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def app_url(postgresql_url: URL, owner: psycopg.Connection, role: str, stranger: Cli) -> URL:
+    """The database as the role reaches it, which may do too much until the SQL is run, twice."""
+    owner.execute(sql.SQL("GRANT ALL ON events TO {}").format(sql.Identifier(role)))
+    printed = stranger("db", "grants", role, "--database-url", _POSTGRESQL)
+    assert (printed.code, printed.stderr) == (0, "")
+    for _ in range(2):
+        owner.execute(printed.stdout.encode())
+    return postgresql_url.set(username=role, password="app")
+
+
+@pytest.fixture
+def app(app_url: URL, blob_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The program as the role."""
+    monkeypatch.setenv("CATACTL_DATABASE_URL", url_text(app_url))
+    monkeypatch.setenv("CATACTL_BLOB_URL", blob_folder.as_uri())
+    return Cli()
+
+
+def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
+    source = tmp_path / "data.bin"
+    source.write_bytes(b"content")
+    commands = [
+        "org create acme --idempotency-key key",
+        "org create acme --idempotency-key key",
+        "org list",
+        "org show acme",
+        "org rename acme acme2",
+        "org rename acme2 acme",
+        "org suspend acme",
+        "org resume acme",
+        "quota set acme 1GB",
+        "quota clear acme",
+        "quota list",
+        "user add acme ada@example.com",
+        "user update acme ada@example.com --name Ada",
+        "user disable acme ada@example.com",
+        "user enable acme ada@example.com",
+        "user show acme ada@example.com",
+        "user list acme",
+        "user remove acme ada@example.com --yes",
+        f"file upload acme {source}",
+        f"file download acme data.bin --to {tmp_path / 'back'}",
+        "file verify acme",
+        "file create acme parts",
+        f"part upload acme parts 1 {source}",
+        f"part record acme parts 2 --size 5 --sha256 {_DIGEST}",
+        f"part record acme parts 2 --size 6 --sha256 {_DIGEST}",
+        "part list acme parts",
+        "file complete acme parts",
+        "file show acme parts",
+        "file list acme",
+        "job create acme nightly --image job:1 --input parts",
+        "job update acme nightly --image job:2",
+        "job disable acme nightly",
+        "job enable acme nightly",
+        "job show acme nightly",
+        "job list acme",
+        "job delete acme nightly --yes",
+        "file delete acme parts --yes",
+        "file restore acme parts",
+        "file delete acme data.bin parts --yes",
+        "blob verify",
+        "blob gc --older-than 0 --yes",
+        "usage show",
+        "usage check",
+        "usage recompute",
+        "usage history acme",
+        "usage report",
+        "event list acme",
+        "event show acme 1",
+        "event trace acme 1",
+        "event verify",
+        "projection list",
+        "projection rebuild",
+        "db current",
+        "db check",
+        "db upgrade",  # which has nothing to do
+        "db grants app",
+        "org delete acme --confirm acme",
+    ]
+    for command in commands:
+        app.ok(*command.split())
+    run = {tuple(command.split()[:2]) for command in commands}
+    first_words = {*program.NOUNS, *program.VERBS} - _NEEDING_NO_GRANTS
+    every = {path for first in first_words for path in leaves_of(first)}
+    assert every - run == set(), "what is new has to be run here as well"
+
+
+def test_the_role_mends_usage_that_drifted(app: Cli, owner: psycopg.Connection) -> None:
+    app.has_file("acme", "data.bin", 10)
+    owner.execute("UPDATE organizations SET used_bytes = 11")
+    owner.execute("DELETE FROM storage_usage")
+    assert app.ok("usage", "recompute")["drifted"] == 1
+    assert app.ok("usage", "check")["drifted"] == 0
+
+
+def test_the_database_refuses_the_role_a_change_of_the_past(
+    app: Cli, app_url: URL, owner: psycopg.Connection, role: str
+) -> None:
+    app.ok("org", "create", "acme")
+    for statement in _TOUCHING_THE_PAST:
+        assert not _is_done(app_url, statement)
+    # What refuses is the lack of a grant, and nothing else.
+    grant = sql.SQL("GRANT UPDATE, DELETE, TRUNCATE ON events TO {}").format(sql.Identifier(role))
+    owner.execute(grant)
+    for statement in _TOUCHING_THE_PAST:
+        assert _is_done(app_url, statement)
+
+
+def _is_done(url: URL, statement: str) -> bool:
+    """Whether the statement is done, not refused; what it did is rolled back."""
+    with psycopg.connect(libpq_url(url)) as conn:
+        try:
+            conn.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+        finally:
+            conn.rollback()
+    return True
+
+
+def test_the_role_is_refused_an_upgrade(app: Cli, owner: psycopg.Connection) -> None:
+    owner.execute("UPDATE alembic_version SET version_num = '0001'")
+    error = app.fails(77, "db", "upgrade")
+    assert "must be owner of table" in error["message"]
+    assert "role that owns the tables" in error["hint"]
+
+
+def test_every_table_is_granted_and_to_events_one_can_only_add(stranger: Cli) -> None:
+    printed = stranger.ok("db", "grants", "app", "--schema", "s", "--database-url", _POSTGRESQL)
+    assert printed["role"] == "app"
+    for table in ("alembic_version", *metadata.tables):
+        done = [each for each in printed["statements"] if f'"s"."{table}"' in each]
+        assert len(done) == 2, table
+        if table == "events":
+            assert done[0].startswith("GRANT SELECT, INSERT ON ")
+            assert done[1].startswith("REVOKE UPDATE, DELETE, TRUNCATE ON ")
+
+
+@pytest.mark.parametrize("role", ["", "public", "a\0b", "a\x1b[2Jb", "a\nb", "\udcff"])
+def test_what_names_no_single_role_is_refused(role: str, stranger: Cli) -> None:
+    assert stranger.fails(2, "db", "grants", role, "--database-url", _POSTGRESQL)
+
+
+def test_sqlite_has_no_roles(stranger: Cli, home: Path) -> None:
+    assert "no roles in SQLite" in stranger.fails(78, "db", "grants", "app")["message"]
+    assert not (home / "data").exists()
