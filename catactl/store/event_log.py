@@ -263,15 +263,21 @@ class Break(NamedTuple):
     problem: str
 
 
-def verify(conn: Connection, org_id: UUID) -> tuple[int, Break | None]:
-    """Walk the chain; return how many events hold, and the first break if there is one."""
+def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break | None]:
+    """Walk the chain; return the last position that holds, and the first break if there is one.
+
+    With `after` only what comes past that position is walked; what comes before is taken as it is.
+    """
     row = conn.execute(
         select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(logs.c.org_id == org_id)
     ).one_or_none()
     head = Head(*row) if row is not None else EMPTY
-    position, previous, versions = 0, GENESIS_HASH, dict[UUID, int]()
+    start = _hash_at(conn, org_id, after)
+    if start is None:
+        return after - 1, Break(after, "missing")
+    position, previous, versions = after, start, dict[UUID, int]()
     one_by_one = False
-    rows = read_after(conn, org_id)
+    rows = read_after(conn, org_id, after)
     while True:
         try:
             recorded = next(rows)
@@ -282,7 +288,8 @@ def verify(conn: Connection, org_id: UUID) -> tuple[int, Break | None]:
                 return position, Break(position + 1, f"changed: it cannot be read ({error})")
             rows, one_by_one = read_after(conn, org_id, position, page=1), True
             continue
-        problem = _problem(previous, position, versions.get(recorded.stream_id, 0), recorded)
+        unseen = recorded.version - 1 if after else 0
+        problem = _problem(previous, position, versions.get(recorded.stream_id, unseen), recorded)
         if problem is not None:
             return position, Break(min(position + 1, recorded.position), problem)
         position, previous = recorded.position, recorded.hash
@@ -294,6 +301,14 @@ def verify(conn: Connection, org_id: UUID) -> tuple[int, Break | None]:
     if previous != head.hash:
         return max(position - 1, 0), Break(position, "its hash is not the one at the log's head")
     return position, None
+
+
+def _hash_at(conn: Connection, org_id: UUID, position: int) -> bytes | None:
+    if position == 0:
+        return GENESIS_HASH
+    return conn.execute(
+        select(events.c.hash).where(events.c.org_id == org_id, events.c.position == position)
+    ).scalar()
 
 
 def _problem(previous: bytes, position: int, version: int, recorded: Recorded) -> str | None:

@@ -38,10 +38,10 @@ def org_id(handler: Handler) -> UUID:
     return org_id
 
 
-def verify(engine: Engine, org_id: UUID) -> tuple[int, int | None]:
+def verify(engine: Engine, org_id: UUID, after: int = 0) -> tuple[int, int | None]:
     """How many events hold, and the position that the break names."""
     with reading(engine) as conn:
-        held, found = event_log.verify(conn, org_id)
+        held, found = event_log.verify(conn, org_id, after)
     return held, found.position if found is not None else None
 
 
@@ -64,6 +64,22 @@ def test_a_log_longer_than_a_page_holds_and_is_read_in_order(
     with reading(engine) as conn:
         stream = list(event_log.read_stream(conn, org_id, org_id))
     assert [each.version for each in stream] == [1, 2, 3, 4, 5]
+
+
+def test_the_end_of_a_log_can_be_verified_alone(
+    engine: Engine, database_url: URL, org_id: UUID
+) -> None:
+    for after in range(_LAST + 1):
+        assert verify(engine, org_id, after) == (_LAST, None)
+    with tampering(database_url) as conn:
+        conn.execute(update(events).where(events.c.position == 4).values(actor="x"))
+    assert verify(engine, org_id, 3) == (3, 4)
+    assert verify(engine, org_id, 4) == (_LAST, None)
+    with tampering(database_url) as conn:
+        conn.execute(delete(events).where(events.c.position == 4))
+    assert verify(engine, org_id, 3) == (3, 4)
+    assert verify(engine, org_id, 4) == (3, 4)
+    assert verify(engine, org_id, 5) == (_LAST, None)
 
 
 # --- changed --------------------------------------------------------------------------------------
