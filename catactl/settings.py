@@ -2,7 +2,7 @@
 default.
 
 The file is `config.toml` in `$XDG_CONFIG_HOME/catactl`: settings at its top, and others for each
-`[profiles.NAME]`. Only `cli` and Alembic's environment read settings.
+`[profiles.NAME]`. Only `cli`, `doctor` and Alembic's environment know settings.
 """
 
 import getpass
@@ -33,6 +33,7 @@ class Setting(NamedTuple):
 
 class Settings(NamedTuple):
     database_url: Setting
+    database_url_file: Path | None
     blob_url: Setting | None
     actor: Setting
     output: Setting | None
@@ -60,16 +61,19 @@ def load_settings(
     def find(key: str) -> Setting | None:
         return _first(*(layer(key) for layer in layers))
 
-    def find_database_url() -> Setting:
+    def find_database_url() -> tuple[Setting, Path | None]:
         for layer in layers:
             if (url := layer("database_url")) is not None:
-                return url
-            if (url_file := layer("database_url_file")) is not None:
-                return Setting(_read_secret(url_file), f"{url_file.value} ({url_file.origin})")
-        return Setting(f"sqlite:///{default_database_path(environ)}", "default")
+                return url, None
+            if (file := layer("database_url_file")) is not None:
+                url = Setting(_read_secret(file), f"{file.value} ({file.origin})")
+                return url, Path(file.value)
+        return Setting(f"sqlite:///{default_database_path(environ)}", "default"), None
 
+    database_url, database_url_file = find_database_url()
     return Settings(
-        database_url=find_database_url(),
+        database_url=database_url,
+        database_url_file=database_url_file,
         blob_url=find("blob_url"),
         actor=find("actor") or Setting(_user_at_host(), "default"),
         output=_checked_output(find("output")),

@@ -109,6 +109,20 @@ class Directory:
     def locate(self, org_id: UUID, address: str) -> str:
         return str(self._path(org_id, address))
 
+    @property
+    def root(self) -> Path:
+        return self._root
+
+    def remove_empty_folders(self, org_id: UUID) -> None:
+        """Remove the folders of an organization that nobody writes to; those that hold content
+        stay.
+        """
+        folder = self._root / str(org_id)
+        with suppress(OSError):
+            for name in _names(folder):
+                (folder / name).rmdir()
+            folder.rmdir()
+
     def _path(self, org_id: UUID, address: str) -> Path:
         return self._root / key_of(org_id, address)
 

@@ -34,6 +34,7 @@ NOUNS = {
 }
 VERBS = {
     "apply": "Do many commands, one JSON object a line.",
+    "doctor": "Examine settings, database, log and content; say what mends what is wrong.",
     "topology": "Print what leads to what: commands, events, sagas, views.",
     "demo": "Run the main job on real files, in a database thrown away afterwards.",
     "version": "Print the version.",

@@ -80,10 +80,14 @@ class Run:
 
     @cached_property
     def output(self) -> Output:
-        terminal = sys.stdout.isatty()
         chosen = self.settings.output
+        return self.output_as(chosen.value if chosen is not None else None)
+
+    def output_as(self, format_: str | None) -> Output:
+        """The output in a format, or in the usual one, also when settings cannot be read."""
+        terminal = sys.stdout.isatty()
         return Output(
-            chosen.value if chosen is not None else "table" if terminal else "tsv",
+            format_ or ("table" if terminal else "tsv"),
             quiet=self.common.quiet,
             color=terminal and not self.common.no_color and not os.environ.get("NO_COLOR"),
             stream=Lasting(sys.stdout) if self._finishes else sys.stdout,  # type: ignore[arg-type]
@@ -106,7 +110,7 @@ class Run:
         url = parse_url(setting.value)
         if setting.origin == "default":
             default_database_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        seconds = self._lock_timeout_seconds()
+        seconds = self.lock_timeout_seconds()
         return open_engine(
             url,
             lock_timeout_seconds=DEFAULT_LOCK_TIMEOUT_SECONDS if seconds is None else seconds,
@@ -173,7 +177,8 @@ class Run:
         with reading(self.engine) as conn:
             yield conn
 
-    def _lock_timeout_seconds(self) -> float | None:
+    def lock_timeout_seconds(self) -> float | None:
+        """How long to wait for a lock, None if nothing is said of it."""
         setting = self.settings.lock_timeout
         if setting is None:
             return None

@@ -55,6 +55,7 @@ EVENT = Shape("event_id", ("position", "recorded_at", "type", "stream_id", "vers
 VERIFIED = Shape("org_id", ("org_id", "name", "events", "ok", "position", "problem"))
 VIEW = Shape("name", ("name", "listens", "rows"))
 SETTING = Shape("name", ("name", "value", "origin"))
+CHECK = Shape("name", ("status", "name", "message", "hint"))
 SCHEMA = Shape("revision", ("revision", "head", "ok"))
 APPLIED = Shape("line", ("line", "status", "result", "error"))
 VIEW_REBUILT = Shape("name", ("name", "organizations", "events"))

@@ -50,7 +50,7 @@ def check(engine: Engine) -> str | None:
     """
     with reading(engine) as conn:
         revision = _read_revision(conn)
-        if revision is None or not (_is_older(revision) or revision == SCHEMA_REVISION):
+        if revision != SCHEMA_REVISION and not _is_older(revision):
             mismatch = _explain(conn, revision)
             if revision is not None or inspect(conn).get_table_names():
                 raise mismatch

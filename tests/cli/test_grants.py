@@ -16,8 +16,8 @@ from tests.cli.test_database import url_text
 from tests.support import libpq_url
 
 _POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
-# What asks no database, or one of its own.
-_NEEDING_NO_GRANTS = {"config", "demo", "topology", "version"}
+# What asks no database, or one of its own; `doctor` has a test of its own.
+_APART = {"config", "demo", "doctor", "topology", "version"}
 _TOUCHING_THE_PAST = [
     "UPDATE events SET actor = 'somebody else'",
     "DELETE FROM events",
@@ -64,6 +64,8 @@ def app(app_url: URL, blob_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli
 def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
     source = tmp_path / "data.bin"
     source.write_bytes(b"content")
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"command": "org.create", "name": "other", "key": "line"}\n')
     commands = [
         "org create acme --idempotency-key key",
         "org create acme --idempotency-key key",
@@ -73,6 +75,7 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
         "org rename acme2 acme",
         "org suspend acme",
         "org resume acme",
+        f"apply --from {lines}",
         "quota set acme 1GB",
         "quota clear acme",
         "quota list",
@@ -125,10 +128,11 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
     ]
     for command in commands:
         app.ok(*command.split())
-    run = {tuple(command.split()[:2]) for command in commands}
-    first_words = {*program.NOUNS, *program.VERBS} - _NEEDING_NO_GRANTS
-    every = {path for first in first_words for path in leaves_of(first)}
-    assert every - run == set(), "what is new has to be run here as well"
+    first_words = {*program.NOUNS, *program.VERBS} - _APART
+    every = [" ".join(path) for first in first_words for path in leaves_of(first)]
+    run = tuple(f"{command} " for command in commands)
+    not_run = [path for path in every if not any(each.startswith(f"{path} ") for each in run)]
+    assert not_run == [], "what is new has to be run here as well"
 
 
 def test_the_role_mends_usage_that_drifted(app: Cli, owner: psycopg.Connection) -> None:
@@ -162,6 +166,29 @@ def _is_done(url: URL, statement: str) -> bool:
         finally:
             conn.rollback()
     return True
+
+
+def test_the_doctor_tells_whether_the_role_may_do_all_it_needs_and_no_more(
+    app: Cli, owner: psycopg.Connection, role: str
+) -> None:
+    def access() -> list[tuple[str, str, str]]:
+        checks = app("doctor", "--json").json["checks"]
+        return [
+            (check["status"], check["message"], check["hint"])
+            for check in checks
+            if check["name"] == "access"
+        ]
+
+    assert [status for status, *_ in access()] == ["ok"]
+    name = sql.Identifier(role)
+    owner.execute(sql.SQL("REVOKE INSERT ON users FROM {}").format(name))
+    owner.execute(sql.SQL("GRANT UPDATE (actor) ON events TO {}").format(name))
+    (lacks, may) = access()
+    assert lacks[0] == "problem"
+    assert lacks[1].endswith("lacks INSERT on users")
+    assert (may[0], "may update, delete or truncate events" in may[1]) == ("warning", True)
+    assert lacks[2] == may[2]
+    assert "catactl db grants" in may[2]
 
 
 def test_the_role_is_refused_an_upgrade(app: Cli, owner: psycopg.Connection) -> None:

@@ -1,0 +1,86 @@
+"""catactl doctor"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from catactl.cli.leaf import leaf
+from catactl.cli.output import Output, counted
+from catactl.cli.run import Run
+from catactl.cli.shapes import CHECK
+from catactl.errors import BadConfiguration, Findings
+from catactl.settings import mask
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from catactl.doctor.said import Check
+
+app = typer.Typer()
+
+
+@leaf(app, content=True)
+def doctor(run: Run) -> None:
+    """Examine settings, files, database, log, usage and content; say what mends what is wrong.
+
+    A line each: ok, warning, problem, or skipped where it needs what has a problem. Exit code 6 if
+    there is a problem. Nothing is created or changed, a lock is waited for only as long as
+    --lock-timeout on the command line says, and of a large database a sample is read.
+
+    Example: catactl doctor --json
+    """
+    checks = [
+        {"name": name, "status": status, "message": mask(message), "hint": hint and mask(hint)}
+        for name, status, message, hint in _checks(run)
+    ]
+    problems = [check for check in checks if check["status"] == "problem"]
+    summary: dict[str, Any] = {
+        "ok": not problems,
+        "problems": len(problems),
+        "warnings": sum(check["status"] == "warning" for check in checks),
+        "checks": checks,
+    }
+    _output(run).report(summary, "checks", CHECK)
+    if problems:
+        first = problems[0]
+        raise Findings(
+            f"{counted(len(problems), 'problem')}; {first['name']}: {first['message']}",
+            first["hint"],
+        )
+
+
+def _checks(run: Run) -> "Iterator[Check]":
+    from catactl.doctor.examine import examine
+    from catactl.doctor.said import Check, Status
+
+    try:
+        settings, engine = run.settings, _engine(run)
+    except BadConfiguration as error:
+        yield Check("settings", Status.PROBLEM, error.message, error.hint or "correct that setting")
+        for name in ("secrets", "database", "content", "disk"):
+            yield Check(name, Status.SKIPPED, "left out: it needs the settings")
+        return
+    path, url, profile = settings.config_path, settings.database_url, settings.profile
+    config = f"{path} is read" if path.exists() else f"{path} is not there"
+    chosen = f", profile {profile.value}" if profile is not None else ""
+    yield Check("settings", Status.OK, f"{config}{chosen}; database {url.value} ({url.origin})")
+    yield from examine(settings, engine)
+
+
+def _engine(run: Run) -> "Engine":
+    """The configured database, not connected to. What is configured to wait would wait too long."""
+    from catactl.store.engine import open_engine, parse_url
+
+    configured = run.lock_timeout_seconds()
+    seconds = configured if run.common.lock_timeout is not None else None
+    return open_engine(
+        parse_url(run.settings.database_url.value), lock_timeout_seconds=seconds or 0
+    )
+
+
+def _output(run: Run) -> Output:
+    try:
+        return run.output
+    except BadConfiguration:  # which is a finding here
+        return run.output_as("json" if run.common.json else run.common.output)

@@ -1,0 +1,99 @@
+"""What is examined in databases of either kind."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+from catactl.doctor.said import Said, ok, problem, warning
+from catactl.settings import default_database_path
+from catactl.store import schema as schemas
+from catactl.store import vitals
+from catactl.store.engine import is_missing_file, reading
+from catactl.store.tables import SCHEMA_REVISION
+
+_OLDEST_POSTGRESQL = 13
+_SKEWED = timedelta(seconds=2)
+_FAR_OUT = timedelta(seconds=60)
+
+
+def path_in(url: URL) -> Path | None:
+    """The file that a URL names, there or not; None for a server, a URI, or memory."""
+    text = url.database or ""
+    if url.get_backend_name() != "sqlite" or text in {"", ":memory:"} or text.startswith("file:"):
+        return None
+    return Path(text).absolute()
+
+
+def reach(engine: Engine) -> Iterator[Said]:
+    """Connect, and tell to what. A SQLite file that is not there yet is not made."""
+    path = path_in(engine.url)
+    if path is not None and is_missing_file(engine.url):
+        if path.parent.is_dir() or path == default_database_path():
+            yield ok(f"{path} is not there yet: it is created at first use")
+        else:
+            yield problem(
+                f"there is no folder {path.parent} to create the database in",
+                "create it, or check the database URL: catactl config show",
+            )
+        return
+    with reading(engine) as conn:
+        if engine.dialect.name == "sqlite":
+            where = vitals.database_file(conn) or "in memory: it ends with the command"
+            yield ok(f"SQLite {sqlite3.sqlite_version}, {where}")
+            return
+        version, major = vitals.server_version(conn)
+    if major < _OLDEST_POSTGRESQL:
+        yield problem(f"PostgreSQL {version} is too old", f"use {_OLDEST_POSTGRESQL} or newer")
+    else:
+        yield ok(f"PostgreSQL {version}")
+
+
+def schema(engine: Engine) -> Iterator[Said]:
+    revision = schemas.check(engine)
+    if revision is None:
+        yield problem("the database is empty", "catactl db upgrade")
+    elif revision != SCHEMA_REVISION:
+        yield problem(
+            f"the schema is at {revision}, this catactl needs {SCHEMA_REVISION}",
+            "catactl db upgrade",
+        )
+    else:
+        yield ok(f"the schema is at {revision}, as it should be")
+
+
+def clock(engine: Engine) -> Iterator[Said]:
+    """Whether this machine's clock departs from the server's, or events lie ahead of it."""
+    with reading(engine) as conn:
+        newest = vitals.newest_logs(conn, 1)
+        asked_at = now()
+        told = vitals.server_time(conn) if engine.dialect.name == "postgresql" else None
+        answered_at = now()
+    skew = abs(told - (asked_at + (answered_at - asked_at) / 2)) if told else timedelta()
+    if skew > _SKEWED:
+        yield _late(skew, f"this machine's clock and the server's are {_seconds(skew)} apart")
+    ahead = newest[0].recorded_at - answered_at if newest else timedelta()
+    if ahead > _SKEWED:
+        yield _late(
+            ahead,
+            f"the last event of organization {newest[0].org_id} was recorded {_seconds(ahead)} "
+            "ahead of this clock; until then time stands still in its log",
+        )
+    if max(skew, ahead) <= _SKEWED:
+        apart = f"{_seconds(skew)} from the server's, " if told else ""
+        yield ok(f"this machine's clock is {apart}not behind any event")
+
+
+def _late(by: timedelta, message: str) -> Said:
+    hint = "set the clocks of all machines by NTP"
+    return problem(message, hint) if by > _FAR_OUT else warning(message, hint)
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():,.1f} s"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,69 @@
+"""Samples of what proves itself: the logs' chains, and usage. Bounded, to be quick on any
+database.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Engine
+
+from catactl.doctor.said import Said, ok, problem, skipped
+from catactl.store import directory, event_log, vitals
+from catactl.store.engine import reading
+from catactl.usage import proof
+
+LOGS = 20
+EVENTS = 1_000
+SHORT_LOG_EVENTS = 5_000
+
+
+def log(engine: Engine) -> Iterator[Said]:
+    """Walk the ends of the chains that were written last."""
+    with reading(engine) as conn:
+        total = vitals.count_logs(conn)
+        sample = vitals.newest_logs(conn, LOGS)
+        for log in sample:
+            after = max(log.position - EVENTS, 0)
+            _, found = event_log.verify(conn, log.org_id, after)
+            if found is not None:
+                name = directory.organization_name(conn, log.org_id)
+                yield problem(
+                    f"the log of {name!r} does not prove itself: it breaks at position "
+                    f"{found.position}: {found.problem}",
+                    f"compare with a backup: catactl event verify {log.org_id}",
+                )
+                return
+    if all(log.position <= EVENTS for log in sample) and total == len(sample):
+        yield ok(f"every event of {_organizations(total)} proves itself")
+    else:
+        yield ok(
+            f"the last {EVENTS:,} events of {len(sample)} of {_organizations(total)}, those that "
+            "changed last, prove themselves; for all: catactl event verify"
+        )
+
+
+def usage(engine: Engine) -> Iterator[Said]:
+    """Compare the usage of some organizations with their events; long logs take long."""
+    with reading(engine) as conn:
+        total = vitals.count_logs(conn)
+        sample = vitals.newest_logs(conn, LOGS, SHORT_LOG_EVENTS)
+        findings = proof.compare(conn, [log.org_id for log in sample])
+    drifted = [finding for finding in findings if finding.drifted]
+    if drifted:
+        yield problem(
+            f"usage is not what the events add up to in {len(drifted)} of "
+            f"{_organizations(len(findings))}, among them {drifted[0].name!r}",
+            "catactl usage check, then catactl usage recompute",
+        )
+    elif total and not findings:
+        yield skipped(f"every log is over {SHORT_LOG_EVENTS:,} events long: catactl usage check")
+    elif len(findings) == total:
+        yield ok(f"usage of {_organizations(total)} is exact")
+    else:
+        yield ok(
+            f"usage of {len(findings)} of {_organizations(total)}, those that changed last with at "
+            f"most {SHORT_LOG_EVENTS:,} events, is exact; for all: catactl usage check"
+        )
+
+
+def _organizations(count: int) -> str:
+    return f"{count:,} organization{'' if count == 1 else 's'}"

@@ -1,0 +1,138 @@
+"""What a database says of its own state: facts, which `catactl doctor` judges."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, event, func, select, text
+
+from catactl.store.engine import lock_timeout_seconds
+from catactl.store.tables import events, logs
+
+
+class ServerSetting(NamedTuple):
+    """A setting of PostgreSQL as this session sees it, and where it was set: `client`, `user` …"""
+
+    value: str
+    source: str
+
+
+class Role(NamedTuple):
+    """Who is connected to PostgreSQL. `owns` is true also of a member of the role that does."""
+
+    name: str
+    is_superuser: bool
+    owns_events: bool
+    may_change_events: bool
+
+
+class Log(NamedTuple):
+    org_id: UUID
+    position: int
+    recorded_at: datetime
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def limit_waiting(engine: Engine) -> None:
+    """Have reads give up after the engine's lock timeout as well: a migration may hold a table."""
+    if engine.dialect.name == "postgresql":
+        milliseconds = max(1, round(lock_timeout_seconds(engine) * 1000))  # 0: for ever
+
+        @event.listens_for(engine, "begin")
+        def set_timeout(conn: Connection) -> None:
+            conn.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+
+
+def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -> list[Log]:
+    """Return the logs that were written last, of those that are not longer."""
+    query = select(logs.c.org_id, logs.c.position, logs.c.recorded_at)
+    if max_position is not None:
+        query = query.where(logs.c.position <= max_position)
+    newest = query.order_by(logs.c.recorded_at.desc(), logs.c.org_id.desc()).limit(limit)
+    return [Log(*row) for row in conn.execute(newest)]
+
+
+def count_logs(conn: Connection) -> int:
+    return conn.execute(select(func.count()).select_from(logs)).scalar_one()
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+
+def server_version(conn: Connection) -> tuple[str, int]:
+    """Return the version for people, as in `16.2`, and its major number."""
+    version, number = conn.execute(
+        text("SELECT current_setting('server_version'), current_setting('server_version_num')::int")
+    ).one()
+    return version, number // 10_000
+
+
+def server_settings(conn: Connection, names: Iterable[str]) -> dict[str, ServerSetting]:
+    rows = conn.execute(
+        text("SELECT name, setting, source FROM pg_settings WHERE name = ANY(:names)"),
+        {"names": list(names)},
+    )
+    return {name: ServerSetting(value, source) for name, value, source in rows}
+
+
+def server_time(conn: Connection) -> datetime:
+    now: datetime = conn.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now
+
+
+def is_standby(conn: Connection) -> bool:
+    return bool(conn.execute(text("SELECT pg_is_in_recovery()")).scalar())
+
+
+def role(conn: Connection) -> Role:
+    row = conn.execute(
+        text(
+            "SELECT current_user, rolsuper, pg_has_role(relowner, 'MEMBER'),"
+            " has_any_column_privilege(pg_class.oid, 'UPDATE')"
+            " OR has_table_privilege(pg_class.oid, 'DELETE')"
+            " OR has_table_privilege(pg_class.oid, 'TRUNCATE')"
+            " FROM pg_class, pg_roles"
+            " WHERE pg_class.oid = CAST(:events AS regclass) AND rolname = current_user"
+        ),
+        {"events": events.name},
+    ).one()
+    return Role(*row)
+
+
+def lacking_privileges(
+    conn: Connection, needed: dict[str, tuple[str, ...]]
+) -> list[tuple[str, str]]:
+    """Return those that the session's role has not, as (table, privilege)."""
+    pairs = [(table, privilege) for table, all_ in needed.items() for privilege in all_]
+    rows = conn.execute(
+        text(
+            "SELECT needed.* FROM unnest(CAST(:tables AS text[]), CAST(:privileges AS text[]))"
+            " AS needed (name, privilege) WHERE NOT has_table_privilege(name, privilege)"
+        ),
+        {"tables": [pair[0] for pair in pairs], "privileges": [pair[1] for pair in pairs]},
+    )
+    return [(table, privilege) for table, privilege in rows]
+
+
+# --- SQLite ---------------------------------------------------------------------------------------
+
+
+def database_file(conn: Connection) -> Path | None:
+    """Where the database really is, also behind a URI or a link; None if it is in memory."""
+    rows = conn.exec_driver_sql("PRAGMA database_list")
+    path: str | None = next((row[2] for row in rows if row[1] == "main"), None)
+    return Path(path) if path else None
+
+
+def pragma(conn: Connection, name: str) -> str:
+    return str(conn.exec_driver_sql(f"PRAGMA {name}").scalar())
+
+
+def first_damage(conn: Connection) -> str | None:
+    """Read the whole file; return the first thing in it that is not as SQLite writes it."""
+    found = pragma(conn, "quick_check(1)")
+    return None if found == "ok" else found
