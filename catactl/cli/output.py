@@ -143,14 +143,20 @@ class Output:
     def is_json(self) -> bool:
         return self.format in {"json", "jsonl"}
 
-    def as_json(self) -> "Output":
-        """The same output in JSON, for a command with a format option of its own."""
-        format_ = self.format if self.format == "jsonl" else "json"
+    def as_json(self, otherwise: str = "json") -> "Output":
+        """The same output in JSON, for a command with a format option of its own: as it was asked
+        for, or else as `otherwise` says.
+        """
+        format_ = self.format if self.is_json else otherwise
         return Output(format_, quiet=self._quiet, color=self._color, stream=self._stream)
 
     def as_json_lines(self) -> "Output":
         """The same output in JSON, one object a line."""
         return Output("jsonl", quiet=self._quiet, color=self._color, stream=self._stream)
+
+    def to(self, stream: TextIO) -> "Output":
+        """The same output to a file, where it is never quiet."""
+        return Output(self.format, quiet=False, color=False, stream=stream)
 
     def text(self, text: str) -> None:
         """Print a result that is text already, in whatever format."""
@@ -195,7 +201,9 @@ class Output:
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in shape.columns:
-            numeric = isinstance(rows[0].get(column), int)
+            values = (row.get(column) for row in rows)
+            first = next((value for value in values if value is not None), None)
+            numeric = isinstance(first, int)
             table.add_column(
                 Text(_title(column)), justify="right" if numeric else "left", overflow="fold"
             )
@@ -275,7 +283,8 @@ def _for_people(name: str, value: Any) -> str:
     if value is None:
         return "unlimited" if name == "quota_bytes" else "-"
     if name.endswith("_bytes") and isinstance(value, int):
-        return format_size(value)
+        sign = "+" if name.startswith("delta_") and value > 0 else ""
+        return sign + format_size(value)
     if name.endswith(("_at", "as_of")) and isinstance(value, str):
         return value[:19].replace("T", " ") + "Z"
     if isinstance(value, (list, tuple)) and len(value) > _FEW:

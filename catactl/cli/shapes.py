@@ -38,6 +38,24 @@ SPAN = Shape(
     bar="closing_bytes",
 )
 REPORT_COLUMNS = ("kind", "org_id", "name", "start", "end", "average_bytes", "peak_bytes")
+EXPLAINED = Shape(
+    "event_id",
+    (
+        "kind",
+        "position",
+        "recorded_at",
+        "delta_bytes",
+        "used_bytes",
+        "cause",
+        "file_name",
+        "file_id",
+        "part_number",
+        "actor",
+        "reason",
+        "problem",
+    ),
+)
+CLOUDEVENT = Shape("id", ("id", "time", "subject", "type", "data"))
 FINDING = Shape(
     "org_id",
     (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _BUCKETS = 30
+
+
+class ExportFormat(StrEnum):
+    PROMETHEUS = "prometheus"
+    CLOUDEVENTS = "cloudevents"
+
 
 Orgs = Annotated[
     list[str] | None,
@@ -140,6 +147,72 @@ def report(
     from catactl.cli.reporting import run_report
 
     run_report(run, orgs, month, from_, to, unit, html)
+
+
+@leaf(app)
+def explain(
+    run: Run,
+    org: Org,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", metavar="N", min=1, help="Only the last so many usage events."),
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="[default: the beginning]")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Excluded. [default: now]")
+    ] = None,
+) -> None:
+    """Explain an organization's figure: each event that changed it, by how much, and what caused
+    it, from the figure before the first to the one after the last.
+
+    The sum is proved on the way, and up to now the stored figure with it. Exit code 6 when
+    something does not hold: its rows say what, unless a later correction has settled it.
+
+    Example: catactl usage explain acme --last 20
+    """
+    from catactl.cli.explaining import run_explain
+
+    run_explain(run, org, last, from_, to)
+
+
+@leaf(app)
+def export(
+    run: Run,
+    format_: Annotated[ExportFormat, typer.Option("--format", help="What reads it.")],
+    orgs: Orgs = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="FILE", help="There whole or not at all, not to stdout."),
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Only events from then on.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Only events before then.")
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            "--after", metavar="POSITION", min=0, help="Only what comes after, of one ORG."
+        ),
+    ] = None,
+) -> None:
+    """Export usage to other systems.
+
+    prometheus: gauges of how things stand, for node_exporter's textfile collector; the file has to
+    end in .prom.
+
+    cloudevents: each usage event, a CloudEvent a line, or one array with --json. To export what is
+    new, run it each hour with --from -2h: what comes twice has the same source and id, and counts
+    once. For one organization, go on --after the position of the last event.
+
+    Example: catactl usage export --format prometheus --write /var/lib/node_exporter/catactl.prom
+    """
+    from catactl.cli.exporting import run_export
+
+    run_export(run, format_, orgs, write, from_, to, after)
 
 
 @leaf(app)

@@ -2,13 +2,22 @@
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from catactl.errors import Forbidden, InvalidValue, Unreachable
 
 
 def write_whole(path: str, text: str, *, mode: int = 0o644) -> None:
     """Write a file under a temporary name beside it, sync it, and rename it."""
+    with whole_file(path, mode=mode) as out:
+        out.write(text)
+
+
+@contextmanager
+def whole_file(path: str, *, mode: int = 0o644) -> Iterator[TextIO]:
+    """Yield what takes a file's text; it appears under its name when the block ends well."""
     folder = os.path.dirname(path) or "."
     try:
         if os.path.isdir(path):
@@ -17,7 +26,7 @@ def write_whole(path: str, text: str, *, mode: int = 0o644) -> None:
         try:
             with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:
                 os.fchmod(file, mode)
-                out.write(text)
+                yield out
                 out.flush()
                 os.fsync(file)
             os.rename(temporary, path)

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from catactl.domain.decider import Event
-from catactl.errors import VersionConflict
+from catactl.errors import CorruptLog, VersionConflict
 from catactl.store import codec, documents
 from catactl.store.tables import events, logs
 from catactl.store.wire import fetch, write, write_all
@@ -60,7 +60,10 @@ class Recorded(NamedTuple):
 
     @property
     def event(self) -> Event:
-        return codec.decode(self.type, self.schema_version, self.payload)
+        try:
+            return codec.decode(self.type, self.schema_version, self.payload)
+        except CorruptLog as error:
+            raise CorruptLog(f"position {self.position}: {error.message}", error.hint) from error
 
 
 class Later(NamedTuple):

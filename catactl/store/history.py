@@ -5,18 +5,20 @@ carries the figures after it, so the last one is all that it takes to know them.
 to an organization itself is rare, and has an index of its own.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Text, select, tuple_
 
-from catactl.store.event_log import Later
+from catactl.errors import CorruptLog
+from catactl.store.event_log import END, Later, Recorded
 from catactl.store.tables import IS_LANDMARK, events, logs
 from catactl.store.types import payload_field
 
-USAGE_EVENTS = ("organization.storage_usage_changed", "organization.storage_usage_corrected")
+CORRECTED = "organization.storage_usage_corrected"
+USAGE_EVENTS = ("organization.storage_usage_changed", CORRECTED)
 _AT_ONCE = 500
 _ROWS_AT_ONCE = 2_000
 
@@ -66,6 +68,23 @@ def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -
 def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
     """Return the position at which a log stood at a moment: 0 before its first event."""
     return positions_at(conn, [org_id], moment)[org_id]
+
+
+def positions_before(
+    conn: Connection, org_ids: Sequence[UUID], moment: datetime
+) -> dict[UUID, int]:
+    """Return where each log stood just before a moment: an event at the moment belongs to what
+    follows.
+    """
+    try:
+        return positions_at(conn, org_ids, moment - timedelta(microseconds=1))
+    except OverflowError:  # there is no time before year 1
+        return dict.fromkeys(org_ids, 0)
+
+
+def position_before(conn: Connection, org_id: UUID, moment: datetime) -> int:
+    """Return where a log stood just before a moment."""
+    return positions_before(conn, [org_id], moment)[org_id]
 
 
 def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -> int:
@@ -127,7 +146,12 @@ def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
         .order_by(events.c.position.desc())
         .limit(1)
     ).one_or_none()
-    return Figures(row[0], row[1], row[2]) if row is not None else Figures()
+    figures = Figures(row[0], row[1], row[2]) if row is not None else Figures()
+    if None in figures:
+        raise CorruptLog(
+            f"the usage event before position {position + 1} has no figures", "catactl event verify"
+        )
+    return figures
 
 
 def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[Step]:
@@ -144,3 +168,73 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
     )
     for row in conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
         yield Step(*row)
+
+
+def events_of(
+    conn: Connection, org_id: UUID, after: int, until: int, types: Sequence[str]
+) -> Iterator[Recorded]:
+    """Yield the events of some types between two positions of a log, the first excluded."""
+    query = (
+        select(*(events.c[name] for name in Recorded._fields))
+        .where(
+            events.c.org_id == org_id,
+            events.c.position > after,
+            events.c.position <= until,
+            events.c.type.in_(types),
+        )
+        .order_by(events.c.position)
+    )
+    for row in conn.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE}):
+        yield Recorded(*row)
+
+
+def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:
+    """Return the position after which the last so many usage events of a log lie, or all of them
+    if there are fewer: 0. Reads that many, from the end.
+    """
+    position: int | None = conn.execute(
+        select(events.c.position)
+        .where(events.c.org_id == org_id, events.c.type.in_(USAGE_EVENTS))
+        .order_by(events.c.position.desc())
+        .offset(min(count, END) - 1)
+        .limit(1)
+    ).scalar()
+    return position - 1 if position is not None else 0
+
+
+def before_command(conn: Connection, org_id: UUID, position: int) -> int:
+    """Return the position after which lie the events of the command that gave the one at a
+    position. A command's events lie together.
+    """
+    ours = events.c.org_id == org_id
+    correlation_id = conn.execute(
+        select(events.c.correlation_id).where(ours, events.c.position == position)
+    ).scalar()
+    if correlation_id is None:  # nothing is there yet
+        return position - 1
+    before: int | None = conn.execute(
+        select(events.c.position)
+        .where(ours, events.c.position < position, events.c.correlation_id != correlation_id)
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).scalar()
+    return before or 0
+
+
+def last_correction(conn: Connection, org_id: UUID) -> int:
+    """Return the position of a log's last correction of usage, 0 if there is none."""
+    position: int | None = conn.execute(
+        select(events.c.position)
+        .where(events.c.org_id == org_id, IS_LANDMARK, events.c.type == CORRECTED)
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).scalar()
+    return position or 0
+
+
+def file_names(conn: Connection, org_id: UUID, file_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names that files were created under, which they keep."""
+    query = select(
+        events.c.stream_id, payload_field(events.c.payload, "name", Text()).label("name")
+    ).where(events.c.org_id == org_id, events.c.stream_id.in_(file_ids), events.c.version == 1)
+    return {row.stream_id: row.name for row in conn.execute(query)}

@@ -5,7 +5,7 @@ byte-microseconds. Whole days come from the view that keeps them, what is shorte
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
@@ -91,19 +91,11 @@ def integrate(
 def _from_events(
     conn: Connection, org_id: UUID, interval: Interval, every: Every
 ) -> Iterator[Span]:
-    first = _last_before(conn, org_id, interval.start)
-    last = _last_before(conn, org_id, interval.end)
+    first = history.position_before(conn, org_id, interval.start)
+    last = history.position_before(conn, org_id, interval.end)
     opening_bytes = history.usage_at(conn, org_id, first).used_bytes
     steps = history.usage_steps(conn, org_id, first, last)
     yield from integrate(opening_bytes, steps, every.cut(interval))
-
-
-def _last_before(conn: Connection, org_id: UUID, moment: datetime) -> int:
-    """The position of the last event before a moment: one at the moment belongs to what follows."""
-    try:
-        return history.position_at(conn, org_id, moment - timedelta(microseconds=1))
-    except OverflowError:
-        return 0
 
 
 def _days(conn: Connection, org_id: UUID, interval: Interval) -> Iterator[Span]:

@@ -1,0 +1,72 @@
+"""An export of usage as a command: what is asked for, and the file or stdout that it goes to."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.cli.output import Output
+from catactl.cli.ranges import time_range
+from catactl.cli.run import Run
+from catactl.cli.shapes import CLOUDEVENT
+from catactl.cli.usage import ExportFormat
+from catactl.cli.writing import whole_file
+from catactl.errors import InvalidValue
+from catactl.store import directory, history
+from catactl.store.event_log import END
+from catactl.usage.cloudevents import cloudevents
+from catactl.usage.metrics import exposition, standings
+
+
+def run_export(
+    run: Run,
+    format_: ExportFormat,
+    orgs: Sequence[str] | None,
+    write: str | None,
+    from_: str | None,
+    to: str | None,
+    after: int | None,
+) -> None:
+    """Print what the format asks for, or write it to a file; all of one snapshot."""
+    is_ranged = from_ is not None or to is not None
+    if format_ is ExportFormat.PROMETHEUS and (is_ranged or after is not None):
+        raise InvalidValue("--from, --to and --after choose events, which prometheus has none of")
+    if after is not None and is_ranged:
+        raise InvalidValue("--after beside --from or --to", "give one or the other")
+    if after is not None and len(orgs or ()) != 1:
+        raise InvalidValue("--after is a position in one organization's log", "name one ORG")
+    now = datetime.now(UTC)
+    start, end = time_range(from_, to)
+    with run.reading() as conn, _destination(run, write) as output:
+        org_ids = None
+        if orgs:
+            org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
+        if format_ is ExportFormat.PROMETHEUS:
+            for line in exposition(standings(conn, org_ids), now):
+                output.text(line)
+            return
+        org_ids = directory.all_logs(conn) if org_ids is None else org_ids
+        first = _positions(conn, org_ids, start, after or 0)
+        last = _positions(conn, org_ids, end, END)
+        output.as_json("jsonl").rows(cloudevents(conn, org_ids, first, last), CLOUDEVENT)
+
+
+def _positions(
+    conn: Connection, org_ids: Sequence[UUID], moment: datetime | None, otherwise: int
+) -> dict[UUID, int]:
+    """Where each log stood just before a moment, if one is given."""
+    if moment is None:
+        return dict.fromkeys(org_ids, otherwise)
+    return history.positions_before(conn, org_ids, moment)
+
+
+@contextmanager
+def _destination(run: Run, path: str | None) -> Iterator[Output]:
+    if path is None:
+        yield run.output
+        return
+    with whole_file(path) as out:
+        yield run.output.to(out)
+    run.note(f"wrote {path}")

@@ -1,0 +1,18 @@
+"""Ranges of time that options name, open at either end."""
+
+from datetime import UTC, datetime
+
+from catactl.domain.times import checked_interval, parse_time
+
+
+def time_range(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the moments of --from and --to, the second excluded; raise `InvalidValue`.
+
+    None stands for the beginning, and for now, beyond which no range goes.
+    """
+    now = datetime.now(UTC)
+    start = parse_time(from_, now) if from_ is not None else None
+    end = parse_time(to, now) if to is not None else now
+    if start is not None:
+        checked_interval(start, min(end, now))
+    return start, end if end < now else None

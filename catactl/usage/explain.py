@@ -1,0 +1,197 @@
+"""Where an organization's figure comes from: each usage event, and what caused it.
+
+The sum is proved on the way: the figure before and an event's delta must make the figure it says,
+and the delta must be the one with which the saga answers the event's cause. Cause and answer are
+paired by causation id. One command writes both, and a command's events lie together, so memory
+stays flat over a log of any length.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from catactl import resources
+from catactl.domain.decider import Occurred
+from catactl.domain.file import PartUploaded
+from catactl.domain.organization import ChangeStorageUsage
+from catactl.sagas import storage_usage
+from catactl.store import history
+from catactl.store.codec import EVENT_NAMES
+from catactl.store.event_log import END, Recorded
+from catactl.store.history import CORRECTED, USAGE_EVENTS, Figures
+from catactl.store.tables import organizations
+from catactl.usage.change import Change, change_of
+
+CAUSES = tuple(EVENT_NAMES[event] for event in storage_usage.LISTENS)
+_NAMED_AT_ONCE = 500
+
+
+class Kind(StrEnum):
+    OPENING = "opening"
+    EVENT = "event"
+    MISSING = "missing"
+    CLOSING = "closing"
+
+
+class Entry(NamedTuple):
+    """The figures at a position of the log, and how they came about.
+
+    OPENING and CLOSING stand for the two ends, and MISSING for a file event that no usage event
+    answers: all three without a delta. `problem` says what does not hold here; `settled_by` is then
+    the position of a later correction, from which on the figure stands on first principles again.
+    """
+
+    kind: Kind
+    position: int
+    figures: Figures
+    delta: Figures | None = None
+    recorded_at: datetime | None = None
+    actor: str | None = None
+    reason: str | None = None
+    event_id: UUID | None = None
+    cause: str | None = None
+    cause_position: int | None = None
+    file_id: UUID | None = None
+    file_name: str | None = None
+    part_number: int | None = None
+    problem: str | None = None
+    settled_by: int | None = None
+
+
+def explain(
+    conn: Connection, org_id: UUID, after: int = 0, until: int | None = None
+) -> Iterator[Entry]:
+    """Yield how usage came about between two positions of the log, the first excluded: in its
+    order, from an opening to a closing entry.
+
+    Without an end it is up to now, and the closing figure is the one that is stored. An event that
+    cannot be read is `CorruptLog`.
+    """
+    settled_by = history.last_correction(conn, org_id)
+    entries = _entries(conn, org_id, after, until)
+    for entry in _named(conn, org_id, entries):
+        if entry.problem is not None and entry.position < settled_by:
+            entry = entry._replace(settled_by=settled_by)
+        yield entry
+
+
+def _entries(conn: Connection, org_id: UUID, after: int, until: int | None) -> Iterator[Entry]:
+    figures = history.usage_at(conn, org_id, after)
+    yield Entry(Kind.OPENING, after, figures)
+    begin = history.before_command(conn, org_id, after + 1)
+    end = END if until is None else until
+    command: UUID | None = None
+    unanswered: dict[UUID, Recorded] = {}
+    for recorded in history.events_of(conn, org_id, begin, end, (*CAUSES, *USAGE_EVENTS)):
+        if recorded.correlation_id != command:
+            yield from _missing(unanswered, after, figures)
+            command, unanswered = recorded.correlation_id, {}
+        if recorded.type in CAUSES:
+            unanswered[recorded.event_id] = recorded
+            continue
+        cause = unanswered.pop(recorded.causation_id, None) if recorded.causation_id else None
+        if recorded.position > after:
+            entry = _event(recorded, cause, figures)
+            figures = entry.figures
+            yield entry
+    yield from _missing(unanswered, after, figures)
+    yield (
+        _closing_now(conn, org_id, figures)
+        if until is None
+        else Entry(Kind.CLOSING, until, figures)
+    )
+
+
+def _event(recorded: Recorded, cause: Recorded | None, before: Figures) -> Entry:
+    change = change_of(recorded)
+    entry = _told(Kind.EVENT, recorded, cause, change.after)._replace(
+        delta=change.delta, event_id=recorded.event_id
+    )
+    problems = list(_problems(recorded, cause, before, change))
+    return entry._replace(problem="; ".join(problems) or None)
+
+
+def _problems(
+    recorded: Recorded, cause: Recorded | None, before: Figures, change: Change
+) -> Iterator[str]:
+    made = _plus(before, change.delta)
+    if made != change.after:
+        yield f"it says {_say(change.after)}, but what was before and its delta make {_say(made)}"
+    if recorded.type == CORRECTED:
+        return
+    if cause is None:
+        yield "no file event caused it, or another usage event answers that one"
+    elif (answer := _answer_to(cause)) != change.delta:
+        yield f"its delta is {_say(change.delta)}, but that of its cause {_say(answer)}"
+
+
+def _answer_to(cause: Recorded) -> Figures:
+    """The deltas with which the saga answers a file event."""
+    (addressed,) = storage_usage.react(Occurred(cause.org_id, cause.stream_id, cause.event))
+    command = addressed.command
+    assert isinstance(command, ChangeStorageUsage)
+    return Figures(command.delta_bytes, command.delta_files, command.delta_parts)
+
+
+def _missing(unanswered: dict[UUID, Recorded], after: int, figures: Figures) -> Iterator[Entry]:
+    for cause in unanswered.values():
+        if cause.position > after:
+            entry = _told(Kind.MISSING, cause, cause, figures)
+            yield entry._replace(problem="no usage event answers it")
+
+
+def _told(kind: Kind, recorded: Recorded, cause: Recorded | None, figures: Figures) -> Entry:
+    entry = Entry(
+        kind,
+        recorded.position,
+        figures,
+        recorded_at=recorded.recorded_at,
+        actor=recorded.actor,
+        reason=recorded.reason,
+        cause="correction" if recorded.type == CORRECTED else None,
+    )
+    if cause is None:
+        return entry
+    event = cause.event
+    return entry._replace(
+        cause=cause.type.removeprefix("file."),
+        cause_position=cause.position,
+        file_id=cause.stream_id,
+        part_number=event.number if isinstance(event, PartUploaded) else None,
+    )
+
+
+def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
+    shown = resources.get_usage(conn, org_id)
+    stored = Figures(*(shown[name] for name in Figures._fields))
+    columns = (organizations.c[name] for name in Figures._fields)
+    row = conn.execute(select(*columns).where(organizations.c.org_id == org_id)).one()
+    problems = [
+        f"{command} says {_say(figures)}, but the events make {_say(made)}"
+        for command, figures in (("usage show", stored), ("org show", Figures(*row)))
+        if figures != made
+    ]
+    return Entry(Kind.CLOSING, shown["position"], stored, problem="; ".join(problems) or None)
+
+
+def _named(conn: Connection, org_id: UUID, entries: Iterator[Entry]) -> Iterator[Entry]:
+    """Yield the entries with the names of their files, which are asked for by many at once."""
+    while page := list(islice(entries, _NAMED_AT_ONCE)):
+        file_ids = {entry.file_id for entry in page if entry.file_id is not None}
+        names = history.file_names(conn, org_id, file_ids) if file_ids else {}
+        for entry in page:
+            yield entry._replace(file_name=names.get(entry.file_id)) if entry.file_id else entry
+
+
+def _plus(figures: Figures, delta: Figures) -> Figures:
+    return Figures(*(one + other for one, other in zip(figures, delta, strict=True)))
+
+
+def _say(figures: Figures) -> str:
+    counts = zip(figures, ("byte", "file", "part"), strict=True)
+    return ", ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts)
