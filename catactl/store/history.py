@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, select, tuple_
+from sqlalchemy import Connection, Text, bindparam, select, tuple_
 
 from catactl.errors import CorruptLog
 from catactl.store.event_log import END, Later, Recorded
@@ -173,19 +173,26 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
 def events_of(
     conn: Connection, org_id: UUID, after: int, until: int, types: Sequence[str]
 ) -> Iterator[Recorded]:
-    """Yield the events of some types between two positions of a log, the first excluded."""
+    """Yield the events of some types between two positions of a log, the first excluded, a page at
+    a time.
+    """
     query = (
         select(*(events.c[name] for name in Recorded._fields))
         .where(
             events.c.org_id == org_id,
-            events.c.position > after,
+            events.c.position > bindparam("after"),
             events.c.position <= until,
             events.c.type.in_(types),
         )
         .order_by(events.c.position)
+        .limit(_ROWS_AT_ONCE)
     )
-    for row in conn.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE}):
-        yield Recorded(*row)
+    while True:
+        page = conn.execute(query, {"after": after}).all()
+        yield from map(Recorded._make, page)
+        if len(page) < _ROWS_AT_ONCE:
+            return
+        after = page[-1].position
 
 
 def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:

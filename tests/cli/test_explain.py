@@ -1,0 +1,135 @@
+"""usage explain on the command line."""
+
+import json
+
+import pytest
+from sqlalchemy import URL, select, update
+
+from catactl.store.tables import events, storage_usage
+from tests.cli.support import Cli, record
+from tests.support import BYTES_2, tampering
+
+
+@pytest.fixture
+def stored(cli: Cli) -> Cli:
+    """Usage events at positions 3, 5 … 11: created, 2,000, 1,500 instead, deleted, restored."""
+    cli.has_file("acme", "data.bin", 2_000)
+    cli.ok(*record(1, 1_500, sha256=BYTES_2), "--reason", "smaller")
+    cli.ok("file", "delete", "acme", "data.bin")
+    cli.ok("file", "restore", "acme", "data.bin")
+    return cli
+
+
+def test_a_figure_is_told_as_a_story(stored: Cli) -> None:
+    opening, *rows, closing = stored.ok("usage", "explain", "acme")
+    assert [row["kind"] for row in (opening, *rows, closing)] == [
+        "opening",
+        *["event"] * 5,
+        "closing",
+    ]
+    told = [(row["position"], row["delta_bytes"], row["used_bytes"], row["cause"]) for row in rows]
+    assert told == [
+        (3, 0, 0, "created"),
+        (5, 2_000, 2_000, "part_uploaded"),
+        (7, -500, 1_500, "part_uploaded"),
+        (9, -1_500, 0, "deleted"),
+        (11, 1_500, 1_500, "restored"),
+    ]
+    assert (rows[2]["file_name"], rows[2]["part_number"]) == ("data.bin", 1)
+    assert (rows[2]["actor"], rows[2]["reason"]) == ("tester", "smaller")
+    event = stored.ok("event", "show", "acme", rows[2]["cause_position"])
+    assert (event["type"], event["stream_id"]) == ("file.part_uploaded", rows[2]["file_id"])
+    assert rows[2]["recorded_at"] == event["recorded_at"]
+    usage = stored.ok("usage", "show", "acme")
+    assert (closing["used_bytes"], closing["position"]) == (usage["used_bytes"], usage["position"])
+    assert {tuple(row) for row in (opening, *rows, closing)} == {tuple(opening)}
+
+
+def test_the_last_events_begin_with_the_figure_before_them(stored: Cli) -> None:
+    whole = stored.ok("usage", "explain", "acme")
+    for count in (1, 3):
+        opening, *rows, closing = stored.ok("usage", "explain", "acme", "--last", count)
+        assert [*rows, closing] == whole[-count - 1 :]
+        assert opening["used_bytes"] == whole[-count - 2]["used_bytes"]
+    assert stored.ok("usage", "explain", "acme", "--last", 10**20) == whole
+
+
+def test_times_are_half_open(stored: Cli) -> None:
+    whole = stored.ok("usage", "explain", "acme")
+    first, second = whole[2]["recorded_at"], whole[4]["recorded_at"]
+    opening, *rows, closing = stored.ok("usage", "explain", "acme", "--from", first, "--to", second)
+    assert rows == whole[2:4]
+    assert (opening["used_bytes"], closing["used_bytes"]) == (0, 1_500)
+    assert (opening["position"], closing["position"]) == (3, 7)
+    assert stored.ok("usage", "explain", "acme", "--from", first) == [opening, *whole[2:]]
+    assert stored.ok("usage", "explain", "acme", "--to", "9000-01-01") == whole
+    nothing = stored.ok("usage", "explain", "acme", "--to", "2020-01-01")
+    assert [(row["kind"], row["used_bytes"]) for row in nothing] == [
+        ("opening", 0),
+        ("closing", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--last", "1", "--from", "-1d"],
+        ["--last", "1", "--to", "now"],
+        ["--last", "0"],
+        ["--from", "now", "--to", "-1d"],
+        ["--from", "9000-01-01"],
+        ["--to", "soon"],
+    ],
+)
+def test_ranges_that_cannot_be_are_refused(arguments: list[str], sqlite_acme: Cli) -> None:
+    sqlite_acme.fails(2, "usage", "explain", "acme", *arguments)
+
+
+def test_people_see_sizes_with_their_sign(stored: Cli) -> None:
+    table = stored("usage", "explain", "acme", "-o", "table").lines
+    assert [word in table[3] for word in ("+2.0 KiB", "part_uploaded", "data.bin")] == [True] * 3
+    assert "-500 B" in table[4]
+    assert table[0].index("DELTA") + len("DELTA") == table[4].index("-500 B") + len("-500 B")
+    ids = stored("usage", "explain", "acme", "-o", "id").lines
+    assert ids == [row["event_id"] for row in stored.ok("usage", "explain", "acme")[1:-1]]
+
+
+def test_a_deleted_organization_is_found_by_its_id(stored: Cli) -> None:
+    org_id = stored.ok("org", "show", "acme")["org_id"]
+    stored.ok("file", "delete", "acme", "data.bin")
+    stored.ok("org", "delete", "acme", "--confirm", "acme")
+    stored.fails(3, "usage", "explain", "acme")
+    closing = stored.ok("usage", "explain", org_id)[-1]
+    assert (closing["used_bytes"], closing["position"]) == (0, 14)
+
+
+def test_what_does_not_add_up_exits_6_at_its_position(stored: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        here = events.c.position == 7
+        payload = conn.execute(select(events.c.payload).where(here)).scalar_one()
+        if isinstance(payload, str):  # SQLite
+            changed = json.dumps(json.loads(payload) | {"used_bytes": 9})
+        else:
+            changed = payload | {"used_bytes": 9}
+        conn.execute(update(events).where(here).values(payload=changed))
+    for quiet in ((), ("--last", "3")):
+        result = stored("usage", "explain", "acme", *quiet, "--json")
+        assert result.code == 6
+        assert "at position 7: it says 9 bytes" in result.error["message"]
+        assert "catactl event verify acme" in result.error["hint"]
+        broken = [row["position"] for row in result.json if row["problem"]]
+        assert broken == [7, 9]
+    assert stored("usage", "explain", "acme", "--last", "1").code == 0
+    assert stored("usage", "explain", "acme", "-q").code == 6
+
+
+def test_a_stored_figure_that_drifted_exits_6_and_is_mended(stored: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        conn.execute(update(storage_usage).values(used_bytes=9))
+    result = stored("usage", "explain", "acme", "--last", "1", "--json")
+    assert (result.code, result.json[-1]["used_bytes"]) == (6, 9)
+    assert "at position 11: usage show says 9 bytes" in result.error["message"]
+    assert result.error["hint"] == "catactl usage recompute acme"
+    assert stored("usage", "explain", "acme", "--to", "-1h").code == 0
+    stored.ok("usage", "recompute", "acme")
+    assert stored.ok("usage", "explain", "acme")[-1]["used_bytes"] == 1_500

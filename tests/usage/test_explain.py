@@ -1,0 +1,327 @@
+"""Each row of an explanation is what plain Python makes of the raw events; what breaks is named."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from sqlalchemy import URL, Connection, Engine, delete, func, select, update
+from sqlalchemy.sql.base import Executable
+
+from catactl.domain.organization import ChangeStorageUsage, CorrectStorageUsage, SetQuota
+from catactl.errors import CorruptLog
+from catactl.handler import Handler, Intent
+from catactl.store import history
+from catactl.store.engine import reading
+from catactl.store.event_log import Recorded
+from catactl.store.tables import events, organizations, storage_usage
+from catactl.usage.explain import Entry, Kind, explain
+from catactl.usage.proof import recompute
+from tests.support import (
+    INTENT,
+    Clock,
+    create_file,
+    create_organization,
+    delete_file,
+    opened,
+    read_log,
+    restore_file,
+    run,
+    upload,
+    usage,
+)
+
+Tamper = Callable[[Connection], None]
+
+
+class Past(NamedTuple):
+    org_id: UUID
+    log: list[Recorded]
+    rows: list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def past(engine: Engine) -> Past:
+    """Parts, replaced parts, deletes, restores, a correction, and events that change no usage."""
+    chance = random.Random(11)
+    clock = Clock()
+    handler = Handler(engine, clock=clock)
+    org_id = create_organization(handler)
+    file_ids = [create_file(handler, org_id, name) for name in ("a", "b/c", "ü")]
+    deleted: set[UUID] = set()
+    for step in range(40):
+        clock.advance(seconds=chance.choice([0, 1, 90_000]))
+        file_id = chance.choice(file_ids)
+        match chance.randrange(6):
+            case 0 if file_id in deleted:
+                restore_file(handler, org_id, file_id)
+                deleted.remove(file_id)
+            case 1 if file_id not in deleted:
+                delete_file(handler, org_id, file_id)
+                deleted.add(file_id)
+            case 2:
+                run(handler, org_id, org_id, SetQuota(10**18 + step))
+            case _ if file_id not in deleted:
+                size_bytes = chance.randrange(10 ** chance.randint(1, 15))
+                upload(handler, org_id, file_id, chance.randint(1, 3), size_bytes)
+            case _:
+                pass
+        if step == 25:
+            exact = usage(engine, org_id)
+            drifted = CorrectStorageUsage(exact[0] + 3, *exact[1:], "test", 0)
+            run(handler, org_id, org_id, drifted, Intent("ada", reason="drift"))
+    log = read_log(engine, org_id)
+    return Past(org_id, log, list(_told(log)))
+
+
+def _told(log: list[Recorded]) -> Iterator[tuple[Any, ...]]:
+    """What the events say, in plain Python: sizes from parts, never from a stored delta."""
+    names: dict[UUID, str] = {}
+    parts: dict[UUID, dict[int, int]] = {}
+    by_id = {each.event_id: each for each in log}
+    used = 0
+    for each in log:
+        payload = json.loads(each.payload)
+        if each.type == "organization.storage_usage_corrected":
+            delta = payload["used_bytes"] - used
+            used += delta
+            yield each.position, delta, used, "correction", None, None, None, None
+        if each.type != "organization.storage_usage_changed":
+            continue
+        assert each.causation_id is not None
+        cause = by_id[each.causation_id]
+        payload, file_id = json.loads(cause.payload), cause.stream_id
+        mine = parts.setdefault(file_id, {})
+        number = None
+        match cause.type:
+            case "file.created":
+                names[file_id], delta = payload["name"], 0
+            case "file.part_uploaded":
+                number = payload["number"]
+                delta = payload["size_bytes"] - mine.get(number, 0)
+                mine[number] = payload["size_bytes"]
+            case "file.deleted":
+                delta = -sum(mine.values())
+            case _:
+                delta = sum(mine.values())
+        used += delta
+        what = cause.type.removeprefix("file.")
+        yield each.position, delta, used, what, cause.position, file_id, names[file_id], number
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    assert entry.delta is not None
+    return (
+        entry.position,
+        entry.delta.used_bytes,
+        entry.figures.used_bytes,
+        entry.cause,
+        entry.cause_position,
+        entry.file_id,
+        entry.file_name,
+        entry.part_number,
+    )
+
+
+def _used_at(past: Past, position: int) -> int:
+    return next((row[2] for row in reversed(past.rows) if row[0] <= position), 0)
+
+
+def test_every_row_is_what_the_raw_events_add_up_to(engine: Engine, past: Past) -> None:
+    with reading(engine) as conn:
+        opening, *entries, closing = explain(conn, past.org_id)
+    assert (opening.kind, opening.position, opening.figures.used_bytes) == (Kind.OPENING, 0, 0)
+    assert [_row(entry) for entry in entries] == past.rows
+    assert {row[3] for row in past.rows} == {
+        "created",
+        "part_uploaded",
+        "deleted",
+        "restored",
+        "correction",
+    }
+    (corrected,) = [entry for entry in entries if entry.cause == "correction"]
+    assert (corrected.actor, corrected.reason) == ("ada", "drift")
+    assert (closing.kind, closing.position) == (Kind.CLOSING, past.log[-1].position)
+    assert tuple(closing.figures) == usage(engine, past.org_id)
+    assert not any(entry.problem for entry in (*entries, closing))
+
+
+def test_any_range_is_a_part_of_the_whole(engine: Engine, past: Past) -> None:
+    chance = random.Random(12)
+    last = past.log[-1].position
+    with reading(engine) as conn:
+        for _ in range(15):
+            after, until = sorted(chance.choices(range(last + 1), k=2))
+            opening, *entries, closing = explain(conn, past.org_id, after, until)
+            assert (opening.position, closing.position) == (after, until)
+            assert opening.figures.used_bytes == _used_at(past, after)
+            assert closing.figures.used_bytes == _used_at(past, until)
+            expected = [row for row in past.rows if after < row[0] <= until]
+            assert [_row(entry) for entry in entries if entry.kind is Kind.EVENT] == expected
+            # A file event whose answer lies past the range's end: times never cut there.
+            assert len(entries) - len(expected) <= 1
+        for count in (1, 2, len(past.rows), len(past.rows) + 1, 2**70):
+            after = history.before_last_usage(conn, past.org_id, count)
+            opening, *entries, _ = explain(conn, past.org_id, after)
+            assert [_row(entry) for entry in entries] == past.rows[-count:]
+            assert opening.figures.used_bytes == _used_at(past, after)
+
+
+def test_times_cut_before_and_after_whole_commands(engine: Engine, past: Past) -> None:
+    with reading(engine) as conn:
+        for each in past.log[:: len(past.log) // 8]:
+            position = history.position_before(conn, past.org_id, each.recorded_at)
+            before = [other for other in past.log if other.recorded_at < each.recorded_at]
+            assert position == len(before)
+            assert not any(entry.problem for entry in explain(conn, past.org_id, 0, position))
+            assert not any(entry.problem for entry in explain(conn, past.org_id, position))
+
+
+# --- what does not hold ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(handler: Handler) -> UUID:
+    """Positions 3, 5, 7, 9 and 11 have usage events: created, 100, 50, 130 instead of 100, gone."""
+    org_id = create_organization(handler)
+    file_id = create_file(handler, org_id)
+    upload(handler, org_id, file_id, 1, 100)
+    upload(handler, org_id, file_id, 2, 50)
+    upload(handler, org_id, file_id, 1, 130, "0" * 64)
+    delete_file(handler, org_id, file_id)
+    return org_id
+
+
+def _rewritten(position: int, **fields: int) -> Tamper:
+    def tamper(conn: Connection) -> None:
+        here = events.c.position == position
+        payload = json.loads(conn.execute(select(events.c.payload).where(here)).scalar_one())
+        changed = json.dumps(payload | fields)
+        conn.execute(update(events).where(here).values(payload=changed))
+
+    return tamper
+
+
+def _caused_by(position: int, cause: int) -> Tamper:
+    def tamper(conn: Connection) -> None:
+        other = select(events.c.event_id).where(events.c.position == cause).scalar_subquery()
+        conn.execute(update(events).where(events.c.position == position).values(causation_id=other))
+
+    return tamper
+
+
+def _done(statement: Executable) -> Tamper:
+    def tamper(conn: Connection) -> None:
+        conn.execute(statement)
+
+    return tamper
+
+
+_TAMPERED: dict[str, tuple[Tamper, list[tuple[int, str]]]] = {
+    "running figure": (
+        _rewritten(7, used_bytes=999),
+        [
+            (7, "says 999 bytes, 1 file, 2 parts, but what was before and its delta make 150"),
+            (9, "make 1,029 bytes"),
+        ],
+    ),
+    "running count": (_rewritten(11, part_count=7), [(11, "7 parts"), (11, "usage show says")]),
+    "delta": (
+        _rewritten(9, delta_bytes=31),
+        [(9, "make 181 bytes, 1 file, 2 parts; its delta is 31 bytes")],
+    ),
+    "delta and what it makes": (
+        _rewritten(11, delta_bytes=-179, used_bytes=1),
+        [(11, "its delta is -179 bytes"), (11, "usage show says 0 bytes")],
+    ),
+    "size of a part": (_rewritten(6, size_bytes=51), [(7, "that of its cause 51 bytes")]),
+    "replaced bytes": (_rewritten(8, replaced_bytes=99), [(9, "that of its cause 31 bytes")]),
+    "released bytes": (_rewritten(10, released_bytes=7), [(11, "that of its cause -7 bytes")]),
+    "cause": (
+        _caused_by(9, 6),
+        [(9, "no file event caused it"), (8, "no usage event answers it")],
+    ),
+    "usage event gone": (
+        _done(delete(events).where(events.c.position == 7)),
+        [(6, "no usage event answers it"), (9, "make 130 bytes")],
+    ),
+    "file event gone": (
+        _done(delete(events).where(events.c.position == 6)),
+        [(7, "no file event caused it")],
+    ),
+    "organization": (
+        _done(update(organizations).values(used_bytes=7)),
+        [(11, "org show says 7 bytes")],
+    ),
+    "view": (
+        _done(update(storage_usage).values(used_bytes=7)),
+        [(11, "usage show says 7 bytes, 0 files, 0 parts, but the events make 0 bytes")],
+    ),
+}
+
+
+@contextmanager
+def _tampered(engine: Engine, tamper: Tamper) -> Iterator[Connection]:
+    with engine.connect() as conn:  # rolled back
+        tamper(conn)
+        yield conn
+
+
+def test_the_row_where_the_sum_breaks_says_why(engine: Engine, filled: UUID) -> None:
+    for what, (tamper, expected) in _TAMPERED.items():
+        with _tampered(engine, tamper) as conn:
+            problems = [entry for entry in explain(conn, filled) if entry.problem is not None]
+        assert [entry.position for entry in problems] == [at for at, _ in expected], what
+        for entry, (_, said) in zip(problems, expected, strict=True):
+            assert said in (entry.problem or ""), what
+    with reading(engine) as conn:
+        assert not any(entry.problem for entry in explain(conn, filled))
+
+
+def test_a_second_answer_to_the_same_event_is_told(handler: Handler, engine: Engine) -> None:
+    org_id = create_organization(handler)
+    upload(handler, org_id, create_file(handler, org_id), 1, 100)
+    run(handler, org_id, org_id, ChangeStorageUsage(5, 0, 0))
+
+    def tamper(conn: Connection) -> None:
+        _caused_by(6, 4)(conn)
+        own = select(events.c.correlation_id).where(events.c.position == 4).scalar_subquery()
+        conn.execute(update(events).where(events.c.position == 6).values(correlation_id=own))
+
+    with _tampered(engine, tamper) as conn:
+        *_, doubled, _closing = explain(conn, org_id)
+    assert (doubled.position, doubled.cause) == (6, None)
+    assert "another usage event answers that one" in (doubled.problem or "")
+
+
+def test_an_event_that_cannot_be_read_is_named(engine: Engine, filled: UUID) -> None:
+    for position in (6, 7):
+        with (
+            _tampered(engine, _rewritten(position, more=1)) as conn,
+            pytest.raises(CorruptLog, match=f"^position {position}: "),
+        ):
+            list(explain(conn, filled))
+    gone = update(events).where(events.c.position == 11).values(payload="{}")
+    with (
+        _tampered(engine, _done(gone)) as conn,
+        pytest.raises(CorruptLog, match="before position 12 has no figures"),
+    ):
+        list(explain(conn, filled, 11))
+
+
+def test_a_correction_settles_what_came_before_it(
+    engine: Engine, filled: UUID, database_url: URL
+) -> None:
+    with engine.begin() as conn:
+        _rewritten(11, used_bytes=7)(conn)
+    with opened(database_url) as other:
+        (finding,) = recompute(Handler(other), other, [filled], INTENT)
+    assert finding.correction == "event"
+    with reading(engine) as conn:
+        head = conn.execute(select(func.max(events.c.position))).scalar_one()
+        entries = list(explain(conn, filled))
+    assert [entry.settled_by for entry in entries if entry.problem is not None] == [head]
+    assert (entries[-2].cause, entries[-2].delta) == ("correction", (-7, 0, 0))
