@@ -19,6 +19,7 @@ from catactl import resources
 from catactl.domain.decider import Occurred
 from catactl.domain.file import PartUploaded
 from catactl.domain.organization import ChangeStorageUsage
+from catactl.projections.view import Happened
 from catactl.sagas import storage_usage
 from catactl.store import history
 from catactl.store.codec import EVENT_NAMES
@@ -69,8 +70,8 @@ def explain(
     """Yield how usage came about between two positions of the log, the first excluded: in its
     order, from an opening to a closing entry.
 
-    Without an end it is up to now, and the closing figure is the one that is stored. An event that
-    cannot be read is `CorruptLog`.
+    Without an end it is up to now, and the closing figure is the one that is stored. An end must
+    not part a command's events; no moment does. An event that cannot be read is `CorruptLog`.
     """
     settled_by = history.last_correction(conn, org_id)
     entries = _entries(conn, org_id, after, until)
@@ -86,13 +87,13 @@ def _entries(conn: Connection, org_id: UUID, after: int, until: int | None) -> I
     begin = history.before_command(conn, org_id, after + 1)
     end = END if until is None else until
     command: UUID | None = None
-    unanswered: dict[UUID, Recorded] = {}
+    unanswered: dict[UUID, Happened] = {}
     for recorded in history.events_of(conn, org_id, begin, end, (*CAUSES, *USAGE_EVENTS)):
         if recorded.correlation_id != command:
             yield from _missing(unanswered, after, figures)
             command, unanswered = recorded.correlation_id, {}
         if recorded.type in CAUSES:
-            unanswered[recorded.event_id] = recorded
+            unanswered[recorded.event_id] = Happened(recorded, recorded.event)
             continue
         cause = unanswered.pop(recorded.causation_id, None) if recorded.causation_id else None
         if recorded.position > after:
@@ -100,14 +101,13 @@ def _entries(conn: Connection, org_id: UUID, after: int, until: int | None) -> I
             figures = entry.figures
             yield entry
     yield from _missing(unanswered, after, figures)
-    yield (
-        _closing_now(conn, org_id, figures)
-        if until is None
-        else Entry(Kind.CLOSING, until, figures)
-    )
+    if until is None:
+        yield _closing_now(conn, org_id, figures)
+    else:
+        yield Entry(Kind.CLOSING, until, figures)
 
 
-def _event(recorded: Recorded, cause: Recorded | None, before: Figures) -> Entry:
+def _event(recorded: Recorded, cause: Happened | None, before: Figures) -> Entry:
     change = change_of(recorded)
     entry = _told(Kind.EVENT, recorded, cause, change.after)._replace(
         delta=change.delta, event_id=recorded.event_id
@@ -117,7 +117,7 @@ def _event(recorded: Recorded, cause: Recorded | None, before: Figures) -> Entry
 
 
 def _problems(
-    recorded: Recorded, cause: Recorded | None, before: Figures, change: Change
+    recorded: Recorded, cause: Happened | None, before: Figures, change: Change
 ) -> Iterator[str]:
     made = _plus(before, change.delta)
     if made != change.after:
@@ -130,22 +130,23 @@ def _problems(
         yield f"its delta is {_say(change.delta)}, but that of its cause {_say(answer)}"
 
 
-def _answer_to(cause: Recorded) -> Figures:
+def _answer_to(cause: Happened) -> Figures:
     """The deltas with which the saga answers a file event."""
-    (addressed,) = storage_usage.react(Occurred(cause.org_id, cause.stream_id, cause.event))
+    recorded, event = cause
+    (addressed,) = storage_usage.react(Occurred(recorded.org_id, recorded.stream_id, event))
     command = addressed.command
     assert isinstance(command, ChangeStorageUsage)
     return Figures(command.delta_bytes, command.delta_files, command.delta_parts)
 
 
-def _missing(unanswered: dict[UUID, Recorded], after: int, figures: Figures) -> Iterator[Entry]:
+def _missing(unanswered: dict[UUID, Happened], after: int, figures: Figures) -> Iterator[Entry]:
     for cause in unanswered.values():
-        if cause.position > after:
-            entry = _told(Kind.MISSING, cause, cause, figures)
+        if cause.recorded.position > after:
+            entry = _told(Kind.MISSING, cause.recorded, cause, figures)
             yield entry._replace(problem="no usage event answers it")
 
 
-def _told(kind: Kind, recorded: Recorded, cause: Recorded | None, figures: Figures) -> Entry:
+def _told(kind: Kind, recorded: Recorded, cause: Happened | None, figures: Figures) -> Entry:
     entry = Entry(
         kind,
         recorded.position,
@@ -157,11 +158,11 @@ def _told(kind: Kind, recorded: Recorded, cause: Recorded | None, figures: Figur
     )
     if cause is None:
         return entry
-    event = cause.event
+    happened, event = cause
     return entry._replace(
-        cause=cause.type.removeprefix("file."),
-        cause_position=cause.position,
-        file_id=cause.stream_id,
+        cause=happened.type.removeprefix("file."),
+        cause_position=happened.position,
+        file_id=happened.stream_id,
         part_number=event.number if isinstance(event, PartUploaded) else None,
     )
 
