@@ -297,6 +297,21 @@ def test_a_second_answer_to_the_same_event_is_told(handler: Handler, engine: Eng
     assert "another usage event answers that one" in (doubled.problem or "")
 
 
+def test_a_command_may_answer_before_the_range_begins(engine: Engine, filled: UUID) -> None:
+    """Two uploads as one command's: the second's usage event is the first of the range."""
+    one = update(events).where(events.c.position.between(4, 7)).values(correlation_id=filled)
+    gone = delete(events).where(events.c.position == 5)
+    for statements in ((one,), (one, gone)):
+        with engine.connect() as conn:  # rolled back
+            for statement in statements:
+                conn.execute(statement)
+            opening, *entries, _ = explain(conn, filled, 6)
+        assert [entry.position for entry in entries] == [7, 9, 11]
+        assert entries[0].cause_position == 6
+        broken = [entry.position for entry in entries if entry.problem is not None]
+        assert broken == ([] if opening.figures.used_bytes == 100 else [7])
+
+
 def test_an_event_that_cannot_be_read_is_named(engine: Engine, filled: UUID) -> None:
     for position in (6, 7):
         with (
