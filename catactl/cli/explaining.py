@@ -50,7 +50,9 @@ def _noting(entries: Iterable[Entry], broken: list[Entry]) -> Iterator[Entry]:
 def _findings(org: str, broken: Entry) -> Findings:
     hint = f"catactl usage recompute {org}"
     if broken.kind is not Kind.CLOSING:
-        hint = f"catactl event verify {org} tells whether an event was changed, {hint} mends"
+        hint += (
+            f" corrects the figure, catactl event verify {org} tells whether an event was changed"
+        )
     return Findings(
         f"usage of {org!r} does not add up at position {broken.position}: {broken.problem}", hint
     )

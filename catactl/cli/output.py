@@ -29,12 +29,13 @@ _WIDE = 10_000  # a table that is no terminal's is never folded
 class Shape:
     """What identifies a resource, and which of its fields a list shows. JSON has all of them.
 
-    People get a bar a row for the figure that `bar` names.
+    People get a bar a row for the figure that `bar` names, and no columns of `for_programs`.
     """
 
     id_field: str
     columns: tuple[str, ...]
     bar: str | None = None
+    for_programs: tuple[str, ...] = ()
 
 
 class ReaderGone(Exception):
@@ -200,7 +201,8 @@ class Output:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in shape.columns:
+        columns = [name for name in shape.columns if name not in shape.for_programs]
+        for column in columns:
             values = (row.get(column) for row in rows)
             first = next((value for value in values if value is not None), None)
             numeric = isinstance(first, int)
@@ -211,7 +213,7 @@ class Output:
             table.add_column(width=_BAR_WIDTH, no_wrap=True)
         most = max((row[shape.bar] or 0 for row in rows), default=0) if shape.bar else 0
         for row in rows:
-            cells = [_for_people(name, row.get(name)) for name in shape.columns]
+            cells = [_for_people(name, row.get(name)) for name in columns]
             if shape.bar is not None:
                 cells.append(bar(row[shape.bar] or 0, most, _BAR_WIDTH))
             table.add_row(*map(Text, cells))

@@ -54,6 +54,7 @@ EXPLAINED = Shape(
         "reason",
         "problem",
     ),
+    for_programs=("file_id",),
 )
 CLOUDEVENT = Shape("id", ("id", "time", "subject", "type", "data"))
 FINDING = Shape(

@@ -121,13 +121,15 @@ def _problems(
 ) -> Iterator[str]:
     made = _plus(before, change.delta)
     if made != change.after:
-        yield f"it says {_say(change.after)}, but what was before and its delta make {_say(made)}"
+        said, due = _differing(change.after, made)
+        yield f"it says {said}, but what was before and its delta make {due}"
     if recorded.type == CORRECTED:
         return
     if cause is None:
         yield "no file event caused it, or another usage event answers that one"
     elif (answer := _answer_to(cause)) != change.delta:
-        yield f"its delta is {_say(change.delta)}, but that of its cause {_say(answer)}"
+        said, due = _differing(change.delta, answer)
+        yield f"its delta is {said}, but that of its cause {due}"
 
 
 def _answer_to(cause: Happened) -> Figures:
@@ -173,7 +175,7 @@ def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
     columns = (organizations.c[name] for name in Figures._fields)
     row = conn.execute(select(*columns).where(organizations.c.org_id == org_id)).one()
     problems = [
-        f"{command} says {_say(figures)}, but the events make {_say(made)}"
+        "{} says {}, but the events make {}".format(command, *_differing(figures, made))
         for command, figures in (("usage show", stored), ("org show", Figures(*row)))
         if figures != made
     ]
@@ -193,6 +195,18 @@ def _plus(figures: Figures, delta: Figures) -> Figures:
     return Figures(*(one + other for one, other in zip(figures, delta, strict=True)))
 
 
-def _say(figures: Figures) -> str:
-    counts = zip(figures, ("byte", "file", "part"), strict=True)
-    return ", ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts)
+def _differing(one: Figures, other: Figures) -> tuple[str, str]:
+    """Both in words, as far as they differ: `2 files, 3 parts` and `1 file, 1 part`."""
+    differ = [
+        (left, right, what)
+        for left, right, what in zip(one, other, ("byte", "file", "part"), strict=True)
+        if left != right
+    ]
+    return (
+        ", ".join(_counted(left, what) for left, _, what in differ),
+        ", ".join(_counted(right, what) for _, right, what in differ),
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -90,6 +90,8 @@ def test_people_see_sizes_with_their_sign(stored: Cli) -> None:
     assert [word in table[3] for word in ("+2.0 KiB", "part_uploaded", "data.bin")] == [True] * 3
     assert "-500 B" in table[4]
     assert table[0].index("DELTA") + len("DELTA") == table[4].index("-500 B") + len("-500 B")
+    assert "FILE ID" not in table[0]
+    assert ",file_id," in stored("usage", "explain", "acme", "-o", "csv").lines[0]
     ids = stored("usage", "explain", "acme", "-o", "id").lines
     assert ids == [row["event_id"] for row in stored.ok("usage", "explain", "acme")[1:-1]]
 

@@ -224,18 +224,21 @@ _TAMPERED: dict[str, tuple[Tamper, list[tuple[int, str]]]] = {
     "running figure": (
         _rewritten(7, used_bytes=999),
         [
-            (7, "says 999 bytes, 1 file, 2 parts, but what was before and its delta make 150"),
+            (7, "says 999 bytes, but what was before and its delta make 150 bytes"),
             (9, "make 1,029 bytes"),
         ],
     ),
-    "running count": (_rewritten(11, part_count=7), [(11, "7 parts"), (11, "usage show says")]),
+    "running count": (
+        _rewritten(11, part_count=7),
+        [(11, "says 7 parts"), (11, "but the events make 7 parts")],
+    ),
     "delta": (
         _rewritten(9, delta_bytes=31),
-        [(9, "make 181 bytes, 1 file, 2 parts; its delta is 31 bytes")],
+        [(9, "make 181 bytes; its delta is 31 bytes")],
     ),
     "delta and what it makes": (
         _rewritten(11, delta_bytes=-179, used_bytes=1),
-        [(11, "its delta is -179 bytes"), (11, "usage show says 0 bytes")],
+        [(11, "its delta is -179 bytes"), (11, "usage show says 0 bytes, but")],
     ),
     "size of a part": (_rewritten(6, size_bytes=51), [(7, "that of its cause 51 bytes")]),
     "replaced bytes": (_rewritten(8, replaced_bytes=99), [(9, "that of its cause 31 bytes")]),
@@ -258,7 +261,7 @@ _TAMPERED: dict[str, tuple[Tamper, list[tuple[int, str]]]] = {
     ),
     "view": (
         _done(update(storage_usage).values(used_bytes=7)),
-        [(11, "usage show says 7 bytes, 0 files, 0 parts, but the events make 0 bytes")],
+        [(11, "usage show says 7 bytes, but the events make 0 bytes")],
     ),
 }
 
