@@ -10,8 +10,7 @@ from tests.cli.support import Cli, record
 from tests.support import BYTES_2, tampering
 
 
-@pytest.fixture
-def stored(cli: Cli) -> Cli:
+def _filled(cli: Cli) -> Cli:
     """Usage events at positions 3, 5 … 11: created, 2,000, 1,500 instead, deleted, restored."""
     cli.has_file("acme", "data.bin", 2_000)
     cli.ok(*record(1, 1_500, sha256=BYTES_2), "--reason", "smaller")
@@ -20,8 +19,19 @@ def stored(cli: Cli) -> Cli:
     return cli
 
 
+@pytest.fixture
+def stored(cli: Cli) -> Cli:
+    return _filled(cli)
+
+
+@pytest.fixture
+def sqlite_stored(sqlite_cli: Cli) -> Cli:
+    return _filled(sqlite_cli)
+
+
 def test_a_figure_is_told_as_a_story(stored: Cli) -> None:
-    opening, *rows, closing = stored.ok("usage", "explain", "acme")
+    whole = stored.ok("usage", "explain", "acme")
+    opening, *rows, closing = whole
     assert [row["kind"] for row in (opening, *rows, closing)] == [
         "opening",
         *["event"] * 5,
@@ -42,11 +52,7 @@ def test_a_figure_is_told_as_a_story(stored: Cli) -> None:
     assert rows[2]["recorded_at"] == event["recorded_at"]
     usage = stored.ok("usage", "show", "acme")
     assert (closing["used_bytes"], closing["position"]) == (usage["used_bytes"], usage["position"])
-    assert {tuple(row) for row in (opening, *rows, closing)} == {tuple(opening)}
-
-
-def test_the_last_events_begin_with_the_figure_before_them(stored: Cli) -> None:
-    whole = stored.ok("usage", "explain", "acme")
+    assert {tuple(row) for row in whole} == {tuple(opening)}
     for count in (1, 3):
         opening, *rows, closing = stored.ok("usage", "explain", "acme", "--last", count)
         assert [*rows, closing] == whole[-count - 1 :]
@@ -85,23 +91,23 @@ def test_ranges_that_cannot_be_are_refused(arguments: list[str], sqlite_acme: Cl
     sqlite_acme.fails(2, "usage", "explain", "acme", *arguments)
 
 
-def test_people_see_sizes_with_their_sign(stored: Cli) -> None:
-    table = stored("usage", "explain", "acme", "-o", "table").lines
+def test_people_see_sizes_with_their_sign(sqlite_stored: Cli) -> None:
+    table = sqlite_stored("usage", "explain", "acme", "-o", "table").lines
     assert [word in table[3] for word in ("+2.0 KiB", "part_uploaded", "data.bin")] == [True] * 3
     assert "-500 B" in table[4]
     assert table[0].index("DELTA") + len("DELTA") == table[4].index("-500 B") + len("-500 B")
     assert "FILE ID" not in table[0]
-    assert ",file_id," in stored("usage", "explain", "acme", "-o", "csv").lines[0]
-    ids = stored("usage", "explain", "acme", "-o", "id").lines
-    assert ids == [row["event_id"] for row in stored.ok("usage", "explain", "acme")[1:-1]]
+    assert ",file_id," in sqlite_stored("usage", "explain", "acme", "-o", "csv").lines[0]
+    ids = sqlite_stored("usage", "explain", "acme", "-o", "id").lines
+    assert ids == [row["event_id"] for row in sqlite_stored.ok("usage", "explain", "acme")[1:-1]]
 
 
-def test_a_deleted_organization_is_found_by_its_id(stored: Cli) -> None:
-    org_id = stored.ok("org", "show", "acme")["org_id"]
-    stored.ok("file", "delete", "acme", "data.bin")
-    stored.ok("org", "delete", "acme", "--confirm", "acme")
-    stored.fails(3, "usage", "explain", "acme")
-    closing = stored.ok("usage", "explain", org_id)[-1]
+def test_a_deleted_organization_is_found_by_its_id(sqlite_stored: Cli) -> None:
+    org_id = sqlite_stored.ok("org", "show", "acme")["org_id"]
+    sqlite_stored.ok("file", "delete", "acme", "data.bin")
+    sqlite_stored.ok("org", "delete", "acme", "--confirm", "acme")
+    sqlite_stored.fails(3, "usage", "explain", "acme")
+    closing = sqlite_stored.ok("usage", "explain", org_id)[-1]
     assert (closing["used_bytes"], closing["position"]) == (0, 14)
 
 
