@@ -256,7 +256,7 @@ def list_users(conn: Connection, org_id: UUID) -> Iterator[Resource]:
 # --- usage ----------------------------------------------------------------------------------------
 
 
-def _usage_query() -> Select[Any]:
+def usage_query() -> Select[Any]:
     """Usage as of the last event in each log: the view's figures hold until the log moves on."""
     return (
         select(
@@ -271,17 +271,11 @@ def _usage_query() -> Select[Any]:
         )
         .join(logs, logs.c.org_id == organizations.c.org_id)
         .outerjoin(storage_usage, storage_usage.c.org_id == organizations.c.org_id)
-        .order_by(organizations.c.name, organizations.c.org_id)
     )
 
 
-def list_usage(conn: Connection) -> Iterator[Resource]:
-    query = _usage_query().where(organizations.c.status != "deleted")
-    return map(from_row, stream(conn, query))
-
-
 def get_usage(conn: Connection, org_id: UUID) -> Resource:
-    query = _usage_query().where(organizations.c.org_id == org_id)
+    query = usage_query().where(organizations.c.org_id == org_id)
     return from_row(conn.execute(query).mappings().one())
 
 

@@ -289,6 +289,8 @@ def _for_people(name: str, value: Any) -> str:
         return sign + format_size(value)
     if name.endswith(("_at", "as_of")) and isinstance(value, str):
         return value[:19].replace("T", " ") + "Z"
+    if name.endswith("_estimate"):
+        return shown(f"about {value}")
     if isinstance(value, (list, tuple)) and len(value) > _FEW:
         return shown(f"{value[0]}, … {value[-1]} ({len(value):,})")
     if isinstance(value, (list, tuple)):

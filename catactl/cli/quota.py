@@ -10,6 +10,7 @@ from catactl.cli.run import Run
 from catactl.cli.shapes import ORGANIZATION, QUOTA
 from catactl.domain.sizes import parse_size
 from catactl.errors import InvalidValue
+from catactl.usage.growth import used_percent
 
 app = typer.Typer()
 
@@ -65,20 +66,13 @@ def list_(
     threshold = _percent(over) if over is not None else None
     with run.reading() as conn:
         rows = (
-            row | {"used_percent": _share(row)}
+            row | {"used_percent": used_percent(row["used_bytes"], row["quota_bytes"])}
             for row in resources.list_organizations(conn)
             if row["quota_bytes"] is not None
         )
         run.output.rows(
             (row for row in rows if threshold is None or row["used_percent"] > threshold), QUOTA
         )
-
-
-def _share(row: dict[str, Any]) -> int:
-    """Whole percent, rounded down; a quota of nothing is full as soon as it is used at all."""
-    if row["quota_bytes"] == 0:
-        return 100 if row["used_bytes"] else 0
-    return int(row["used_bytes"] * 100 // row["quota_bytes"])
 
 
 def _percent(text: str) -> int:

@@ -32,6 +32,20 @@ USAGE = Shape(
         "as_of",
     ),
 )
+LARGEST = Shape(
+    "org_id",
+    (
+        "org_id",
+        "name",
+        "used_bytes",
+        "quota_bytes",
+        "used_percent",
+        "growth_7_days_bytes",
+        "growth_30_days_bytes",
+        "quota_reached_estimate",
+    ),
+    bar="used_bytes",
+)
 SPAN = Shape(
     "start",
     ("start", "end", "opening_bytes", "closing_bytes", "peak_bytes", "byte_hours"),

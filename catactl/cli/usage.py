@@ -1,5 +1,6 @@
 """catactl usage"""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,7 +13,7 @@ from catactl import resources
 from catactl.cli.leaf import AsOf, Org, leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
-from catactl.cli.shapes import FINDING, SPAN, USAGE
+from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
 from catactl.domain.times import Every, Interval, checked_interval, parse_time
 from catactl.errors import Findings
 from catactl.store import directory
@@ -42,21 +43,27 @@ Orgs = Annotated[
 def show(run: Run, orgs: Orgs = None, as_of: AsOf = None) -> None:
     """Show storage usage: bytes, files and parts, as they are or as they were.
 
+    The present has growth over 7 and 30 days as well, and an estimate of when the quota is reached;
+    `catactl usage top --help` says what these are.
+
     Example: catactl usage show acme --as-of 2026-01-01
     """
+    from catactl.usage import growth
+
     point = run.point(as_of)
+    now = datetime.now(UTC)
     with run.reading() as conn:
         if point is not None:
             _show_past(run, conn, orgs, point.moment)
             return
         if not orgs:
-            run.output.rows(resources.list_usage(conn), USAGE)
+            run.output.rows(growth.list_usage(conn, now), USAGE)
             return
         ids = [directory.resolve_organization(conn, org) for org in orgs]
         if len(ids) == 1:
-            run.output.show(resources.get_usage(conn, ids[0]), USAGE)
+            run.output.show(growth.get_usage(conn, ids[0], now), USAGE)
         else:
-            run.output.rows((resources.get_usage(conn, org_id) for org_id in ids), USAGE)
+            run.output.rows((growth.get_usage(conn, org_id, now) for org_id in ids), USAGE)
 
 
 def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None:
@@ -68,6 +75,27 @@ def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None
         run.output.show(run.past.usage(conn, ids[0], moment), USAGE)
     else:
         run.output.rows((run.past.usage(conn, org_id, moment) for org_id in ids), USAGE)
+
+
+@leaf(app)
+def top(
+    run: Run,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 10,
+) -> None:
+    """Show the organizations that use most, how they grew, and when their quotas are reached.
+
+    Growth is measured from the UTC midnight that began the day 7 or 30 days ago. The estimate takes
+    that of 30 days as a straight line, or all of it since a younger organization was created, and
+    continues it. There is none for the first two days, nor where usage does not grow or the quota
+    is reached already.
+
+    Example: catactl usage top --limit 3
+    """
+    from catactl.usage import growth
+
+    with run.reading() as conn:
+        rows = growth.largest(conn, min(limit, sys.maxsize), datetime.now(UTC))  # a database's most
+        run.output.rows(rows, LARGEST)
 
 
 @leaf(app)

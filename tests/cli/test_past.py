@@ -14,7 +14,7 @@ def stored(cli: Cli) -> Cli:
 def test_the_present_is_the_past_of_now(stored: Cli) -> None:
     now = stored.ok("usage", "show", "acme")
     then = stored.ok("usage", "show", "acme", "--as-of", "now")
-    assert {**now, "as_of": ""} == {**then, "as_of": ""}
+    assert {**now, "as_of": ""}.items() >= {**then, "as_of": ""}.items()
     assert stored.ok("usage", "show", "--as-of", "now") == [{**then, "as_of": ANY}]
     for show in (("org", "show", "acme"), ("file", "show", "acme", "data.bin")):
         assert stored.ok(*show, "--as-of", "now") == stored.ok(*show)

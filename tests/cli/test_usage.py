@@ -1,13 +1,17 @@
 """Usage, events and views at the terminal."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, delete, select, update
+from sqlalchemy import URL, Engine, delete, select, update
 
+from catactl.domain.organization import CreateOrganization
+from catactl.handler import Handler, utc_now
+from catactl.ids import new_id
 from catactl.store.tables import events, organizations, storage_usage, swept_content
 from tests.cli.support import Cli, sha256
-from tests.support import tampering
+from tests.support import Clock, create_file, run, tampering, upload
 
 USAGE = {
     "org_id",
@@ -18,6 +22,10 @@ USAGE = {
     "part_count",
     "position",
     "as_of",
+    "used_percent",
+    "growth_7_days_bytes",
+    "growth_30_days_bytes",
+    "quota_reached_estimate",
 }
 FINDING = {
     "org_id",
@@ -72,6 +80,36 @@ def test_usage_is_an_object_for_one_and_an_array_otherwise(acme: Cli) -> None:
     assert acme.ok("usage", "show", "beta", "acme") == every[::-1]
     assert acme.ok("usage", "show", one["org_id"]) == one
     assert len(acme("usage", "show", "-o", "jsonl").lines) == 2
+
+
+def test_the_top_has_the_same_fields_and_the_largest_first(acme: Cli) -> None:
+    acme.has_file("gamma", "data.bin", 200)
+    top = acme.ok("usage", "top")
+    assert [each["name"] for each in top] == ["gamma", "acme", "beta"]
+    assert top == acme.ok("usage", "show", "gamma", "acme", "beta")
+    assert acme.ok("usage", "top", "--limit", 10**20) == top
+    assert acme.ok("usage", "top", "--limit", 1) == top[:1]
+    assert (top[1]["growth_7_days_bytes"], top[1]["growth_30_days_bytes"]) == (150, 150)
+    assert [each["used_percent"] for each in top] == [None, None, 0]
+    table = acme("usage", "top", "-o", "table").lines
+    assert table[1].endswith("█" * 20)
+    acme.fails(2, "usage", "top", "--limit", 0)
+
+
+def test_an_estimate_is_a_date_and_told_as_one(cli: Cli, engine: Engine) -> None:
+    before = utc_now()
+    created_at = before - timedelta(days=4)
+    handler, org_id = Handler(engine, clock=Clock(created_at)), new_id(created_at)
+    run(handler, org_id, org_id, CreateOrganization("acme", created_at, 3_000))
+    upload(handler, org_id, create_file(handler, org_id), 1, 2_000)
+    estimate = cli.ok("usage", "show", "acme")["quota_reached_estimate"]
+    after = utc_now()
+    possible = (before, after + (after - before))
+    assert estimate in {str((moment + timedelta(days=2)).date()) for moment in possible}
+    for show in (("show", "acme"), ("top",)):
+        assert f"about {estimate}" in cli("usage", *show, "-o", "table").stdout
+    cli.record(2, 1_000, "acme")
+    assert cli.ok("usage", "show", "acme")["quota_reached_estimate"] is None
 
 
 def test_a_check_that_finds_nothing_exits_0(acme: Cli) -> None:
