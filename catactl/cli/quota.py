@@ -70,9 +70,13 @@ def list_(
             for row in resources.list_organizations(conn)
             if row["quota_bytes"] is not None
         )
-        run.output.rows(
-            (row for row in rows if threshold is None or row["used_percent"] > threshold), QUOTA
-        )
+        run.output.rows((row for row in rows if threshold is None or _over(row, threshold)), QUOTA)
+
+
+def _over(row: dict[str, Any], percent: int) -> bool:
+    """Exactly: what is shown is rounded down, and 80.5 is over 80."""
+    over: bool = row["used_bytes"] * 100 > row["quota_bytes"] * percent
+    return over
 
 
 def _percent(text: str) -> int:

@@ -284,6 +284,9 @@ def test_quotas_are_listed_by_the_share_that_is_used(cli: Cli) -> None:
     assert shares == {"acme": 90, "small": 0}
     assert [row["name"] for row in cli.ok("quota", "list", "--over", "80%")] == ["acme"]
     assert cli.ok("quota", "list", "--over", "90") == []
+    cli.ok("quota", "set", "acme", "89")
+    (acme,) = cli.ok("quota", "list", "--over", "101")
+    assert acme["used_percent"] == 101
     cli.fails(2, "quota", "list", "--over", "most")
 
 
