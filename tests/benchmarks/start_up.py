@@ -99,16 +99,16 @@ def _measure(
     name: str, ours: list[str], yardstick: list[str], environment: dict[str, str], target: float
 ) -> Figure:
     for script in (ours, yardstick):
-        _milliseconds(script, environment)  # byte code and the disk's cache
+        milliseconds(script, environment)  # byte code and the disk's cache
     pairs = alternate(
-        lambda: _milliseconds(ours, environment),
-        lambda: _milliseconds(yardstick, environment),
+        lambda: milliseconds(ours, environment),
+        lambda: milliseconds(yardstick, environment),
         times=_TIMES,
     )
     return compare(name, "ms", pairs, target, larger_is_better=False)
 
 
-def _milliseconds(script: list[str], environment: dict[str, str]) -> float:
+def milliseconds(script: list[str], environment: dict[str, str]) -> float:
     """Run a script, with its arguments, in a new interpreter."""
     started = perf_counter()
     done = subprocess.run(
