@@ -36,12 +36,13 @@ def run_report(
             "the period is empty" if asked.start == asked.end else "the period has not begun yet"
         )
     is_closed = asked.end <= now
+    period = {"start": plain(interval.start), "end": plain(interval.end), "closed": is_closed}
     with run.reading() as conn:
         org_ids = None
         if orgs:
             org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
         found = list(lines(conn, interval, org_ids))
-        rows = [_usage_row(line, is_closed) for line in found]
+        rows = [_usage_row(line, period) for line in found]
         corrected = [_adjustment_row(each) for each in adjustments(conn, interval, org_ids)]
         days = list(by_day(conn, interval, org_ids)) if html is not None else []
     if html is not None:
@@ -77,15 +78,13 @@ def _in_order(rows: list[dict[str, Any]], corrected: list[dict[str, Any]]) -> li
     return listed + [row for left in by_org.values() for row in left]
 
 
-def _usage_row(line: Line, is_closed: bool) -> dict[str, Any]:
+def _usage_row(line: Line, period: dict[str, Any]) -> dict[str, Any]:
     span = line.span
     return {
         "kind": "usage",
         "org_id": str(line.org_id),
         "name": line.name,
-        "start": plain(span.start),
-        "end": plain(span.end),
-        "closed": is_closed,
+        **period,
         "opening_bytes": span.opening_bytes,
         "closing_bytes": span.closing_bytes,
         "average_bytes": rounded(span.byte_microseconds, microseconds(span.end - span.start)),

@@ -31,8 +31,9 @@ class Unit(StrEnum):
 
 
 def rounded(dividend: int, divisor: int) -> int:
-    """Return the nearest integer; halves go to the even one."""
-    return round(Fraction(dividend, divisor))
+    """Return the nearest integer; halves go to the even one. The divisor is positive."""
+    quotient, rest = divmod(dividend, divisor)
+    return quotient + (2 * rest + quotient % 2 > divisor)
 
 
 def byte_hours(byte_microseconds: int) -> int:
@@ -40,11 +41,11 @@ def byte_hours(byte_microseconds: int) -> int:
     return rounded(byte_microseconds, _HOUR_MICROSECONDS)
 
 
-def decimal(value: Fraction, digits: int = _DIGITS) -> str:
-    """Return a decimal of so many digits, the nearest, halves to the even one; never 1e-9."""
-    scaled = round(value * 10**digits)
-    whole, fraction = divmod(abs(scaled), 10**digits)
-    return f"{'-' if scaled < 0 else ''}{whole}.{fraction:0{digits}}"
+def decimal(dividend: int, divisor: int) -> str:
+    """Return a decimal of nine digits, the nearest, halves to the even one; never 1e-9."""
+    scaled = rounded(dividend * 10**_DIGITS, divisor)
+    whole, fraction = divmod(abs(scaled), 10**_DIGITS)
+    return f"{'-' if scaled < 0 else ''}{whole}.{fraction:0{_DIGITS}}"
 
 
 def byte_months(parts: Iterable[tuple[Interval, int]]) -> Fraction:
@@ -59,11 +60,11 @@ def byte_months(parts: Iterable[tuple[Interval, int]]) -> Fraction:
 
 def in_units(byte_microseconds: int, byte_months: Fraction) -> dict[str, int | str]:
     """Return the same figure in all units: byte-hours as an integer, others as decimals."""
-    hours = Fraction(byte_microseconds, _HOUR_MICROSECONDS)
+    months, divisor = byte_months.as_integer_ratio()
     return {
-        Unit.BYTE_HOURS.field: byte_hours(byte_microseconds),
-        Unit.GB_HOURS.field: decimal(hours / GB),
-        Unit.GIB_HOURS.field: decimal(hours / GIB),
-        Unit.GB_MONTH.field: decimal(byte_months / GB),
-        Unit.GIB_MONTH.field: decimal(byte_months / GIB),
+        "byte_hours": byte_hours(byte_microseconds),
+        "gb_hours": decimal(byte_microseconds, _HOUR_MICROSECONDS * GB),
+        "gib_hours": decimal(byte_microseconds, _HOUR_MICROSECONDS * GIB),
+        "gb_month": decimal(months, divisor * GB),
+        "gib_month": decimal(months, divisor * GIB),
     }

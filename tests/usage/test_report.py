@@ -13,7 +13,7 @@ from catactl.handler import Handler
 from catactl.store.engine import reading
 from catactl.usage.history import usage_over
 from catactl.usage.report import adjustments, lines
-from catactl.usage.units import Unit, byte_months, decimal, in_units
+from catactl.usage.units import Unit, byte_months, decimal, in_units, rounded
 from tests.support import INTENT, Clock, create_file, create_organization, delete_file, run, upload
 
 START = datetime(2024, 2, 10, 6, tzinfo=UTC)
@@ -88,7 +88,10 @@ def test_a_gigabyte_for_a_month_is_a_gigabyte_month_in_any_month() -> None:
 
 
 def test_decimals_are_exact_and_round_halves_to_even() -> None:
-    assert decimal(Fraction(1, 2 * 10**9)) == "0.000000000"
-    assert decimal(Fraction(3, 2 * 10**9)) == "0.000000002"
-    assert decimal(Fraction(-1, 3)) == "-0.333333333"
-    assert decimal(Fraction(10**30)) == f"{10**30}.000000000"
+    assert decimal(1, 2 * 10**9) == "0.000000000"
+    assert decimal(3, 2 * 10**9) == "0.000000002"
+    assert decimal(-1, 3) == "-0.333333333"
+    assert decimal(10**30, 1) == f"{10**30}.000000000"
+    for divisor in range(1, 8):
+        for dividend in (*range(-30, 31), 10**40 + 5, -(10**40) - 5):
+            assert rounded(dividend, divisor) == round(Fraction(dividend, divisor))
