@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, and_, case, func, literal, select, union_all
+from sqlalchemy import Connection, Engine, and_, case, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.domain.decider import fold
@@ -29,11 +29,12 @@ from catactl.store import documents, event_log
 from catactl.store.engine import reading
 from catactl.store.history import Figures
 from catactl.store.latest import latest
-from catactl.store.tables import events, organizations, storage_usage
+from catactl.store.tables import events, logs, organizations, storage_usage
 from catactl.store.types import payload_field
 from catactl.wiring import ORGANIZATION, VIEWS
 
-_USAGE_CHANGING = ("file.created", "file.part_uploaded", "file.deleted", "file.restored")
+_PART_UPLOADED = "file.part_uploaded"
+_USAGE_CHANGING = ("file.created", _PART_UPLOADED, "file.deleted", "file.restored")
 _CHANGED = "organization.storage_usage_changed"
 _CORRECTED = "organization.storage_usage_corrected"
 _ORGANIZATIONS_AT_ONCE = 200
@@ -168,7 +169,7 @@ def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
     ours = events.c.org_id.in_(org_ids)
     for row in conn.execute(_first_principles(ours)):
         findings[row.org_id].first_principles = _figures(row)
-    for row in conn.execute(_running(ours)):
+    for row in conn.execute(_running(org_ids)):
         findings[row.org_id].running = _figures(row)
     for row in conn.execute(_unpaired(ours)):
         findings[row.org_id].unpaired_events = row.unpaired_events
@@ -205,59 +206,56 @@ def _figures(row: Any) -> Figures:
 
 
 def _first_principles(ours: ColumnElement[bool]) -> Any:
+    """Add up the last size of each part of each file, unless the file's own last event deleted it.
+
+    One pass over the events: those of the file itself are a group beside its parts.
+    """
+    is_part = events.c.type == _PART_UPLOADED
     number = payload_field(events.c.payload, "number")
-    part = latest(
-        [events.c.org_id, events.c.stream_id, number],
+    last = latest(
+        [events.c.org_id, events.c.stream_id, is_part, number],
         events.c.org_id,
         events.c.stream_id,
-        payload_field(events.c.payload, "size_bytes").label("size_bytes"),
-        where=and_(ours, events.c.type == "file.part_uploaded"),
+        case((is_part, None), else_=events.c.type).label("own_type"),
+        case((is_part, payload_field(events.c.payload, "size_bytes"))).label("size_bytes"),
+        where=and_(ours, events.c.type.in_(_USAGE_CHANGING)),
     )
-    content = (
+    file = (
         select(
-            part.c.org_id,
-            part.c.stream_id,
-            func.sum(part.c.size_bytes).label("size_bytes"),
-            func.count().label("part_count"),
+            last.c.org_id,
+            func.coalesce(func.sum(last.c.size_bytes), 0).label("size_bytes"),
+            (func.count() - func.count(last.c.own_type)).label("part_count"),
         )
-        .group_by(part.c.org_id, part.c.stream_id)
+        .group_by(last.c.org_id, last.c.stream_id)
+        .having(func.max(last.c.own_type) != "file.deleted")
         .subquery()
     )
-    life = latest(
-        [events.c.org_id, events.c.stream_id],
-        events.c.org_id,
-        events.c.stream_id,
-        events.c.type,
-        where=and_(ours, events.c.type.in_(("file.created", "file.deleted", "file.restored"))),
+    return select(
+        file.c.org_id,
+        func.sum(file.c.size_bytes).label("used_bytes"),
+        func.count().label("file_count"),
+        func.sum(file.c.part_count).label("part_count"),
+    ).group_by(file.c.org_id)
+
+
+def _running(org_ids: Sequence[UUID]) -> Any:
+    """Look up the last usage event of each log, from its end: not one of all others is read."""
+    each = events.alias()
+    last = (
+        select(each.c.position)
+        .where(each.c.org_id == logs.c.org_id, each.c.type.in_((_CHANGED, _CORRECTED)))
+        .order_by(each.c.position.desc())
+        .limit(1)
+        .scalar_subquery()
     )
     return (
         select(
-            life.c.org_id,
-            func.coalesce(func.sum(content.c.size_bytes), 0).label("used_bytes"),
-            func.count().label("file_count"),
-            func.coalesce(func.sum(content.c.part_count), 0).label("part_count"),
+            events.c.org_id,
+            *(payload_field(events.c.payload, name).label(name) for name in Figures._fields),
         )
-        .outerjoin(
-            content,
-            and_(content.c.org_id == life.c.org_id, content.c.stream_id == life.c.stream_id),
-        )
-        .where(life.c.type != "file.deleted")
-        .group_by(life.c.org_id)
+        .join(logs, logs.c.org_id == events.c.org_id)
+        .where(logs.c.org_id.in_(org_ids), events.c.position == last)
     )
-
-
-def _running(ours: ColumnElement[bool]) -> Any:
-    fields = [
-        payload_field(events.c.payload, name).label(name)
-        for name in ("used_bytes", "file_count", "part_count")
-    ]
-    last = latest(
-        [events.c.org_id],
-        events.c.org_id,
-        *fields,
-        where=and_(ours, events.c.type.in_((_CHANGED, _CORRECTED))),
-    )
-    return select(last)
 
 
 def _unpaired(ours: ColumnElement[bool]) -> Any:
@@ -271,19 +269,21 @@ def _unpaired(ours: ColumnElement[bool]) -> Any:
         .group_by(events.c.org_id)
         .subquery()
     )
-    unsettled = events.outerjoin(corrected, corrected.c.org_id == events.c.org_id)
-    is_unsettled = events.c.position > func.coalesce(corrected.c.position, 0)
-    causes = (
-        select(events.c.org_id, events.c.event_id.label("cause"), literal(1).label("as_cause"))
-        .select_from(unsettled)
-        .where(ours, is_unsettled, events.c.type.in_(_USAGE_CHANGING))
+    is_answer = events.c.type == _CHANGED
+    both = (
+        select(
+            events.c.org_id,
+            case((is_answer, events.c.causation_id), else_=events.c.event_id).label("cause"),
+            case((is_answer, 0), else_=1).label("as_cause"),
+        )
+        .outerjoin(corrected, corrected.c.org_id == events.c.org_id)
+        .where(
+            ours,
+            events.c.type.in_((*_USAGE_CHANGING, _CHANGED)),
+            events.c.position > func.coalesce(corrected.c.position, 0),
+        )
+        .subquery()
     )
-    answers = (
-        select(events.c.org_id, events.c.causation_id.label("cause"), literal(0).label("as_cause"))
-        .select_from(unsettled)
-        .where(ours, is_unsettled, events.c.type == _CHANGED)
-    )
-    both = union_all(causes, answers).subquery()
     pairs = (
         select(
             both.c.org_id,
