@@ -10,17 +10,27 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf
 from catactl.cli.output import ReaderGone
 from catactl.cli.run import Common, Run
+
+
+def _common(flag: str, *short: str, **settings: Any) -> Any:
+    return typer.Option(flag, *short, rich_help_panel=EVERY_COMMAND, **settings)
+
+
+def _of_writes(flag: str, **settings: Any) -> Any:
+    return typer.Option(flag, rich_help_panel=WRITES, **settings)
+
 
 _READ_OPTIONS: dict[str, Any] = {
     "database_url": Annotated[
         str | None,
-        typer.Option("--database-url", metavar="URL", help="Database (CATACTL_DATABASE_URL)."),
+        _common("--database-url", metavar="URL", help="Database (CATACTL_DATABASE_URL)."),
     ],
     "database_url_file": Annotated[
         str | None,
-        typer.Option(
+        _common(
             "--database-url-file",
             metavar="PATH",
             help="File that holds the URL (CATACTL_DATABASE_URL_FILE).",
@@ -28,23 +38,21 @@ _READ_OPTIONS: dict[str, Any] = {
     ],
     "profile": Annotated[
         str | None,
-        typer.Option("--profile", metavar="NAME", help="Profile of config.toml (CATACTL_PROFILE)."),
+        _common("--profile", metavar="NAME", help="Profile of config.toml (CATACTL_PROFILE)."),
     ],
     "output": Annotated[
         str | None,
-        typer.Option(
-            "--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."
-        ),
+        _common("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."),
     ],
-    "json": Annotated[bool, typer.Option("--json", help="The same as -o json.")],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")],
+    "json": Annotated[bool, _common("--json", help="The same as -o json.")],
+    "quiet": Annotated[bool, _common("--quiet", "-q", help="Print nothing but errors.")],
     "verbose": Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say on stderr what was used and done.")
+        bool, _common("--verbose", "-v", help="Say on stderr what was used and done.")
     ],
-    "no_color": Annotated[bool, typer.Option("--no-color", help="No colors (NO_COLOR).")],
+    "no_color": Annotated[bool, _common("--no-color", help="No colors (NO_COLOR).")],
     "lock_timeout": Annotated[
         float | None,
-        typer.Option(
+        _common(
             "--lock-timeout",
             metavar="SECONDS",
             help="How long to wait for a lock; 0: not at all. [default: 30]",
@@ -52,18 +60,18 @@ _READ_OPTIONS: dict[str, Any] = {
     ],
 }
 _WRITE_OPTIONS: dict[str, Any] = {
-    "dry_run": Annotated[bool, typer.Option("--dry-run", help="Do it all, then roll it back.")],
+    "dry_run": Annotated[bool, _of_writes("--dry-run", help="Do it all, then roll it back.")],
     "idempotency_key": Annotated[
         str | None,
-        typer.Option(
+        _of_writes(
             "--idempotency-key", metavar="KEY", help="Run again under the same key: done once."
         ),
     ],
     "actor": Annotated[
-        str | None, typer.Option("--actor", metavar="NAME", help="Who does it (CATACTL_ACTOR).")
+        str | None, _of_writes("--actor", metavar="NAME", help="Who does it (CATACTL_ACTOR).")
     ],
     "reason": Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept with the events.")
+        str | None, _of_writes("--reason", metavar="TEXT", help="Why, kept with the events.")
     ],
 }
 _CONTENT_OPTION: dict[str, Any] = {
@@ -75,7 +83,7 @@ _CONTENT_OPTION: dict[str, Any] = {
 _VERSION_OPTION: dict[str, Any] = {
     "expected_version": Annotated[
         int | None,
-        typer.Option(
+        _of_writes(
             "--expected-version", metavar="N", min=0, help="Refuse unless it is at this version."
         ),
     ]
@@ -147,7 +155,7 @@ def leaf(
             parameter.name: parameter.annotation for parameter in own
         } | options
         command.__doc__ = verb.__doc__
-        app.command(command_name)(command)
+        app.command(command_name, cls=Leaf)(command)
         return verb
 
     return register

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
 from catactl.cli import exits
+from catactl.cli.command import context_settings, first_sentence, write_list
 from catactl.cli.output import ReaderGone, as_json, complain, discard, shown
 from catactl.errors import CatactlError, InvalidValue, Unreachable
 
@@ -75,6 +76,13 @@ class _Noun(TyperGroup):
         info = self._infos().get(cmd_name)
         return _build(info) if info is not None else None
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        names = self.list_commands(ctx)
+        with formatter.section("Commands"):
+            write_list(
+                formatter, [(name, first_sentence(self.get_command(ctx, name))) for name in names]
+            )
+
 
 class _Root(_Noun):
     """The nouns, and the verbs that stand alone: each a module with one command of its own name."""
@@ -90,7 +98,7 @@ class _Root(_Noun):
                 help=NOUNS[cmd_name],
                 no_args_is_help=True,
                 rich_markup_mode=None,
-                context_settings=_CONTEXT,
+                context_settings=context_settings(),
             )
         if cmd_name in VERBS:
             return TyperCommand(name=cmd_name, help=VERBS[cmd_name], rich_markup_mode=None)
@@ -103,11 +111,8 @@ class _Root(_Noun):
         return super().resolve_command(ctx, args)
 
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
 def _build(info: Any) -> Any:
-    info.context_settings = _CONTEXT
+    info.context_settings = context_settings()
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 
 
@@ -118,7 +123,7 @@ def root() -> TyperGroup:
         help=_HELP,
         no_args_is_help=True,
         rich_markup_mode=None,
-        context_settings=_CONTEXT,
+        context_settings=context_settings(),
     )
 
 
@@ -217,10 +222,10 @@ def _fail_usage(arguments: Sequence[str], error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message(), file=sys.stderr)
         return exits.USAGE
-    path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "catactl"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    message = message[:1].lower() + message[1:]
-    _report(arguments, "usage", exits.USAGE, message, f"{path} --help", retryable=False)
+    from catactl.cli.usage_errors import translated
+
+    said = translated(error)
+    _report(arguments, "usage", exits.USAGE, said.message, said.hint, retryable=False)
     return exits.USAGE
 
 

@@ -1,0 +1,72 @@
+"""Typer's complaints about a command line, said as our own errors are: what is wrong, what to do.
+
+Typer keeps the classes of its errors and types to itself, so they are told apart by name.
+"""
+
+from typing import Any
+
+from catactl.errors import InvalidValue
+
+
+def translated(error: Any) -> InvalidValue:
+    """Return what is wrong with a command line, and the mend or where to look."""
+    path = error.ctx.command_path if error.ctx is not None else "catactl"
+    see = f"see: {path} --help"
+    match type(error).__name__:
+        case "NoSuchOption":
+            return InvalidValue(f"no such option {error.option_name}", _meant(error, path) or see)
+        case "BadOptionUsage":
+            return InvalidValue(_bad_option(error), see)
+        case "MissingParameter":
+            return InvalidValue(f"missing {_named(error.param)}", _usage(error.ctx))
+        case "BadParameter":
+            return InvalidValue(_bad_value(error), see)
+        case _ if error.message.startswith("Got unexpected extra argument"):
+            extra = error.message.partition("(s) (")[2].rstrip(".").removesuffix(")")
+            return InvalidValue(f"too many arguments: {extra}", _usage(error.ctx))
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return InvalidValue(message[:1].lower() + message[1:], see)
+
+
+def _meant(error: Any, path: str) -> str | None:
+    if error.possibilities:
+        return f"did you mean {' or '.join(error.possibilities)}?"
+    if error.option_name[1:2].isdigit():
+        return f"a value that begins with - goes after --, as in: {path} -- …"
+    return None
+
+
+def _bad_option(error: Any) -> str:
+    params = error.ctx.command.get_params(error.ctx) if error.ctx is not None else ()
+    param = next((each for each in params if error.option_name in each.opts), None)
+    if param is not None and param.is_flag:
+        return f"{error.option_name} takes no value"
+    return f"{error.option_name} needs a value"
+
+
+def _bad_value(error: Any) -> str:
+    value, says_so, _ = error.message.partition(" is not ")
+    if not says_so:
+        return f"{_named(error.param)}: {error.message.rstrip('.')}"
+    return f"{_named(error.param)} takes {_what_it_takes(error.param.type)}, not {value}"
+
+
+def _what_it_takes(type_: Any) -> str:
+    choices = [str(getattr(each, "value", each)) for each in getattr(type_, "choices", ())]
+    if choices:
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
+    least, most = getattr(type_, "min", None), getattr(type_, "max", None)
+    number = "a whole number" if type_.name.startswith("int") else "a number"
+    if least is not None and most is not None:
+        return f"{number} from {least} to {most}"
+    return f"{number} of {least} or more" if least is not None else number
+
+
+def _named(param: Any) -> str:
+    if param.param_type_name == "argument":
+        return f"argument {param.metavar}"
+    return str(max(param.opts, key=len))
+
+
+def _usage(ctx: Any) -> str:
+    return f"as in: {ctx.command_path} {' '.join(ctx.command.collect_usage_pieces(ctx))}"
