@@ -13,11 +13,12 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from catactl.errors import BadConfiguration, InvalidValue
 
-OUTPUT_FORMATS = ("table", "json", "jsonl", "csv", "tsv", "id")
+OutputFormat = Literal["table", "json", "jsonl", "csv", "tsv", "id"]
+OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 _FILE_KEYS = ("database_url", "database_url_file", "blob_url", "actor", "output", "lock_timeout")
 _PASSWORD_IN_URL = re.compile(
     r"(?P<before>://[^/@:\s]*:)\S*(?=@)|(?P<query>[?&]\w*password=)[^&\s]*"
@@ -81,6 +82,11 @@ def load_settings(
         profile=profile,
         config_path=path,
     )
+
+
+def profile_names() -> list[str]:
+    """The profiles of the configuration file."""
+    return list(_read(config_path(os.environ)).get("profiles", {}))
 
 
 def config_path(environ: Mapping[str, str]) -> Path:

@@ -13,6 +13,7 @@ import typer
 from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf
 from catactl.cli.output import ReaderGone
 from catactl.cli.run import Common, Run
+from catactl.settings import OutputFormat
 
 
 def _common(flag: str, *short: str, **settings: Any) -> Any:
@@ -38,10 +39,10 @@ _READ_OPTIONS: dict[str, Any] = {
     ],
     "profile": Annotated[
         str | None,
-        _common("--profile", metavar="NAME", help="Profile of config.toml (CATACTL_PROFILE)."),
+        _common("--profile", metavar="PROFILE", help="Profile of config.toml (CATACTL_PROFILE)."),
     ],
     "output": Annotated[
-        str | None,
+        OutputFormat | None,
         _common("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."),
     ],
     "json": Annotated[bool, _common("--json", help="The same as -o json.")],

@@ -37,9 +37,11 @@ VERBS = {
     "apply": "Do many commands, one JSON object a line.",
     "doctor": "Examine settings, database, log and content; say what mends what is wrong.",
     "topology": "Print what leads to what: commands, events, sagas, views.",
+    "completion": "Print what makes a shell complete commands, options and names.",
     "demo": "Run the main job on real files, in a database thrown away afterwards.",
     "version": "Print the version.",
 }
+COMPLETION_VARIABLE = "_CATACTL_COMPLETE"  # names the shell that asks what may come next
 _HELP = """Administer Catacloud: organizations, users, jobs and files.
 
 Storage usage is exact at every commit, and anyone can prove it from the events.
@@ -179,6 +181,11 @@ def _open_standard_streams() -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if shell := os.environ.get(COMPLETION_VARIABLE):
+        from catactl.cli.complete import answer
+
+        sys.stdout.write(answer(root(), shell, arguments))
+        return exits.DONE
     try:
         code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
         if code == exits.INTERRUPTED:

@@ -41,7 +41,7 @@ def list_(run: Run) -> None:
 def rebuild(
     run: Run,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME…]", help="Views; none: every one.")
+        list[str] | None, typer.Argument(metavar="[VIEW…]", help="Views; none: every one.")
     ] = None,
 ) -> None:
     """Rebuild views from the events, one organization at a time: writers elsewhere go on.

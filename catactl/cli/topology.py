@@ -1,6 +1,6 @@
 """catactl topology"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -8,7 +8,6 @@ from catactl import topology as flow
 from catactl.cli.leaf import leaf
 from catactl.cli.output import Shape
 from catactl.cli.run import Run
-from catactl.errors import InvalidValue
 
 app = typer.Typer()
 
@@ -17,7 +16,8 @@ app = typer.Typer()
 def topology(
     run: Run,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json.")
+        Literal["tree", "mermaid", "json"] | None,
+        typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json."),
     ] = None,
 ) -> None:
     """Print what leads to what, from the running registries: command, aggregate, event, saga, view.
@@ -32,5 +32,3 @@ def topology(
             run.output.text("\n".join(flow.as_mermaid()))
         case "json":
             run.output.as_json().show(flow.as_document(), Shape("", ()))
-        case other:
-            raise InvalidValue(f"no format {other!r}", "one of: tree, mermaid, json")

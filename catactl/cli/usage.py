@@ -162,7 +162,7 @@ def report(
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Excluded.")] = None,
     unit: Annotated[Unit, typer.Option("--unit", help="What a list shows.")] = Unit.BYTE_HOURS,
     html: Annotated[
-        str | None, typer.Option("--html", metavar="FILE", help="Write a page with charts as well.")
+        str | None, typer.Option("--html", metavar="PATH", help="Write a page with charts as well.")
     ] = None,
 ) -> None:
     """Report what each organization used over a month or an interval: lines of a bill.

@@ -21,7 +21,9 @@ app = typer.Typer()
 
 User = Annotated[str, typer.Argument(metavar="USER", help="User, by e-mail address or id.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The person's name.")]
-Role = Annotated[str | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")]
+Role = Annotated[
+    users.Role | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")
+]
 
 
 def _write(run: Run, org: str, change: Callable[[Connection, UUID], dict[str, Any]]) -> None:

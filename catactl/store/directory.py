@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, Select, Table, and_, select
+from sqlalchemy import Column, Connection, Select, Table, and_, func, select
 
 from catactl.errors import NotFound
 from catactl.store.tables import (
@@ -137,6 +137,32 @@ def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
         emails = select(users.c.email).where(users.c.org_id == org_id).order_by(users.c.email)
         raise _not_found(conn, "user", reference, emails, "catactl user list ORG")
     return found
+
+
+def organization_names_from(conn: Connection, begun: str, most: int) -> list[str]:
+    """Return names of live organizations that begin so, in order, at most so many."""
+    return _beginning(conn, select(organization_names.c.name), begun, most)
+
+
+def names_from(
+    conn: Connection, what: str, org_id: UUID, begun: str, most: int, *, deleted: bool = False
+) -> list[str]:
+    """Return names that begin so of live things of an organization, or of deleted ones, in order,
+    at most so many. `what` is file, job or user; a user has an address for a name.
+    """
+    if what == "user":
+        query = select(users.c.email).where(users.c.org_id == org_id)
+    else:
+        table = files if what == "file" else job_configurations
+        query = select(table.c.name).distinct().where(table.c.org_id == org_id)
+        query = query.where(table.c.deleted if deleted else is_live(table))
+    return _beginning(conn, query, begun, most)
+
+
+def _beginning(conn: Connection, query: Select[Any], begun: str, most: int) -> list[str]:
+    (name,) = query.selected_columns
+    begins = func.substr(name, 1, len(begun)) == begun  # LIKE would need escaping, and folds case
+    return list(conn.execute(query.where(begins).order_by(name).limit(most)).scalars())
 
 
 def _id_column(table: Table) -> Column[UUID]:

@@ -57,6 +57,11 @@ def check(engine: Engine) -> str | None:
     return revision
 
 
+def is_at_head(conn: Connection) -> bool:
+    """Whether the schema is the one this version works with."""
+    return _read_revision(conn) == SCHEMA_REVISION
+
+
 def upgrade(engine: Engine) -> None:
     """Migrate to the newest schema in one transaction; two at once wait for each other.
 

@@ -1,7 +1,7 @@
 """Users: plain rows, the one thing here that is not event-sourced."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -10,7 +10,8 @@ from catactl.domain.names import check_email, check_text
 from catactl.errors import AlreadyExists, InvalidValue, NotFound
 from catactl.store.tables import users
 
-ROLES = ("owner", "admin", "member")
+Role = Literal["owner", "admin", "member"]
+ROLES: tuple[str, ...] = get_args(Role)
 
 
 def get(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:
