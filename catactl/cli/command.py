@@ -1,6 +1,8 @@
 """What every verb is to Typer: a command whose help has its own options first."""
 
+import inspect
 import shutil
+import textwrap
 from typing import Any
 
 from typer import TyperException
@@ -35,29 +37,44 @@ class Leaf(TyperCommand):
             *(f"{each.opts[0]} {each.make_metavar(ctx=ctx)}" for each in required),
         ]
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        for title, rows in self.sections(ctx).items():
-            with formatter.section(title):
-                write_list(formatter, rows)
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Typer would break a line within the name of an option."""
+        for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
+            formatter.write_paragraph()
+            text = textwrap.fill(
+                " ".join(paragraph.split()),
+                formatter.width,
+                initial_indent="  ",
+                subsequent_indent="  ",
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+            formatter.write(f"{text}\n")
 
-    def sections(self, ctx: Any) -> dict[str, list[tuple[str, str]]]:
-        """Arguments and options with what they mean, in the order of the help."""
-        sections: dict[str, list[tuple[str, str]]] = {
-            title: [] for title in ("Arguments", "Options", WRITES, EVERY_COMMAND)
-        }
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                sections[section_of(param)].append(record)
-        return {title: rows for title, rows in sections.items() if rows}
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        self.format_sections(ctx, formatter, "Arguments", "Options", WRITES, EVERY_COMMAND)
+
+    def format_sections(self, ctx: Any, formatter: Any, *titles: str) -> None:
+        """Write those groups of arguments or options that the command has any of."""
+        for title in titles:
+            params = [each for each in self.get_params(ctx) if section_of(each) == title]
+            records = [record for each in params if (record := each.get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    write_list(formatter, records)
 
 
 def section_of(param: Any) -> str:
+    """Under which heading of the help an argument or option stands."""
     if param.param_type_name == "argument":
         return "Arguments"
     if param.name == "help":
         return EVERY_COMMAND
     return param.rich_help_panel or "Options"
+
+
+def takes(command: Any, section: str) -> bool:
+    return any(section_of(param) == section for param in command.params)
 
 
 def write_list(formatter: Any, rows: list[tuple[str, str]]) -> None:

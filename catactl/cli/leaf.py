@@ -84,7 +84,7 @@ _CONTENT_OPTION: dict[str, Any] = {
 _VERSION_OPTION: dict[str, Any] = {
     "expected_version": Annotated[
         int | None,
-        _of_writes(
+        typer.Option(
             "--expected-version", metavar="N", min=0, help="Refuse unless it is at this version."
         ),
     ]

@@ -1,0 +1,57 @@
+"""catactl help, and how help is laid out."""
+
+import re
+
+import pytest
+
+from catactl.cli import main as program
+from tests.cli.support import Cli, leaves_of
+
+
+def test_help_prints_what_the_option_does(stranger: Cli) -> None:
+    for path in ([], ["org"], ["org", "create"], ["version"]):
+        assert stranger("help", *path).stdout == stranger(*path, "--help").stdout
+    assert stranger("help", "org", "create", "--json").json["help"].startswith("Usage: catactl org")
+    assert "no such command 'nosuch'" in stranger.fails(2, "help", "nosuch")["message"]
+    assert "no such command 'nosuch'" in stranger.fails(2, "help", "org", "nosuch")["message"]
+    assert "has no verbs" in stranger.fails(2, "help", "version", "x")["message"]
+
+
+def test_all_of_it_has_every_command_and_shared_options_once(stranger: Cli) -> None:
+    text = stranger("help", "--all").stdout
+    for first in (*program.NOUNS, *program.VERBS):
+        for path in leaves_of(first):
+            name = " ".join(path)
+            assert text.count(f"Usage: catactl {name} [OPTIONS]") == 1
+            assert f"  Example: catactl {name}" in text
+    assert len(re.findall(r"^  --dry-run ", text, re.MULTILINE)) == 1
+    assert len(re.findall(r"^  --database-url URL", text, re.MULTILINE)) == 1
+    assert "\x1b" not in text
+    assert "catactl quota set" not in stranger("help", "org", "--all").stdout
+
+
+def test_own_options_go_first(stranger: Cli) -> None:
+    text = stranger("org", "rename", "--help").stdout
+    order = [
+        "Arguments:",
+        "Options:",
+        "--expected-version",
+        "Options of writes:",
+        "--dry-run",
+        "Options every command takes:",
+        "--database-url",
+        "--help",
+    ]
+    assert sorted(order, key=text.index) == order
+    assert "Options of writes" not in stranger("org", "list", "--help").stdout
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_help_is_no_wider_than_the_terminal(
+    columns: int, stranger: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for line in stranger("help", "--all").lines + stranger("--help").lines:
+        if len(line) > columns:
+            assert max(map(len, line.split())) > columns - 12, line
+        assert not re.search(r"--[a-z-]*-$", line), "an option is broken in two"
