@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -20,9 +20,7 @@ from catactl.errors import InvalidValue
 Row = Mapping[str, Any]
 
 _FEW = 6  # of a list, that people are shown all of
-_BAR_WIDTH = 20
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-_WIDE = 10_000  # a table that is no terminal's is never folded
 
 
 @dataclass(frozen=True)
@@ -189,42 +187,21 @@ class Output:
             writer.writerow([_plain(row.get(column)) for column in columns])
 
     def _fields(self, row: Row) -> None:
-        width = max((len(name) for name in row), default=0)
-        for name, value in row.items():
-            self._line(f"{_title(name):<{width}}  {_for_people(name, value)}")
+        for line in field_lines(row):
+            self._line(line)
 
     def _table(self, rows: list[Row], shape: Shape) -> None:
-        if not rows:
-            return
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        if rows:
+            from catactl.cli.table import print_table
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        columns = [name for name in shape.columns if name not in shape.for_programs]
-        for column in columns:
-            values = (row.get(column) for row in rows)
-            first = next((value for value in values if value is not None), None)
-            numeric = isinstance(first, int)
-            table.add_column(
-                Text(_title(column)), justify="right" if numeric else "left", overflow="fold"
-            )
-        if shape.bar is not None:
-            table.add_column(width=_BAR_WIDTH, no_wrap=True)
-        most = max((row[shape.bar] or 0 for row in rows), default=0) if shape.bar else 0
-        for row in rows:
-            cells = [_for_people(name, row.get(name)) for name in columns]
-            if shape.bar is not None:
-                cells.append(bar(row[shape.bar] or 0, most, _BAR_WIDTH))
-            table.add_row(*map(Text, cells))
-        Console(
-            file=self._stream,
-            width=None if self._stream.isatty() else _WIDE,
-            no_color=not self._color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        ).print(table)
+            print_table(rows, shape, self._stream, color=self._color)
+
+
+def field_lines(row: Row) -> Iterator[str]:
+    """One thing for people, a line a field."""
+    width = max((len(title(name)) for name in row), default=0)
+    for name, value in row.items():
+        yield f"{title(name):<{width}}  {for_people(name, value)}"
 
 
 def bar(value: int, most: int, width: int) -> str:
@@ -281,13 +258,14 @@ def _plain(value: Any) -> str:
             return shown(str(value))
 
 
-def _for_people(name: str, value: Any) -> str:
+def for_people(name: str, value: Any) -> str:
+    """A field's value with units and words that people read."""
     if value is None:
         return "unlimited" if name == "quota_bytes" else "-"
     if name.endswith("_bytes") and isinstance(value, int):
         sign = "+" if name.startswith("delta_") and value > 0 else ""
         return sign + format_size(value)
-    if name.endswith(("_at", "as_of")) and isinstance(value, str):
+    if is_time(name) and isinstance(value, str):
         return value[:19].replace("T", " ") + "Z"
     if name.endswith("_estimate"):
         return shown(f"about {value}")
@@ -298,5 +276,10 @@ def _for_people(name: str, value: Any) -> str:
     return _plain(value)
 
 
-def _title(column: str) -> str:
+def is_time(name: str) -> bool:
+    return name.endswith(("_at", "as_of")) or name in {"start", "end"}
+
+
+def title(column: str) -> str:
+    """A field's name for people: what it is measured in stands with its values."""
     return column.removesuffix("_bytes").replace("_", " ").upper()
