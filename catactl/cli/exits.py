@@ -27,6 +27,25 @@ EXIT_CODES: tuple[tuple[type[errors.CatactlError], int], ...] = (
 )
 
 
+MEANINGS = {
+    DONE: "done, or nothing left to do",
+    BUG: "a bug in catactl",
+    USAGE: "unknown command, bad option or value",
+    3: "not found",
+    4: "conflict: exists with other content, version, key used for another request",
+    5: "refused by a rule: quota, suspended, not empty, in use",
+    6: "findings: drift, a broken log, lost content",
+    7: "some of several failed",
+    8: "confirmation missing or declined",
+    69: "database or content unreachable, disk full",
+    75: "locked, a file changed while it was read, or else worth running again",
+    77: "permission",
+    78: "configuration, no place for content, schema not at head",
+    INTERRUPTED: "interrupted",
+    TERMINATED: "terminated",
+}
+
+
 def as_fields(error: errors.CatactlError) -> dict[str, object]:
     """Return an error as programs get it."""
     return {

@@ -37,6 +37,7 @@ VERBS = {
     "apply": "Do many commands, one JSON object a line.",
     "doctor": "Examine settings, database, log and content; say what mends what is wrong.",
     "help": "Print the help of a command, or of all of them.",
+    "schema": "Describe every command, its options and its JSON, for programs.",
     "topology": "Print what leads to what: commands, events, sagas, views.",
     "completion": "Print what makes a shell complete commands, options and names.",
     "demo": "Run the main job on real files, in a database thrown away afterwards.",

@@ -1,0 +1,204 @@
+"""catactl schema describes the commands as they are, and what they print."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from catactl.cli import main as program
+from catactl.cli.exits import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAGE
+from catactl.cli.exits import EXIT_CODES as OF_ERRORS
+from catactl.cli.results import RESULTS, Fields
+from tests.cli.support import Cli, leaves_of
+from tests.support import BYTES_1, ROOT
+
+_TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "object": dict,
+    "uuid": str,
+    "time": str,
+}
+
+
+def _every_command() -> list[str]:
+    return [
+        " ".join(path) for first in (*program.NOUNS, *program.VERBS) for path in leaves_of(first)
+    ]
+
+
+def test_every_command_is_described_with_all_that_it_takes(stranger: Cli) -> None:
+    document = stranger("schema").json
+    described = {each["command"]: each for each in document["commands"]}
+    assert sorted(described) == sorted(_every_command()) == sorted(RESULTS)
+    for command, each in described.items():
+        flags = [flag for option in each["options"] for flag in option["flags"]]
+        for group in each["option_groups"]:
+            flags += [flag for o in document["option_groups"][group] for flag in o["flags"]]
+        text = stranger(*command.split(), "--help").stdout
+        listed = re.findall(r"^  (-.*?)(?:  |$)", text[text.index("\nOptions") :], re.M)
+        named = re.findall(r"(?<!\S)--?[a-z0-9-]+", " ".join(listed))
+        assert sorted(flags) == sorted(named), command
+        assert each["example"].startswith(f"catactl {command}")
+        assert each["writes"] or "writes" not in each["option_groups"]
+    create = described["user add"]
+    assert [each["metavar"] for each in create["arguments"]] == ["ORG", "EMAIL"]
+    role = next(each for each in create["options"] if each["name"] == "role")
+    assert role["choices"] == ["owner", "admin", "member"]
+    workers = next(o for o in described["file upload"]["options"] if o["name"] == "workers")
+    assert (workers["type"], workers["default"], workers["minimum"]) == ("integer", 4, 1)
+
+
+def test_exit_codes_are_all_there_and_the_readme_has_the_same(stranger: Cli) -> None:
+    assert set(MEANINGS) == {
+        DONE,
+        BUG,
+        USAGE,
+        INTERRUPTED,
+        TERMINATED,
+        *(code for _, code in OF_ERRORS),
+    }
+    readme = (ROOT / "README.md").read_text()
+    table = dict(re.findall(r"^\| (\d+) \| ([^|]+?) \|", readme, re.M))
+    assert table == {str(c): m for c, m in MEANINGS.items() if c not in {INTERRUPTED, TERMINATED}}
+    codes = stranger("schema").json["exit_codes"]
+    assert {each["code"]: each["meaning"] for each in codes} == MEANINGS
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def _check(command: str, document: Any) -> None:
+    result = RESULTS[command]
+    assert result.is_array is None or isinstance(document, list) == result.is_array, command
+    rows = document if isinstance(document, list) else [document]
+    assert rows, f"{command} printed nothing to look at"
+    for row in rows:
+        known = {**result.sometimes, **result.fields}
+        assert set(result.fields) <= set(row) <= set(known), f"{command}: {sorted(row)}"
+        _check_fields(command, {name: known[name] for name in row}, row)
+
+
+def _check_fields(command: str, fields: Fields, row: dict[str, Any]) -> None:
+    for name, type_ in fields.items():
+        value: Any = row[name]
+        if isinstance(type_, Mapping):
+            for each in value:
+                assert set(each) == set(type_), f"{command}: {name}"
+                _check_fields(command, type_, each)
+        elif type_.startswith("["):
+            assert all(isinstance(each, _TYPES[type_.strip("[]")]) for each in value)
+        elif value is None:
+            assert type_.endswith("?"), f"{command}: {name} is null"
+        else:
+            plain = type_.removesuffix("?")
+            is_right = type(value) is _TYPES[plain]
+            assert is_right, f"{command}: {name} is {value!r}"
+            if plain == "uuid":
+                UUID(value)
+            if plain == "time":
+                assert datetime.fromisoformat(value).tzinfo is not None
+
+
+def _commands(folder: Path) -> list[str]:
+    """A command line for each command, in an order in which all of them work."""
+    (folder / "small").write_text("small")
+    return f"""
+        db upgrade
+        db current
+        db check
+        config show
+        config path
+        org create acme --quota 1GB
+        org create other
+        org list
+        org show acme
+        org rename other another
+        org suspend another
+        org resume another
+        org delete another --confirm another
+        quota set acme 2GB
+        quota list
+        quota clear acme
+        user add acme ada@example.com
+        user list acme
+        user show acme ada@example.com
+        user update acme ada@example.com --name Ada
+        user disable acme ada@example.com
+        user enable acme ada@example.com
+        user remove acme ada@example.com --yes
+        file create acme data.bin
+        part record acme data.bin 1 --size 5 --sha256 {BYTES_1}
+        part upload acme data.bin 2 {folder}/small
+        part list acme data.bin
+        file complete acme data.bin
+        file upload acme {folder}/small
+        file upload acme {folder}/small {folder}/missing
+        file upload acme {folder}/small --name dry --dry-run
+        file list acme
+        file show acme data.bin
+        file download acme small --to {folder}/copy
+        file download acme small data.bin --to {folder}
+        file verify acme small
+        job create acme nightly --image x --input small
+        job list acme
+        job show acme nightly
+        job update acme nightly --memory 1GiB
+        job disable acme nightly
+        job enable acme nightly
+        job delete acme nightly --yes
+        file delete acme small
+        file restore acme small
+        blob verify
+        blob gc --yes
+        usage show acme
+        usage show
+        usage history acme
+        usage report
+        usage check
+        usage recompute --dry-run
+        event list acme
+        event show acme 1
+        event trace acme 1
+        event verify
+        projection list
+        projection rebuild
+        topology
+        completion bash
+        help
+        schema
+        version
+    """.strip().splitlines()
+
+
+def test_commands_print_the_fields_that_are_declared(
+    sqlite_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    for line in _commands(tmp_path):
+        words = line.split()
+        command = words[0] if words[0] in program.VERBS else " ".join(words[:2])
+        result = sqlite_cli(*words, "--json")
+        assert result.code in {0, 7}, (line, result)
+        _check(command, result.json)
+        seen.add(command)
+    assert seen == set(RESULTS) - {"demo"}, "these are looked at nowhere"
+
+
+def test_what_is_found_is_declared_as_well(sqlite_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    sqlite_cli.ok("org", "create", "acme")
+    sqlite_cli.ok("file", "upload", "acme", tmp_path / "file")
+    for path in (tmp_path / "blobs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    for command in ("file verify", "blob verify"):
+        result = sqlite_cli(*command.split(), *(["acme"] * (command == "file verify")), "--json")
+        assert result.code == 6
+        _check(command, result.json)
+        assert result.json["problems"]
