@@ -219,6 +219,9 @@ def _run(arguments: Sequence[str]) -> int:
             return _fail_usage(arguments, error)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return _fail(arguments, Unreachable("the disk is full", "free some space"))
+        if isinstance(error, OSError) and error.errno == errno.EBADF:  # more than a buffer holds
+            discard(1)
+            return _fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
         return _fail_bug(arguments, error)
 
 

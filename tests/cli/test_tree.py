@@ -1,11 +1,15 @@
 """The command tree: what holds for every command."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from catactl.cli import main as program
-from catactl.cli.exits import EXIT_CODES, exit_code
+from catactl.cli.exits import BUG, EXIT_CODES, MEANINGS, exit_code
 from catactl.errors import CatactlError
 from tests.cli.support import Cli, leaves_of, run_process
 from tests.support import ROOT
@@ -65,6 +69,39 @@ def test_every_command_stands_in_the_readme(first: str) -> None:
 def test_every_first_word_has_a_line_in_the_help(first: str, stranger: Cli) -> None:
     text = stranger("--help").stdout
     assert re.search(rf"^ +{first} +\S", text, re.MULTILINE)
+
+
+@every_first_word
+def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
+    first: str, stranger: Cli, tmp_path: Path
+) -> None:
+    unreachable = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
+    for path in leaves_of(first):
+        assert "--nosuch" in stranger.fails(2, *path, "--nosuch")["message"]
+        *_, ctx = program.contexts(program.root(), *path)
+        required = [str(tmp_path / "1") for each in ctx.command.params if each.required]
+        result = stranger(*path, *required, *unreachable, "--json")
+        assert result.code in MEANINGS.keys() - {BUG}, path
+        if result.code:
+            assert (result.stdout, result.error["exit"]) == ("", result.code)
+        else:
+            assert result.stderr == "", path
+
+
+def test_a_reader_that_leaves_or_a_poor_locale_is_no_error(home: Path) -> None:
+    for script, code, complaints in (
+        ('"$@" schema | head -n 1; exit "${PIPESTATUS[0]}"', 0, 0),
+        ('"$@" help --all >&-', 69, 1),
+    ):
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", sys.executable, "-m", "catactl"],
+            env=os.environ | {"LC_ALL": "C", "NO_COLOR": "1"},
+            capture_output=True,
+            cwd=ROOT,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr.count(b"\n")) == (code, complaints), done
 
 
 def test_nothing_but_the_name_prints_help_and_is_an_error(stranger: Cli) -> None:
