@@ -133,11 +133,11 @@ def _names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> It
 
 def _stored_names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> Sequence[str]:
     from catactl.store import directory, schema
-    from catactl.store.engine import is_missing_file, open_engine, parse_url, reading
+    from catactl.store.engine import is_known_file, open_engine, parse_url, reading
 
     flags = {name: given.get(name) for name in ("database_url", "database_url_file", "profile")}
     url = parse_url(load_settings(flags).database_url.value)
-    if is_missing_file(url):
+    if url.get_backend_name() == "sqlite" and not is_known_file(url):
         return ()
     engine = open_engine(url, lock_timeout_seconds=0)
     with _impatience(), reading(engine) as conn:

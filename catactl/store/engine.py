@@ -152,3 +152,14 @@ def is_missing_file(url: URL) -> bool:
         return True
     except OSError as error:
         raise Forbidden(f"cannot open {url.database}: {error.strerror}") from error
+
+
+def is_known_file(url: URL) -> bool:
+    """Whether the URL names a SQLite file in WAL mode, as `open_engine` leaves each that it opened:
+    opening it again changes nothing. Bytes 18 and 19 say so (https://sqlite.org/fileformat.html).
+    """
+    try:
+        with open(url.database or "", "rb") as file:
+            return file.read(20)[18:] == b"\x02\x02"
+    except OSError:
+        return False

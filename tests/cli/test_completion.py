@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -133,9 +134,14 @@ def test_without_a_database_that_can_be_read_there_are_no_names(
     words: Words, home: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("no database" * 100)
+    foreign = sqlite3.connect(tmp_path / "foreign.db")
+    foreign.execute("CREATE TABLE customers (name TEXT)")
+    foreign.close()
+    before = (tmp_path / "foreign.db").read_bytes()
     for url in (
         f"sqlite:///{tmp_path}/missing.db",
         f"sqlite:///{tmp_path}/text",
+        f"sqlite:///{tmp_path}/foreign.db",
         f"sqlite:///{tmp_path}/no/folder.db",
         "postgresql://nobody@127.0.0.1:1/none",
         "no URL",
@@ -144,7 +150,8 @@ def test_without_a_database_that_can_be_read_there_are_no_names(
     assert words("org", "show", "--profile", "nosuch", "") == ["nothing"]
     assert words("org", "show", "") == []
     assert list(home.iterdir()) == []
-    assert [path.name for path in tmp_path.iterdir() if path != home] == ["text"]
+    assert {path.name for path in tmp_path.iterdir()} == {"text", "foreign.db", home.name}
+    assert (tmp_path / "foreign.db").read_bytes() == before
 
 
 def test_another_schema_has_no_names(
