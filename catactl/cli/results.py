@@ -268,6 +268,11 @@ RESULTS: dict[str, Result] = {
     "db check": Result(_REVISION),
     "config show": _list({"name": "string", "value": "string?", "origin": "string"}),
     "config path": Result({"path": "string"}),
+    "apply": Result(
+        {"line": "integer", "status": "string"},
+        True,
+        {"result": "object", "replayed": "boolean", "error": "object"},
+    ),
     "topology": Result({"aggregates": "[object]", "sagas": "[object]", "views": "[object]"}),
     "demo": Result(
         {

@@ -108,6 +108,7 @@ def _check_fields(command: str, fields: Fields, row: dict[str, Any]) -> None:
 def _commands(folder: Path) -> list[str]:
     """A command line for each command, in an order in which all of them work."""
     (folder / "small").write_text("small")
+    (folder / "lines").write_text('{"command": "org.create", "name": "third"}\nno command\n')
     return f"""
         db upgrade
         db current
@@ -168,6 +169,7 @@ def _commands(folder: Path) -> list[str]:
         event verify
         projection list
         projection rebuild
+        apply --from {folder}/lines
         topology
         completion bash
         help
