@@ -32,16 +32,16 @@ class Paths(Exception):
     """A path may come here: the shell knows those."""
 
 
-def answer(root: Any, shell: str, typed: Sequence[str]) -> str:
+def answer(shell: str, typed: Sequence[str]) -> str:
     """Return what the script of a shell is told."""
     try:
         if shell == "bash":
             line = Line(*typed)
-            words = _words(root, line.before, line.typed)
+            words = _words(line.before, line.typed)
             offered = [Word(quoted) for word in words if (quoted := line.ending(word.value))]
         else:
             *before, current = typed
-            offered = _words(root, before, current if shell == "zsh" else read(current).last)
+            offered = _words(before, current if shell == "zsh" else read(current).last)
     except Paths:
         return "paths\n"
     except Exception:
@@ -51,18 +51,18 @@ def answer(root: Any, shell: str, typed: Sequence[str]) -> str:
     )
 
 
-def _words(root: Any, before: Sequence[str], current: str) -> list[Word]:
+def _words(before: Sequence[str], current: str) -> list[Word]:
     """The words that may stand where the cursor is: whole ones, that begin with what is typed."""
     return [
         word
-        for word in _candidates(root, list(before), current)
+        for word in _candidates(list(before), current)
         if word.value.startswith(current) and shown(word.value) == word.value
     ]
 
 
-def _candidates(root: Any, rest: list[str], current: str) -> Iterable[Word]:
-    ctx = root.context_class(root, resilient_parsing=True, **root.context_settings)
-    command = root
+def _candidates(rest: list[str], current: str) -> Iterable[Word]:
+    command: Any = main.root()
+    ctx = command.context_class(command, resilient_parsing=True, **command.context_settings)
     while hasattr(command, "resolve_command"):
         if not rest:
             return _options(command, ctx, {}) if current[:1] == "-" else _verbs(command, ctx)

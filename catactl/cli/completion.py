@@ -17,7 +17,7 @@ Shell = Annotated[
 
 _BASH = """
 _catactl() {
-    local kind word
+    local kind= word=
     COMPREPLY=()
     {
         read -r kind
@@ -26,7 +26,7 @@ _catactl() {
         done
     } < <(VARIABLE=bash "${1/#\\~/$HOME}" "${COMP_LINE:0:COMP_POINT}" "$2" </dev/null 2>/dev/null)
     if [[ $kind == paths ]]; then
-        compopt -o default
+        compopt -o default 2>/dev/null
     fi
 }
 complete -F _catactl catactl

@@ -198,7 +198,7 @@ def _run(arguments: Sequence[str]) -> int:
     if shell := os.environ.get(COMPLETION_VARIABLE):
         from catactl.cli.complete import answer
 
-        sys.stdout.write(answer(root(), shell, arguments))
+        sys.stdout.write(answer(shell, arguments))
         return exits.DONE
     try:
         code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)

@@ -161,8 +161,11 @@ def names_from(
 
 def _beginning(conn: Connection, query: Select[Any], begun: str, most: int) -> list[str]:
     (name,) = query.selected_columns
-    begins = func.substr(name, 1, len(begun)) == begun  # LIKE would need escaping, and folds case
-    return list(conn.execute(query.where(begins).order_by(name).limit(most)).scalars())
+    # LIKE would need escaping, and on SQLite folds case.
+    query = query.where(func.substr(name, 1, len(begun)) == begun)
+    if conn.dialect.name == "sqlite":  # whose names are in the order of their code points
+        query = query.where(name.between(begun, f"{begun}\U0010ffff"))
+    return list(conn.execute(query.order_by(name).limit(most)).scalars())
 
 
 def _id_column(table: Table) -> Column[UUID]:
