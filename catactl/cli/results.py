@@ -192,6 +192,7 @@ _VERIFIED_LOG: Fields = {
     "problem": "string?",
 }
 _REVISION: Fields = {"revision": "string?", "head": "string", "ok": "boolean"}
+_CHECK: Fields = {"name": "string", "status": "string", "message": "string", "hint": "string?"}
 _DRY_RUN: Fields = {"dry_run": "boolean"}
 _WRITTEN: Fields = {"position": "integer", "events": "[string]"}
 
@@ -266,6 +267,7 @@ RESULTS: dict[str, Result] = {
     "db upgrade": Result(_REVISION),
     "db current": Result(_REVISION),
     "db check": Result(_REVISION),
+    "db grants": Result({"role": "string", "statements": "[string]"}),
     "config show": _list({"name": "string", "value": "string?", "origin": "string"}),
     "config path": Result({"path": "string"}),
     "apply": Result(
@@ -274,6 +276,9 @@ RESULTS: dict[str, Result] = {
         {"result": "object", "replayed": "boolean", "error": "object"},
     ),
     "topology": Result({"aggregates": "[object]", "sagas": "[object]", "views": "[object]"}),
+    "doctor": Result(
+        {"ok": "boolean", "problems": "integer", "warnings": "integer", "checks": _CHECK}
+    ),
     "demo": Result(
         {
             **_USAGE,
