@@ -1,12 +1,13 @@
-"""What every verb is to Typer: a command whose help has its own options first."""
+"""What a verb is to Typer, with its own options first in its help; and walking the tree of them."""
 
 import inspect
 import shutil
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from typer import TyperException
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 EVERY_COMMAND = "Options every command takes"
 WRITES = "Options of writes"
@@ -82,6 +83,18 @@ def write_list(formatter: Any, rows: list[tuple[str, str]]) -> None:
         formatter.write_dl(rows, col_max=_INDENT_IF_NARROW)
     else:
         formatter.write_dl(rows)
+
+
+def contexts(root: Any, *path: str) -> Iterator[Any]:
+    """Yield the context of the command at a path, and those of all below it, in their order."""
+    ctx = root.context_class(root, info_name="catactl", **root.context_settings)
+    for name in path:
+        name, command, _ = ctx.command.resolve_command(ctx, [name])
+        ctx = command.context_class(command, info_name=name, parent=ctx, **command.context_settings)
+    yield ctx
+    if isinstance(ctx.command, TyperGroup):
+        for name in ctx.command.list_commands(ctx):
+            yield from contexts(root, *path, name)
 
 
 def first_sentence(command: Any) -> str:

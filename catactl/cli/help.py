@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, takes
+from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, contexts, takes
 from catactl.cli.leaf import leaf
-from catactl.cli.main import contexts, root
+from catactl.cli.main import root
 from catactl.cli.output import Shape
 from catactl.cli.run import Run
 from catactl.errors import InvalidValue

@@ -5,7 +5,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from types import FrameType
@@ -129,18 +129,6 @@ def root() -> TyperGroup:
         rich_markup_mode=None,
         context_settings=context_settings(),
     )
-
-
-def contexts(root: Any, *path: str) -> Iterator[Any]:
-    """Yield the context of the command at a path, and those of all below it, in their order."""
-    ctx = root.context_class(root, info_name="catactl", **root.context_settings)
-    for name in path:
-        name, command, _ = ctx.command.resolve_command(ctx, [name])
-        ctx = command.context_class(command, info_name=name, parent=ctx, **command.context_settings)
-    yield ctx
-    if isinstance(ctx.command, TyperGroup):
-        for name in ctx.command.list_commands(ctx):
-            yield from contexts(root, *path, name)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,14 +1,35 @@
-"""What each command prints with --json: part of the contract with scripts, so fields are added and
-never renamed. A test holds what is declared here to what the commands print.
-"""
+"""What each command prints with --json; a test holds what is declared here to what is printed."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-# A field's type, as JSON has it; `uuid` and `time` (RFC 3339, UTC) are strings. A question mark: it
-# may be null. In brackets: an array of these. Fields: an array of objects that have them.
-Fields = Mapping[str, Any]
+from catactl.cli.fields import (
+    ADJUSTMENT,
+    CHECK,
+    DOWNLOADED,
+    DRY_RUN,
+    EVENT,
+    FILE,
+    FINDING,
+    FINDINGS,
+    HOW_IT_WENT,
+    JOB,
+    LINE,
+    LISTED_PART,
+    ORGANIZATION,
+    PART,
+    REVISION,
+    SPAN,
+    STORED,
+    SWEPT,
+    USAGE,
+    USAGE_LINE,
+    USER,
+    VERIFIED_CONTENT,
+    VERIFIED_LOG,
+    WRITTEN,
+    Fields,
+)
 
 
 class Result(NamedTuple):
@@ -21,185 +42,9 @@ class Result(NamedTuple):
     sometimes: Fields = MappingProxyType({})
 
 
-_ORGANIZATION: Fields = {
-    "org_id": "uuid",
-    "name": "string",
-    "status": "string",
-    "used_bytes": "integer",
-    "quota_bytes": "integer?",
-    "created_at": "time",
-    "version": "integer",
-}
-_USER: Fields = {
-    "org_id": "uuid",
-    "user_id": "uuid",
-    "email": "string",
-    "name": "string?",
-    "role": "string",
-    "status": "string",
-    "created_at": "time",
-    "version": "integer",
-}
-_JOB: Fields = {
-    "org_id": "uuid",
-    "job_id": "uuid",
-    "status": "string",
-    "name": "string",
-    "image": "string",
-    "command": "string?",
-    "env": "object",
-    "cpu_millis": "integer?",
-    "memory_bytes": "integer?",
-    "timeout_seconds": "integer?",
-    "schedule": "string?",
-    "inputs": "[string]",
-    "created_at": "time",
-    "version": "integer",
-}
-_FILE: Fields = {
-    "org_id": "uuid",
-    "file_id": "uuid",
-    "name": "string",
-    "status": "string",
-    "size_bytes": "integer",
-    "part_count": "integer",
-    "linked_by": "[string]",
-    "content_swept": "boolean",
-    "created_at": "time",
-    "version": "integer",
-}
-_LISTED_PART: Fields = {
-    "number": "integer",
-    "size_bytes": "integer",
-    "sha256": "string",
-    "stored": "boolean",
-}
-_PART: Fields = {"org_id": "uuid", "file_id": "uuid", **_LISTED_PART, "version": "integer"}
-_HOW_IT_WENT: Fields = {"outcome": "string", "error": "object?"}
-_STORED: Fields = {"stored_bytes": "integer", "skipped_bytes": "integer"}
-_DOWNLOADED: Fields = {
-    "org_id": "uuid",
-    "file_id": "uuid",
-    "name": "string",
-    "size_bytes": "integer",
-    "part_count": "integer",
-    "resumed_bytes": "integer",
-    "path": "string",
-}
-_VERIFIED_CONTENT: Fields = {
-    "files": "integer",
-    "blobs": "integer",
-    "read_bytes": "integer",
-    "elsewhere": "integer",
-    "missing": "integer",
-    "damaged": "integer",
-    "orphaned": "integer",
-    "problems": {
-        "problem": "string",
-        "org_id": "uuid",
-        "file_id": "uuid?",
-        "name": "string?",
-        "number": "integer?",
-        "sha256": "string",
-        "size_bytes": "integer",
-        "where": "string",
-    },
-}
-_SWEPT: Fields = {
-    "given_up_files": "integer",
-    "removed_blobs": "integer",
-    "removed_bytes": "integer",
-    "abandoned_writes": "integer",
-}
-_USAGE: Fields = {
-    "org_id": "uuid",
-    "name": "string",
-    "used_bytes": "integer",
-    "quota_bytes": "integer?",
-    "file_count": "integer",
-    "part_count": "integer",
-    "position": "integer",
-    "as_of": "time",
-}
-_SPAN: Fields = {
-    "start": "time",
-    "end": "time",
-    "opening_bytes": "integer",
-    "closing_bytes": "integer",
-    "peak_bytes": "integer",
-    "byte_hours": "integer",
-    "byte_microseconds": "integer",
-}
-_LINE: Fields = {
-    "kind": "string",
-    "org_id": "uuid",
-    "name": "string",
-    "start": "time",
-    "end": "time",
-}
-_USAGE_LINE: Fields = {
-    **_SPAN,
-    "closed": "boolean",
-    "average_bytes": "integer",
-    "gb_hours": "string",
-    "gib_hours": "string",
-    "gb_month": "string",
-    "gib_month": "string",
-}
-_ADJUSTMENT: Fields = {
-    "delta_bytes": "integer",
-    "position": "integer",
-    "actor": "string",
-    "reason": "string?",
-}
-_FINDING: Fields = {
-    "org_id": "uuid",
-    "name": "string?",
-    "events_bytes": "integer",
-    "running_bytes": "integer",
-    "organization_bytes": "integer?",
-    "projection_bytes": "integer",
-    "drift_bytes": "integer",
-    "unpaired_events": "integer",
-    "drifted": "boolean",
-    "corrected": "boolean",
-    "correction": "string?",
-}
-_FINDINGS: Fields = {"checked": "integer", "drifted": "integer", "organizations": _FINDING}
-_EVENT: Fields = {
-    "org_id": "uuid",
-    "position": "integer",
-    "stream_id": "uuid",
-    "version": "integer",
-    "type": "string",
-    "schema_version": "integer",
-    "payload": "object",
-    "event_id": "uuid",
-    "actor": "string",
-    "reason": "string?",
-    "command_id": "uuid",
-    "correlation_id": "uuid",
-    "causation_id": "uuid?",
-    "recorded_at": "time",
-    "hash": "string",
-}
-_VERIFIED_LOG: Fields = {
-    "org_id": "uuid",
-    "name": "string?",
-    "events": "integer",
-    "ok": "boolean",
-    "position": "integer?",
-    "problem": "string?",
-}
-_REVISION: Fields = {"revision": "string?", "head": "string", "ok": "boolean"}
-_CHECK: Fields = {"name": "string", "status": "string", "message": "string", "hint": "string?"}
-_DRY_RUN: Fields = {"dry_run": "boolean"}
-_WRITTEN: Fields = {"position": "integer", "events": "[string]"}
-
-
 def _written(fields: Fields, *, is_array: bool | None = False) -> Result:
     """A resource after a write, with what was done."""
-    return Result({**fields, **_WRITTEN}, is_array, _DRY_RUN)
+    return Result({**fields, **WRITTEN}, is_array, DRY_RUN)
 
 
 def _list(fields: Fields) -> Result:
@@ -207,66 +52,64 @@ def _list(fields: Fields) -> Result:
 
 
 RESULTS: dict[str, Result] = {
-    "org create": _written(_ORGANIZATION),
-    "org list": _list(_ORGANIZATION),
-    "org show": Result(_ORGANIZATION),
-    "org rename": _written(_ORGANIZATION),
-    "org suspend": _written(_ORGANIZATION),
-    "org resume": _written(_ORGANIZATION),
-    "org delete": _written(_ORGANIZATION),
-    "quota set": _written(_ORGANIZATION),
-    "quota clear": _written(_ORGANIZATION),
-    "quota list": _list({**_ORGANIZATION, "used_percent": "integer"}),
-    "user add": _written(_USER),
-    "user list": _list(_USER),
-    "user show": Result(_USER),
-    "user update": _written(_USER),
-    "user disable": _written(_USER),
-    "user enable": _written(_USER),
-    "user remove": _written(_USER),
-    "job create": _written(_JOB),
-    "job list": _list(_JOB),
-    "job show": Result(_JOB),
-    "job update": _written(_JOB),
-    "job enable": _written(_JOB),
-    "job disable": _written(_JOB),
-    "job delete": _written(_JOB),
-    "file create": _written(_FILE),
-    "file complete": _written(_FILE),
-    "file list": _list(_FILE),
-    "file show": Result(_FILE),
-    "file delete": _written(_FILE, is_array=None),
-    "file restore": _written(_FILE),
+    "org create": _written(ORGANIZATION),
+    "org list": _list(ORGANIZATION),
+    "org show": Result(ORGANIZATION),
+    "org rename": _written(ORGANIZATION),
+    "org suspend": _written(ORGANIZATION),
+    "org resume": _written(ORGANIZATION),
+    "org delete": _written(ORGANIZATION),
+    "quota set": _written(ORGANIZATION),
+    "quota clear": _written(ORGANIZATION),
+    "quota list": _list({**ORGANIZATION, "used_percent": "integer"}),
+    "user add": _written(USER),
+    "user list": _list(USER),
+    "user show": Result(USER),
+    "user update": _written(USER),
+    "user disable": _written(USER),
+    "user enable": _written(USER),
+    "user remove": _written(USER),
+    "job create": _written(JOB),
+    "job list": _list(JOB),
+    "job show": Result(JOB),
+    "job update": _written(JOB),
+    "job enable": _written(JOB),
+    "job disable": _written(JOB),
+    "job delete": _written(JOB),
+    "file create": _written(FILE),
+    "file complete": _written(FILE),
+    "file list": _list(FILE),
+    "file show": Result(FILE),
+    "file delete": _written(FILE, is_array=None),
+    "file restore": _written(FILE),
     "file upload": Result(
-        {"file_id": "uuid?", "name": "string", "path": "string", **_HOW_IT_WENT, **_STORED},
+        {"file_id": "uuid?", "name": "string", "path": "string", **HOW_IT_WENT, **STORED},
         None,
-        {**_FILE, **_WRITTEN, **_DRY_RUN},
+        {**FILE, **WRITTEN, **DRY_RUN},
     ),
-    "file download": Result({"file_id": "uuid", **_HOW_IT_WENT}, None, _DOWNLOADED),
-    "file verify": Result(_VERIFIED_CONTENT),
-    "part record": _written(_PART),
-    "part upload": _written(_PART),
-    "part list": _list(_LISTED_PART),
-    "blob verify": Result(_VERIFIED_CONTENT),
-    "blob gc": Result(
-        {**_SWEPT, "organizations": {"org_id": "uuid", **_SWEPT}}, sometimes=_DRY_RUN
-    ),
-    "usage show": Result(_USAGE, None),
-    "usage history": _list(_SPAN),
-    "usage report": Result(_LINE, True, {**_USAGE_LINE, **_ADJUSTMENT}),
-    "usage check": Result(_FINDINGS),
-    "usage recompute": Result(_FINDINGS, sometimes=_DRY_RUN),
-    "event list": _list(_EVENT),
-    "event show": Result(_EVENT),
-    "event trace": _list(_EVENT),
-    "event verify": _list(_VERIFIED_LOG),
+    "file download": Result({"file_id": "uuid", **HOW_IT_WENT}, None, DOWNLOADED),
+    "file verify": Result(VERIFIED_CONTENT),
+    "part record": _written(PART),
+    "part upload": _written(PART),
+    "part list": _list(LISTED_PART),
+    "blob verify": Result(VERIFIED_CONTENT),
+    "blob gc": Result({**SWEPT, "organizations": {"org_id": "uuid", **SWEPT}}, sometimes=DRY_RUN),
+    "usage show": Result(USAGE, None),
+    "usage history": _list(SPAN),
+    "usage report": Result(LINE, True, {**USAGE_LINE, **ADJUSTMENT}),
+    "usage check": Result(FINDINGS),
+    "usage recompute": Result(FINDINGS, sometimes=DRY_RUN),
+    "event list": _list(EVENT),
+    "event show": Result(EVENT),
+    "event trace": _list(EVENT),
+    "event verify": _list(VERIFIED_LOG),
     "projection list": _list({"name": "string", "listens": "[string]", "rows": "integer"}),
     "projection rebuild": Result(
-        {"name": "string", "organizations": "integer", "events": "integer"}, True, _DRY_RUN
+        {"name": "string", "organizations": "integer", "events": "integer"}, True, DRY_RUN
     ),
-    "db upgrade": Result(_REVISION),
-    "db current": Result(_REVISION),
-    "db check": Result(_REVISION),
+    "db upgrade": Result(REVISION),
+    "db current": Result(REVISION),
+    "db check": Result(REVISION),
     "db grants": Result({"role": "string", "statements": "[string]"}),
     "config show": _list({"name": "string", "value": "string?", "origin": "string"}),
     "config path": Result({"path": "string"}),
@@ -277,12 +120,12 @@ RESULTS: dict[str, Result] = {
     ),
     "topology": Result({"aggregates": "[object]", "sagas": "[object]", "views": "[object]"}),
     "doctor": Result(
-        {"ok": "boolean", "problems": "integer", "warnings": "integer", "checks": _CHECK}
+        {"ok": "boolean", "problems": "integer", "warnings": "integer", "checks": CHECK}
     ),
     "demo": Result(
         {
-            **_USAGE,
-            **_FINDING,
+            **USAGE,
+            **FINDING,
             "commands": "integer",
             "files_compared": "integer",
             "files_same": "integer",

@@ -8,11 +8,12 @@ import typer
 
 import catactl
 from catactl.cli import exits
-from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, section_of, takes
+from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, contexts, section_of, takes
+from catactl.cli.fields import Fields
 from catactl.cli.leaf import leaf
-from catactl.cli.main import contexts, root
+from catactl.cli.main import root
 from catactl.cli.output import Shape
-from catactl.cli.results import RESULTS, Fields, Result
+from catactl.cli.results import RESULTS, Result
 from catactl.cli.run import Run
 
 app = typer.Typer()

@@ -12,7 +12,8 @@ import pytest
 from catactl.cli import main as program
 from catactl.cli.exits import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAGE
 from catactl.cli.exits import EXIT_CODES as OF_ERRORS
-from catactl.cli.results import RESULTS, Fields
+from catactl.cli.fields import Fields
+from catactl.cli.results import RESULTS
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1, ROOT
 

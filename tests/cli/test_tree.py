@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from catactl.cli import main as program
+from catactl.cli.command import contexts
 from catactl.cli.exits import BUG, EXIT_CODES, MEANINGS, exit_code
 from catactl.errors import CatactlError
 from tests.cli.support import Cli, leaves_of, run_process
@@ -78,7 +79,7 @@ def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
     unreachable = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
     for path in leaves_of(first):
         assert "--nosuch" in stranger.fails(2, *path, "--nosuch")["message"]
-        *_, ctx = program.contexts(program.root(), *path)
+        *_, ctx = contexts(program.root(), *path)
         required = [str(tmp_path / "1") for each in ctx.command.params if each.required]
         result = stranger(*path, *required, *unreachable, "--json")
         assert result.code in MEANINGS.keys() - {BUG}, path
