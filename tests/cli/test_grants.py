@@ -17,7 +17,7 @@ from tests.support import libpq_url
 
 _POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
 # What asks no database, or one of its own; `doctor` has a test of its own.
-_APART = {"config", "demo", "doctor", "topology", "version"}
+_APART = {"completion", "config", "demo", "doctor", "help", "schema", "topology", "version"}
 _TOUCHING_THE_PAST = [
     "UPDATE events SET actor = 'somebody else'",
     "DELETE FROM events",
