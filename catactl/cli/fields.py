@@ -109,6 +109,39 @@ USAGE: Fields = {
     "position": "integer",
     "as_of": "time",
 }
+GROWTH: Fields = {
+    "used_percent": "integer?",
+    "growth_7_days_bytes": "integer",
+    "growth_30_days_bytes": "integer",
+    "quota_reached_estimate": "string?",
+}
+EXPLAINED: Fields = {
+    "kind": "string",
+    "position": "integer",
+    "recorded_at": "time?",
+    "delta_bytes": "integer?",
+    "used_bytes": "integer",
+    "cause": "string?",
+    "cause_position": "integer?",
+    "file_id": "uuid?",
+    "file_name": "string?",
+    "part_number": "integer?",
+    "actor": "string?",
+    "reason": "string?",
+    "event_id": "uuid?",
+    "problem": "string?",
+    "settled_by": "integer?",
+}
+CLOUDEVENT: Fields = {
+    "specversion": "string",
+    "id": "uuid",
+    "source": "string",
+    "type": "string",
+    "subject": "uuid",
+    "time": "time",
+    "datacontenttype": "string",
+    "data": "object",
+}
 SPAN: Fields = {
     "start": "time",
     "end": "time",

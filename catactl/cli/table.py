@@ -31,7 +31,7 @@ def print_table(rows: Sequence[Row], shape: Shape, stream: TextIO, *, color: boo
         if _least_width(rows, columns, with_bar=with_bar) <= console.width:
             console.print(_table(rows, columns, shape.bar if with_bar else None))
             return
-    names_first = sorted(_for_people(shape), key=_is_id)
+    names_first = sorted(_columns(shape), key=_is_id)
     paragraphs = (
         "\n".join(field_lines({name: row.get(name) for name in names_first})) for row in rows
     )
@@ -40,7 +40,7 @@ def print_table(rows: Sequence[Row], shape: Shape, stream: TextIO, *, color: boo
 
 def _layouts(shape: Shape) -> Iterator[tuple[Sequence[str], bool]]:
     """The columns of a table and whether it has bars, from the widest to the narrowest."""
-    columns = _for_people(shape)
+    columns = _columns(shape)
     without_ids = [column for column in columns if not _is_id(column)]
     for with_bar in (True, False) if shape.bar else (False,):
         yield columns, with_bar
@@ -48,7 +48,7 @@ def _layouts(shape: Shape) -> Iterator[tuple[Sequence[str], bool]]:
             yield without_ids, with_bar
 
 
-def _for_people(shape: Shape) -> list[str]:
+def _columns(shape: Shape) -> list[str]:
     return [column for column in shape.columns if column not in shape.for_programs]
 
 

@@ -212,7 +212,7 @@ def export(
     orgs: Orgs = None,
     write: Annotated[
         str | None,
-        typer.Option("--write", metavar="FILE", help="Write it there: whole or not at all."),
+        typer.Option("--write", metavar="PATH", help="Write it there: whole or not at all."),
     ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Only events from then on.")

@@ -161,6 +161,10 @@ def _commands(folder: Path) -> list[str]:
         blob gc --yes
         usage show acme
         usage show
+        usage show --as-of now
+        usage top
+        usage explain acme
+        usage export --format cloudevents
         usage history acme
         usage report
         usage check
