@@ -75,4 +75,7 @@ class Line:
         """Return what stands for the fragment, so that the line ends in this word."""
         if not word.startswith(self._kept.last):
             return None
-        return quoted(word[len(self._kept.last) :], self._kept.quote)
+        quote = self._kept.quote
+        ending = quoted(word[len(self._kept.last) :], quote)
+        # Readline closes the quote unless the line ends in one already.
+        return f"{ending}{quote}" if ending and quote and ending.endswith(quote) else ending

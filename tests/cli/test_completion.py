@@ -215,7 +215,8 @@ ask() {  # the line before, what of it is to be replaced, and the quote that clo
     COMP_LINE=$1$2 COMP_POINT=$((${#1} + ${#2}))
     _catactl catactl "$2" show
     for each in "${COMPREPLY[@]}"; do
-        eval "words=($1$each$3)"
+        [[ $3 && $each == *"$3" ]] || each+=$3  # as readline does
+        eval "words=($1$each)"
         printf '%s\n' "${words[@]: -1}"
     done
     echo
