@@ -159,6 +159,17 @@ def test_the_default_database_is_made_at_first_use_for_its_owner_alone(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_sqlite_file_whose_creation_broke_off_is_brought_up_all_the_same(
+    stranger: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken-off.db"
+    theirs = sqlite3.connect(path)
+    theirs.execute("PRAGMA journal_mode = WAL")
+    theirs.close()
+    assert path.stat().st_size > 0
+    assert stranger.ok("org", "list", "--database-url", f"sqlite:///{path}") == []
+
+
 def test_who_stops_reading_is_no_error(sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     script = f'"{sys.executable}" -m catactl event list acme | head -n 0; echo "${{PIPESTATUS[0]}}"'
