@@ -5,8 +5,8 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from types import FrameType
 from typing import Any, NoReturn
@@ -127,7 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _open_standard_streams()
-    signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         # Names are UTF-8 whatever the locale; what cannot be encoded is escaped, never an error.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
@@ -175,7 +174,8 @@ def _open_standard_streams() -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
+        with _unwinding_at_signals():
+            code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
         if code == exits.INTERRUPTED:
             return _interrupted(exits.INTERRUPTED)
         return int(code or exits.DONE)
@@ -194,6 +194,32 @@ def _run(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return _fail(arguments, Unreachable("the disk is full", "free some space"))
         return _fail_bug(arguments, error)
+
+
+@contextmanager
+def _unwinding_at_signals() -> Iterator[None]:
+    """Let signals be raised, so that a transaction under way is rolled back; then as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    unraisable, sys.unraisablehook = sys.unraisablehook, _end_if_interrupted
+    try:
+        if before[signal.SIGINT] is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminate)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = unraisable
+
+
+def _end_if_interrupted(lost: Any) -> None:
+    """End at once when Python cannot raise an interrupt where it came, as in the callbacks of
+    imports: the command would go on as if nobody had asked it to stop.
+    """
+    if issubclass(lost.exc_type, KeyboardInterrupt | Terminated):
+        is_interrupt = issubclass(lost.exc_type, KeyboardInterrupt)
+        os._exit(_interrupted(exits.INTERRUPTED if is_interrupt else exits.TERMINATED))
+    sys.__unraisablehook__(lost)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
