@@ -41,6 +41,12 @@ _READ_OPTIONS: dict[str, Any] = {
     "verbose": Annotated[
         bool, typer.Option("--verbose", "-v", help="Say on stderr what was used and done.")
     ],
+    "log_format": Annotated[
+        str | None,
+        typer.Option(
+            "--log-format", metavar="text|json", help="Lines on stderr (CATACTL_LOG_FORMAT)."
+        ),
+    ],
     "no_color": Annotated[bool, typer.Option("--no-color", help="No colors (NO_COLOR).")],
     "lock_timeout": Annotated[
         float | None,
@@ -129,6 +135,8 @@ def leaf(
                 return verb(run, **given) or 0
             except BrokenPipeError as error:
                 raise ReaderGone from error
+            finally:
+                run.finish()
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
