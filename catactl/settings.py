@@ -21,8 +21,18 @@ from catactl.errors import BadConfiguration, CatactlError, InvalidValue
 OUTPUT_FORMATS = ("table", "json", "jsonl", "csv", "tsv", "id")
 LOG_FORMATS = ("text", "json")
 _MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
-_PASSWORD_IN_URL = re.compile(
-    r"(?P<before>://[^/@:\s]*:)\S*(?=@)|(?P<query>[?&]\w*password=)[^&\s]*"
+# A password that nobody encoded may hold anything: it ends at the last @ before another URL begins.
+_SECRET = re.compile(
+    r"""
+    (?P<before> (?<!file)(?<!sqlite) :/+ [^@:\n]* : )
+        (?: (?! [\s'"] \w[\w+.-]* :/ ) [^\n] )* (?= @ )
+    | (?P<parameter>
+        \w* (?: password | passwd | secret | token | signature | sig | access_key | account_key )
+        \w* \s* = \s*
+      )
+        (?: '[^'\n]*' | [^&\s]* )
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -113,8 +123,13 @@ def default_database_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def mask(text: str) -> str:
-    """Return the text with the passwords of any URLs in it replaced by `***`."""
-    return _PASSWORD_IN_URL.sub(lambda match: f"{match['before'] or match['query']}***", text)
+    """Return the text with the passwords of any URLs and connection strings replaced by `***`."""
+    return _SECRET.sub(lambda match: f"{match['before'] or match['parameter']}***", text)
+
+
+def masked_url(text: str) -> str:
+    """Return a URL without its password; of what is no URL nothing, it may be one."""
+    return mask(text) if "://" in text else "***"
 
 
 def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
