@@ -221,7 +221,7 @@ def _checked(setting: Setting | None, check: Callable[[str], object]) -> Setting
             check(setting.value)
         except InvalidValue as error:
             raised = InvalidValue if setting.origin.startswith("--") else BadConfiguration
-            raise raised(f"{setting.origin}: {error.message}", error.hint) from None
+            raise raised(f"{error.message} (from {setting.origin})", error.hint) from None
     return setting
 
 

@@ -55,8 +55,7 @@ def test_a_password_is_told_nowhere(url: str, stranger: Cli, home: Path) -> None
     for command in _COMMANDS:
         for way in _WAYS:
             result = stranger(*command, *way)
-            assert result.code == (0 if command == ("config", "show") else result.code)
-            assert result.code in {0, 69, 77, 78}
+            assert result.code in ({0} if command == ("config", "show") else {69, 78})
             _assert_hidden(result)
     if "password=" in url or ":/" in url:  # else it is like any other argument
         _assert_hidden(stranger("org", "list", url))
