@@ -12,6 +12,7 @@ import typer
 from catactl import resources
 from catactl.cli import exits
 from catactl.cli.leaf import AsOf, Org, leaf
+from catactl.cli.output import counted
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
@@ -297,10 +298,10 @@ def recompute(
         run.failure(f"{finding.name}: {finding.busy}")
     if corrected and fail_on_drift:
         more = f"; {len(busy)} more drifted and were locked" if busy else ""
-        raise Findings(f"storage usage was corrected in {corrected} organizations{more}")
+        raise Findings(f"storage usage was corrected in {counted(corrected, 'organization')}{more}")
     if busy:
         raise Busy(
-            f"{len(busy)} of {len(findings)} organizations drifted and were locked",
+            f"{len(busy):,} of {counted(len(findings), 'organization')} drifted and were locked",
             "the others are done; run it again, or wait longer: --lock-timeout SECONDS",
         )
 

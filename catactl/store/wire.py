@@ -112,7 +112,7 @@ def _round_trip(
     from catactl.store.pipeline import round_trip  # psycopg, which SQLite does without
 
     def statements() -> list[str]:
-        return [str(query.statement) for query in queries] + ["COMMIT"] * commits
+        return [str(query.statement) for query in queries] + ["COMMIT"] * commits or ["BEGIN"]
 
     with trip(conn, statements):
         return round_trip(conn, queries, commits=commits)

@@ -182,7 +182,7 @@ def test_a_locked_organization_keeps_no_other_from_being_corrected(
             assert (found["beta"]["corrected"], found["beta"]["error"]) == (True, None)
         told = acme(*recompute).stderr.splitlines()
         assert told[0].startswith("catactl: error: acme: ")
-        assert told[-2].endswith("organizations drifted and were locked")
+        assert told[-2].endswith("drifted and were locked")
         assert acme("usage", "check", "beta", "--lock-timeout", "0").code in {0, 6}
     assert acme(*recompute, "--fail-on-drift").code == 6
     assert acme(*recompute, "--fail-on-drift", "--quiet").code == 0
