@@ -25,8 +25,6 @@ from catactl.settings import (
     parse_lock_timeout,
 )
 
-_BESIDE = "beside the database"
-
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from catactl.cli.verbose import Told
     from catactl.domain.decider import Addressed, Command
     from catactl.handler import Handler, Intent, Outcome
+
+_BESIDE = "beside the database"
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,11 @@ class Run:
     @property
     def output_setting(self) -> Setting:
         """The output format; by default what fits where the output goes."""
-        default = "table" if sys.stdout.isatty() else "tsv"
-        return self.settings.output or Setting(default, "default")
+        return self.settings.output or Setting(self._default_output, "default")
+
+    @property
+    def _default_output(self) -> str:
+        return "table" if sys.stdout.isatty() else "tsv"
 
     @cached_property
     def output(self) -> Output:
@@ -107,7 +110,7 @@ class Run:
     def output_without_settings(self) -> Output:
         """The output, also when settings cannot be used."""
         chosen = guess("output", self._flags)
-        return self._output(chosen if chosen in OUTPUT_FORMATS else "tsv")
+        return self._output(chosen if chosen in OUTPUT_FORMATS else self._default_output)
 
     def _output(self, format_: str) -> Output:
         terminal = sys.stdout.isatty()
