@@ -5,13 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from catactl.cli.common import Common as Common
 from catactl.cli.log import Log
 from catactl.cli.output import Lasting, Output, shown
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
@@ -37,31 +37,6 @@ if TYPE_CHECKING:
 _BESIDE = "beside the database"
 
 
-@dataclass(frozen=True)
-class Common:
-    """The options every command takes, and after them those every write takes, as they were
-    given.
-    """
-
-    database_url: str | None = None
-    database_url_file: str | None = None
-    blob_url: str | None = None
-    profile: str | None = None
-    output: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    no_color: bool = False
-    log_format: str | None = None
-    lock_timeout: float | None = None
-    dry_run: bool = False
-    idempotency_key: str | None = None
-    actor: str | None = None
-    reason: str | None = None
-    expected_version: int | None = None
-    yes: bool = False
-
-
 class Run:
     """One command under way. `request` is what an idempotency key stands for: command and
     arguments. One that `finishes` does its work to the end, also when nobody reads its output.
@@ -75,24 +50,9 @@ class Run:
         self._finishes = finishes
         self._started = time.monotonic()
 
-    @property
-    def _flags(self) -> dict[str, str | None]:
-        given = self.common
-        output = given.output.removeprefix("=") if given.output is not None else None  # -o=json
-        return {
-            "database_url": given.database_url,
-            "database_url_file": given.database_url_file,
-            "blob_url": given.blob_url,
-            "profile": given.profile,
-            "output": "json" if given.json else output,
-            "actor": given.actor,
-            "lock_timeout": None if given.lock_timeout is None else str(given.lock_timeout),
-            "log_format": given.log_format,
-        }
-
     @cached_property
     def settings(self) -> Settings:
-        return load_settings(self._flags)
+        return load_settings(self.common.flags)
 
     @property
     def output_setting(self) -> Setting:
@@ -109,7 +69,7 @@ class Run:
 
     def output_without_settings(self) -> Output:
         """The output, also when settings cannot be used."""
-        chosen = guess("output", self._flags)
+        chosen = guess("output", self.common.flags)
         return self._output(chosen if chosen in OUTPUT_FORMATS else self._default_output)
 
     def _output(self, format_: str) -> Output:
