@@ -116,7 +116,7 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
         "usage report",
         "usage top",
         "usage explain acme",
-        "usage export --format prometheus",
+        "usage export --format cloudevents",
         "event list acme",
         "event show acme 1",
         "event trace acme 1",
