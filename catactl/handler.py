@@ -14,7 +14,7 @@ Whatever is raised on the way leaves nothing behind.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -28,11 +28,14 @@ from catactl.errors import Busy
 from catactl.memory import Memories
 from catactl.store import idempotency
 from catactl.store.engine import lock_timeout_seconds, writing
+from catactl.store.event_log import Recorded
 from catactl.store.idempotency import Result
 from catactl.transaction import ForgottenStates, Transaction
 from catactl.unit_of_work import Intent as Intent
 from catactl.unit_of_work import Outcome as Outcome
 from catactl.unit_of_work import UnitOfWork
+
+Told = Callable[[Sequence[Recorded] | None, Intent], None]
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
@@ -51,9 +54,19 @@ class Handler:
     what others added in the meantime is folded in under the lock, so that is never stale.
     """
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        told: Told | None = None,
+    ) -> None:
+        """`told` is called after each transaction that went well, with its events, or with None
+        when an idempotency key was seen before.
+        """
         self._engine = engine
         self._clock = clock
+        self._told = told
         self._memories = Memories()
 
     def handle(
@@ -134,6 +147,7 @@ class Handler:
                 return work(transaction.conn, unit)
             answers = idempotency.answers(transaction.conn, org_id, [request.key])
             if request.key in answers:
+                transaction.is_replay = True
                 return answers[request.key].to(request)
             result = work(transaction.conn, unit)
             transaction.answer(org_id, request, result)
@@ -165,10 +179,14 @@ class Handler:
 
     def _attempt(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         with writing(self._engine) as conn:
-            transaction = Transaction(conn, intent, self._clock, self._memories)
+            transaction = Transaction(
+                conn, intent, self._clock, self._memories, keeps_events=self._told is not None
+            )
             result = work(transaction)
             transaction.flush(commits=not intent.dry_run)
             if not intent.dry_run:
                 conn.commit()
                 transaction.remember()
+            if self._told is not None:
+                self._told(None if transaction.is_replay else transaction.recorded, intent)
             return result

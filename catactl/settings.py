@@ -9,19 +9,32 @@ import getpass
 import os
 import re
 import socket
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from catactl.errors import BadConfiguration, InvalidValue
+from catactl import config_file
+from catactl.errors import BadConfiguration, CatactlError, InvalidValue
 
 OutputFormat = Literal["table", "json", "jsonl", "csv", "tsv", "id"]
+LogFormat = Literal["text", "json"]
 OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
-_FILE_KEYS = ("database_url", "database_url_file", "blob_url", "actor", "output", "lock_timeout")
-_PASSWORD_IN_URL = re.compile(
-    r"(?P<before>://[^/@:\s]*:)\S*(?=@)|(?P<query>[?&]\w*password=)[^&\s]*"
+LOG_FORMATS: tuple[str, ...] = get_args(LogFormat)
+_MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
+# A password that nobody encoded may hold anything: it ends at the last @ before another URL begins.
+_SECRET = re.compile(
+    r"""
+    (?P<before> (?<!file)(?<!sqlite) :/+ [^@:\n]* : )
+        (?: (?! [\s'"] \w[\w+.-]* :/ ) [^\n] )* (?= @ )
+    | (?P<parameter>
+        \w* (?: password | passwd | secret | token | signature | sig | access_key | account_key )
+        \w* \s* = \s*
+      )
+        (?: '[^'\n]*' | [^&\s]* )
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -32,15 +45,24 @@ class Setting(NamedTuple):
     origin: str
 
 
+_Layer = Callable[[str], Setting | None]
+
+
 class Settings(NamedTuple):
+    """`overridden` says what the environment says otherwise than the profile of the command
+    line.
+    """
+
     database_url: Setting
     database_url_file: Path | None
     blob_url: Setting | None
     actor: Setting
     output: Setting | None
     lock_timeout: Setting | None
+    log_format: Setting
     profile: Setting | None
     config_path: Path
+    overridden: str | None
 
 
 def load_settings(
@@ -50,43 +72,50 @@ def load_settings(
     environ = os.environ if environ is None else environ
     flags = flags or {}
     path = config_path(environ)
-    document = _read(path)
-    profile = _first(_flag(flags, "profile"), _variable(environ, "profile"))
-    layers: list[Callable[[str], Setting | None]] = [
-        lambda key: _flag(flags, key),
-        lambda key: _variable(environ, key),
-        lambda key: _in_profile(path, document, profile, key),
-        lambda key: _in_file(document, key, str(path)),
-    ]
+    document = config_file.read(path)
+    profile = _profile(flags, environ)
+    layers = _layers(flags, environ, path, document, profile)
 
     def find(key: str) -> Setting | None:
         return _first(*(layer(key) for layer in layers))
 
-    def find_database_url() -> tuple[Setting, Path | None]:
-        for layer in layers:
-            if (url := layer("database_url")) is not None:
-                return url, None
-            if (file := layer("database_url_file")) is not None:
-                url = Setting(_read_secret(file), f"{file.value} ({file.origin})")
-                return url, Path(file.value)
-        return Setting(f"sqlite:///{default_database_path(environ)}", "default"), None
-
-    database_url, database_url_file = find_database_url()
+    default = Setting(f"sqlite:///{default_database_path(environ)}", "default")
+    database_url, database_url_file = _find_database_url(layers) or (default, None)
     return Settings(
         database_url=database_url,
         database_url_file=database_url_file,
         blob_url=find("blob_url"),
         actor=find("actor") or Setting(_user_at_host(), "default"),
-        output=_checked_output(find("output")),
-        lock_timeout=find("lock_timeout"),
+        output=_checked(find("output"), check_output),
+        lock_timeout=_checked(find("lock_timeout"), parse_lock_timeout),
+        log_format=_checked(find("log_format"), check_log_format) or Setting("text", "default"),
         profile=profile,
         config_path=path,
+        overridden=_overridden(layers, profile),
     )
 
 
 def profile_names() -> list[str]:
     """The profiles of the configuration file."""
-    return list(_read(config_path(os.environ)).get("profiles", {}))
+    return list(config_file.parse(config_path(os.environ)).get("profiles", {}))
+
+
+def guess(
+    key: str, flags: Mapping[str, str | None], environ: Mapping[str, str] | None = None
+) -> str | None:
+    """Return what a setting says as far as can be told: to tell in the right format that settings
+    cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    path = config_path(environ)
+    document: dict[str, Any] = {}
+    with suppress(CatactlError):
+        document = config_file.parse(path)
+    for layer in _layers(flags, environ, path, document, _profile(flags, environ)):
+        with suppress(CatactlError):
+            if (setting := layer(key)) is not None:
+                return setting.value
+    return None
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -101,8 +130,13 @@ def default_database_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def mask(text: str) -> str:
-    """Return the text with the passwords of any URLs in it replaced by `***`."""
-    return _PASSWORD_IN_URL.sub(lambda match: f"{match['before'] or match['query']}***", text)
+    """Return the text with the passwords of any URLs and connection strings replaced by `***`."""
+    return _SECRET.sub(lambda match: f"{match['before'] or match['parameter']}***", text)
+
+
+def masked_url(text: str) -> str:
+    """Return a URL without its password; of what is no URL nothing, it may be one."""
+    return mask(text) if "://" in text else "***"
 
 
 def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
@@ -127,12 +161,54 @@ def _variable(environ: Mapping[str, str], key: str) -> Setting | None:
     return Setting(environ[name], name) if environ.get(name) else None
 
 
+def _profile(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Setting | None:
+    return _first(_flag(flags, "profile"), _variable(environ, "profile"))
+
+
+def _layers(
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    path: Path,
+    document: dict[str, Any],
+    profile: Setting | None,
+) -> list[_Layer]:
+    return [
+        lambda key: _flag(flags, key),
+        lambda key: _variable(environ, key),
+        lambda key: _in_profile(path, document, profile, key),
+        lambda key: _in_file(document, key, str(path)),
+    ]
+
+
+def _find_database_url(layers: Sequence[_Layer]) -> tuple[Setting, Path | None] | None:
+    """Return the URL, and the file that it was read from, if any."""
+    for layer in layers:
+        if (url := layer("database_url")) is not None:
+            return url, None
+        if (url_file := layer("database_url_file")) is not None:
+            origin = f"{url_file.value} ({url_file.origin})"
+            return Setting(read_url_file(url_file.value, origin), origin), Path(url_file.value)
+    return None
+
+
+def _overridden(layers: Sequence[_Layer], profile: Setting | None) -> str | None:
+    """Tell of a database in the environment that goes before that of a profile named by flag."""
+    if profile is None or not profile.origin.startswith("--"):
+        return None
+    flag, variable, named, _ = (
+        _first(layer("database_url"), layer("database_url_file")) for layer in layers
+    )
+    if flag is not None or variable is None or named is None:
+        return None
+    return f"{variable.origin} overrides the database of profile {profile.value!r}"
+
+
 def _in_profile(
     path: Path, document: dict[str, Any], profile: Setting | None, key: str
 ) -> Setting | None:
     if profile is None:
         return None
-    profiles = document.get("profiles", {})
+    profiles = config_file.profiles_in(document)
     if profile.value not in profiles:
         close = get_close_matches(profile.value, profiles, n=1)
         raise BadConfiguration(
@@ -146,59 +222,48 @@ def _in_file(table: Mapping[str, Any], key: str, origin: str) -> Setting | None:
     return Setting(str(table[key]), origin) if key in table else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _checked(setting: Setting | None, check: Callable[[str], object]) -> Setting | None:
+    if setting is not None:
+        try:
+            check(setting.value)
+        except InvalidValue as error:
+            raised = InvalidValue if setting.origin.startswith("--") else BadConfiguration
+            raise raised(f"{error.message} (from {setting.origin})", error.hint) from None
+    return setting
+
+
+def check_output(value: str) -> None:
+    """Raise `InvalidValue` unless it is an output format."""
+    if value not in OUTPUT_FORMATS:
+        raise InvalidValue(f"no output format {value!r}", f"one of: {', '.join(OUTPUT_FORMATS)}")
+
+
+def check_log_format(value: str) -> None:
+    """Raise `InvalidValue` unless it is a format of log lines."""
+    if value not in LOG_FORMATS:
+        raise InvalidValue(f"no log format {value!r}", f"one of: {', '.join(LOG_FORMATS)}")
+
+
+def parse_lock_timeout(value: str) -> float:
+    """Return seconds; raise `InvalidValue` if it is no number of them, or more than a day."""
     try:
-        document = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise BadConfiguration(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfiguration(f"{path} is not TOML: {error}") from error
-    for where, table in _tables(path, document):
-        for key, value in table.items():
-            _check_key(where, key, value)
-    return document
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MAX_LOCK_TIMEOUT_SECONDS:
+        raise InvalidValue(f"{value!r} is not a number of seconds from 0 to 86400")
+    return seconds
 
 
-def _tables(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield str(path), {key: value for key, value in document.items() if key != "profiles"}
-    profiles = document.get("profiles", {})
-    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise BadConfiguration(f"profiles in {path} are not tables", "as in [profiles.production]")
-    for name, table in profiles.items():
-        yield f"{path} [profiles.{name}]", table
-
-
-def _check_key(where: str, key: str, value: object) -> None:
-    if key not in _FILE_KEYS:
-        close = get_close_matches(key, _FILE_KEYS, n=1)
-        known = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_FILE_KEYS)}"
-        raise BadConfiguration(f"unknown key {key!r} in {where}", known)
-    if isinstance(value, (dict, list, bool)):
-        raise BadConfiguration(f"{key!r} in {where} is no plain value")
-
-
-def _checked_output(output: Setting | None) -> Setting | None:
-    if output is not None and output.value not in OUTPUT_FORMATS:
-        error = InvalidValue if output.origin.startswith("--") else BadConfiguration
-        raise error(
-            f"no output format {output.value!r} (from {output.origin})",
-            f"one of: {', '.join(OUTPUT_FORMATS)}",
-        )
-    return output
-
-
-def _read_secret(url_file: Setting) -> str:
+def read_url_file(path: str, origin: str) -> str:
+    """Return the database URL that a file holds; `BadConfiguration` if it holds none."""
     try:
-        text = Path(url_file.value).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise BadConfiguration(
-            f"cannot read the database URL from {url_file.value} ({url_file.origin}): {reason}"
-        ) from error
+        raise BadConfiguration(f"cannot read the database URL from {origin}: {reason}") from error
     if not text:
-        raise BadConfiguration(f"{url_file.value} ({url_file.origin}) is empty")
+        raise BadConfiguration(f"{origin} is empty")
     return text
 
 

@@ -12,13 +12,17 @@ from sqlalchemy import Connection
 from catactl.errors import VersionConflict
 from catactl.memory import Memories
 from catactl.store import event_log, idempotency
+from catactl.store.event_log import Recorded
 from catactl.store.idempotency import Answer, Request, Result
 from catactl.store.wire import pipelined
 from catactl.unit_of_work import Intent, UnitOfWork
 
 
 class Transaction:
-    """What is under way on one connection. Nothing is written before `flush`."""
+    """What is under way on one connection. Nothing is written before `flush`.
+
+    `recorded` are the events that were written, if they are to be kept: a batch has many.
+    """
 
     def __init__(
         self,
@@ -26,9 +30,14 @@ class Transaction:
         intent: Intent,
         clock: Callable[[], datetime],
         memories: Memories,
+        *,
+        keeps_events: bool = False,
     ) -> None:
         self.conn = conn
         self.intent = intent
+        self.recorded: list[Recorded] = []
+        self.is_replay = False
+        self._keeps_events = keeps_events
         self._clock = clock
         self._memories = memories
         self._units: dict[UUID, UnitOfWork] = {}
@@ -64,6 +73,9 @@ class Transaction:
 
     def flush(self, *, commits: bool = False) -> None:
         """Write everything, each thing once. What is done after that is written by the next."""
+        recorded: list[Recorded] = []
+        if self._keeps_events:
+            recorded = [each for unit in self._units.values() for each in unit.recorded]
         try:
             with pipelined(self.conn, commits=commits):
                 for unit in self._units.values():
@@ -75,6 +87,7 @@ class Transaction:
             if not self._memories.forget(self._units):
                 raise
             raise ForgottenStates from None
+        self.recorded += recorded
 
     def remember(self) -> None:
         """Keep the states for the next transaction, now that they are committed."""

@@ -138,6 +138,11 @@ class UnitOfWork:
         self._entries_before: list[tuple[_Entry, Any, int]] = []
         self._names_before: list[tuple[_Name, UUID | None]] = []
 
+    @property
+    def recorded(self) -> list[Recorded]:
+        """The events so far, in order."""
+        return [recorded for recorded, _ in self._happened]
+
     def organization(self) -> Organization | None:
         state: Organization | None = self._load(ORGANIZATION, self._org_id).state
         return state
@@ -206,8 +211,7 @@ class UnitOfWork:
         """Write events, states and views, each once; what follows starts from there."""
         conn, org_id = self._conn, self._org_id
         if self._happened:
-            appended = [recorded for recorded, _ in self._happened]
-            event_log.append(conn, org_id, self._before, appended)
+            event_log.append(conn, org_id, self._before, self.recorded)
         for stream_id, entry in self._in_order_of_names():
             store = entry.aggregate.store
             if entry.trusted:

@@ -20,6 +20,10 @@ def open_blobs(url: str) -> BlobStore:
         parts = urlsplit(url)
     except ValueError:
         raise BadConfiguration("the blob URL cannot be read", _EXAMPLES) from None
+    if parts.password is not None:
+        raise BadConfiguration(
+            "the blob URL holds a password", "give it in the environment: AWS_SECRET_ACCESS_KEY"
+        )
     if parts.query or parts.fragment:
         raise BadConfiguration(f"blob URL {url!r} has a query or a fragment", "write ? as %3F")
     if parts.scheme == "file":

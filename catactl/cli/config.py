@@ -1,19 +1,23 @@
 """catactl config"""
 
+import os
+from contextlib import suppress
+
 import typer
 
 from catactl.cli.leaf import leaf
 from catactl.cli.output import Shape
 from catactl.cli.run import Run
-from catactl.cli.shapes import SETTING
-from catactl.settings import Setting, mask
+from catactl.cli.shapes import PROBLEM_IN_CONFIG, SETTING
+from catactl.errors import BadConfiguration
+from catactl.settings import Setting, config_path, mask, masked_url
 
 app = typer.Typer()
 
 
 @leaf(app)
 def show(run: Run) -> None:
-    """Show each setting and where its value comes from; passwords are masked.
+    """Show each setting as it is used, and where its value comes from; passwords are masked.
 
     Example: catactl config show
     """
@@ -21,22 +25,30 @@ def show(run: Run) -> None:
     shown: dict[str, Setting | None] = {
         "profile": settings.profile,
         "database_url": settings.database_url,
-        "blob_url": settings.blob_url,
+        "blob_url": None,
         "actor": settings.actor,
-        "output": settings.output,
-        "lock_timeout": settings.lock_timeout,
+        "output": run.output_setting,
+        "log_format": settings.log_format,
+        "lock_timeout": run.lock_timeout_setting,
     }
+    with suppress(BadConfiguration):  # beside a database that cannot be
+        shown["blob_url"] = run.blob_url_setting
+    urls = {"database_url", "blob_url"}
     run.output.rows(
         (
             {
                 "name": name,
-                "value": mask(setting.value) if setting is not None else None,
-                "origin": setting.origin if setting is not None else "default",
+                "value": _masked(setting.value, is_url=name in urls) if setting else None,
+                "origin": mask(setting.origin) if setting is not None else "default",
             }
             for name, setting in shown.items()
         ),
         SETTING,
     )
+
+
+def _masked(value: str, *, is_url: bool) -> str:
+    return masked_url(value) if is_url else mask(value)
 
 
 @leaf(app)
@@ -45,8 +57,37 @@ def path(run: Run) -> None:
 
     Example: catactl config path
     """
-    config_path = str(run.settings.config_path)
-    if run.output.is_for_programs:
-        run.output.show({"path": config_path}, Shape("path", ("path",)))
+    found = str(config_path(os.environ))
+    output = run.output_without_settings()
+    if output.is_for_programs:
+        output.show({"path": found}, Shape("path", ("path",)))
     else:
-        run.output.text(config_path)
+        output.text(found)
+
+
+@leaf(app)
+def validate(run: Run) -> None:
+    """Say everything that is wrong with the configuration file: unknown keys, values that cannot be
+    used, files that hold a password and that everybody can read. Nothing is connected to.
+
+    Exit code 78 when there is anything.
+
+    Example: catactl config validate
+    """
+    from catactl.cli.validating import validate
+
+    found = config_path(os.environ)
+    problems = validate(found)
+    output = run.output_without_settings()
+    summary = {
+        "path": str(found),
+        "ok": not problems,
+        "problems": [problem._asdict() for problem in problems],
+    }
+    if problems or output.is_json:
+        output.report(summary, "problems", PROBLEM_IN_CONFIG)
+    else:
+        output.text(f"ok\t{found}" if found.exists() else f"ok\tthere is no {found}")
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise BadConfiguration(f"{count} in {found}")

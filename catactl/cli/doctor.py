@@ -72,15 +72,12 @@ def _engine(run: Run) -> "Engine":
     """The configured database, not connected to. What is configured to wait would wait too long."""
     from catactl.store.engine import open_engine, parse_url
 
-    configured = run.lock_timeout_seconds()
-    seconds = configured if run.common.lock_timeout is not None else None
-    return open_engine(
-        parse_url(run.settings.database_url.value), lock_timeout_seconds=seconds or 0
-    )
+    url = parse_url(run.settings.database_url.value)
+    return open_engine(url, lock_timeout_seconds=run.common.lock_timeout or 0.0)
 
 
 def _output(run: Run) -> Output:
     try:
         return run.output
     except BadConfiguration:  # which is a finding here
-        return run.output_as("json" if run.common.json else run.common.output)
+        return run.output_without_settings()

@@ -1,6 +1,5 @@
 """catactl event"""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,6 @@ import typer
 
 from catactl import resources
 from catactl.cli.leaf import Org, leaf
-from catactl.cli.output import shown
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import EVENT, VERIFIED
@@ -71,13 +69,15 @@ def trace(run: Run, org: Org, position: Position) -> None:
 
     Example: catactl event trace acme 7
     """
+    from catactl.cli.tree import draw
+
     with run.reading() as conn:
         org_id = directory.resolve_organization(conn, org)
         events = list(_of_same_command(conn, org_id, position))
     if run.output.is_for_programs:
         run.output.rows(map(resources.event, events), EVENT)
     else:
-        run.output.text("\n".join(_tree(events)))
+        run.output.text("\n".join(draw(events, lambda recorded: recorded.payload)))
 
 
 @leaf(app)
@@ -136,36 +136,3 @@ def _of_same_command(conn: Any, org_id: UUID, position: int) -> "Iterator[Record
         if recorded.correlation_id != correlation_id:
             return
         yield recorded
-
-
-def _tree(events: "list[Recorded]") -> Iterator[str]:
-    """Draw command -> event -> saga -> command -> event -> view."""
-    from catactl import wiring
-
-    children: dict[UUID | None, list[Recorded]] = defaultdict(list)
-    for recorded in events:
-        children[recorded.causation_id].append(recorded)
-
-    def draw(recorded: "Recorded", indent: str) -> Iterator[str]:
-        event = recorded.event
-        yield shown(f"{indent}└─ event {recorded.position} {recorded.type} {recorded.payload}")
-        views = wiring.views_of(type(event))
-        answers = children[recorded.event_id]
-        for index, view in enumerate(views, start=1):
-            last = index == len(views) and not answers
-            yield f"{indent}   {'└─' if last else '├─'} view {view.NAME}"
-        for answer in answers:
-            command = wiring.command_giving(type(answer.event))
-            saga = wiring.saga_between(type(event), command)
-            yield f"{indent}   └─ saga {saga.name} ─ command {wiring.command_name(command)}"
-            yield from draw(answer, f"{indent}      ")
-
-    root = events[0]
-    command = wiring.command_giving(*(type(each.event) for each in children[None]))
-    yield shown(
-        f"command {wiring.command_name(command)}"
-        f" by {root.actor} at {resources.plain(root.recorded_at)}"
-        + (f": {root.reason}" if root.reason else "")
-    )
-    for recorded in children[None]:
-        yield from draw(recorded, "")

@@ -186,7 +186,11 @@ FINDING: Fields = {
     "corrected": "boolean",
     "correction": "string?",
 }
-FINDINGS: Fields = {"checked": "integer", "drifted": "integer", "organizations": FINDING}
+FINDINGS: Fields = {
+    "checked": "integer",
+    "drifted": "integer",
+    "organizations": {**FINDING, "error": "object?"},
+}
 EVENT: Fields = {
     "org_id": "uuid",
     "position": "integer",
@@ -214,5 +218,11 @@ VERIFIED_LOG: Fields = {
 }
 REVISION: Fields = {"revision": "string?", "head": "string", "ok": "boolean"}
 CHECK: Fields = {"name": "string", "status": "string", "message": "string", "hint": "string?"}
+CONFIG_PROBLEM: Fields = {
+    "where": "string",
+    "key": "string?",
+    "message": "string",
+    "hint": "string?",
+}
 DRY_RUN: Fields = {"dry_run": "boolean"}
 WRITTEN: Fields = {"position": "integer", "events": "[string]"}

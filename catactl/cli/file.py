@@ -13,9 +13,9 @@ from catactl.cli.org import Deleted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run
 from catactl.cli.shapes import FILE
-from catactl.errors import CatactlError, PartialFailure
+from catactl.errors import AlreadyExists, CatactlError, PartialFailure
 from catactl.ids import new_id
-from catactl.store import directory
+from catactl.store import directory, tables
 
 app = typer.Typer()
 
@@ -42,6 +42,9 @@ def create(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A relative path, unique while it lives.")
     ],
+    if_not_exists: Annotated[
+        bool, typer.Option("--if-not-exists", help="One of that name that exists is no error.")
+    ] = False,
 ) -> None:
     """Create a file that parts can be put into.
 
@@ -51,10 +54,26 @@ def create(
     from catactl.domain.file import CreateFile
 
     now = datetime.now(UTC)
-    result = run.write(
-        org, lambda _conn, _org_id: Addressed(new_id(now), CreateFile(name, now)), _present
-    )
+    try:
+        result = run.write(
+            org, lambda _conn, _org_id: Addressed(new_id(now), CreateFile(name, now)), _present
+        )
+    except AlreadyExists:
+        if not if_not_exists:
+            raise
+        result = _existing(run, org, name)
     run.output.show(result, FILE)
+
+
+def _existing(run: Run, org: str, name: str) -> dict[str, Any]:
+    """Return the live file of that name, complete or not; a name is all that was asked for."""
+    with run.reading() as conn:
+        org_id = directory.resolve_organization(conn, org)
+        file_id = directory.find_live(conn, tables.files, org_id, name)
+        if file_id is None:
+            raise AlreadyExists(f"file {name!r} was deleted just now", "run it again")
+        position = resources.get_usage(conn, org_id)["position"]
+        return resources.get_file(conn, org_id, file_id) | {"position": position, "events": []}
 
 
 @leaf(app, writes=True, versioned=True)

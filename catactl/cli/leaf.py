@@ -13,7 +13,7 @@ import typer
 from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf
 from catactl.cli.output import ReaderGone
 from catactl.cli.run import Common, Run
-from catactl.settings import OutputFormat
+from catactl.settings import LogFormat, OutputFormat
 
 
 def _common(flag: str, *short: str, **settings: Any) -> Any:
@@ -49,6 +49,10 @@ _READ_OPTIONS: dict[str, Any] = {
     "quiet": Annotated[bool, _common("--quiet", "-q", help="Print nothing but errors.")],
     "verbose": Annotated[
         bool, _common("--verbose", "-v", help="Say on stderr what was used and done.")
+    ],
+    "log_format": Annotated[
+        LogFormat | None,
+        _common("--log-format", metavar="FORMAT", help="Of stderr: text or json."),
     ],
     "no_color": Annotated[bool, _common("--no-color", help="No colors (NO_COLOR).")],
     "lock_timeout": Annotated[
@@ -138,6 +142,8 @@ def leaf(
                 return verb(run, **given) or 0
             except BrokenPipeError as error:
                 raise ReaderGone from error
+            finally:
+                run.finish()
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

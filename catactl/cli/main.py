@@ -1,12 +1,12 @@
-"""The program: nouns, each loaded when it is asked for, and the one place where errors end."""
+"""The program: nouns, each loaded when it is asked for; errors and signals become exit codes."""
 
 import errno
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from types import FrameType
 from typing import Any, NoReturn
@@ -16,7 +16,8 @@ from typer.main import get_command_from_info
 
 from catactl.cli import exits
 from catactl.cli.command import context_settings, first_sentence, write_list
-from catactl.cli.output import ReaderGone, as_json, complain, discard, shown
+from catactl.cli.failures import fail, fail_bug, fail_usage, interrupted
+from catactl.cli.output import ReaderGone, discard
 from catactl.errors import CatactlError, InvalidValue, Unreachable
 
 NOUNS = {
@@ -136,7 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _open_standard_streams()
-    signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         # Names are UTF-8 whatever the locale; what cannot be encoded is escaped, never an error.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         discard(1)
     except OSError as error:
         discard(1)
-        code = _fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
+        code = fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
     if is_process and _workers_are_left():
         with suppress(OSError):
             sys.stderr.flush()
@@ -189,121 +189,57 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stdout.write(answer(shell, arguments))
         return exits.DONE
     try:
-        code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
+        with _unwinding_at_signals(arguments):
+            code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
         if code == exits.INTERRUPTED:
-            return _interrupted(exits.INTERRUPTED)
+            return interrupted(arguments, exits.INTERRUPTED)
         return int(code or exits.DONE)
     except CatactlError as error:
-        return _fail(arguments, error)
+        return fail(arguments, error)
     except ReaderGone:
         discard(1)
         return exits.DONE
     except KeyboardInterrupt:
-        return _interrupted(exits.INTERRUPTED)
+        return interrupted(arguments, exits.INTERRUPTED)
     except Terminated:
-        return _interrupted(exits.TERMINATED)
+        return interrupted(arguments, exits.TERMINATED)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return _fail_usage(arguments, error)
+            return fail_usage(arguments, error)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return _fail(arguments, Unreachable("the disk is full", "free some space"))
+            return fail(arguments, Unreachable("the disk is full", "free some space"))
         if isinstance(error, OSError) and error.errno == errno.EBADF:  # more than a buffer holds
             discard(1)
-            return _fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
-        return _fail_bug(arguments, error)
+            return fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
+        return fail_bug(arguments, error)
+
+
+@contextmanager
+def _unwinding_at_signals(arguments: Sequence[str]) -> Iterator[None]:
+    """Let signals be raised, so that a transaction under way is rolled back; then as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    unraisable = sys.unraisablehook
+
+    def end_if_interrupted(lost: Any) -> None:
+        # Python cannot raise an interrupt everywhere, as in the callbacks of imports: the command
+        # would go on as if nobody had asked it to stop.
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            os._exit(interrupted(arguments, exits.INTERRUPTED))
+        if issubclass(lost.exc_type, Terminated):
+            os._exit(interrupted(arguments, exits.TERMINATED))
+        unraisable(lost)
+
+    sys.unraisablehook = end_if_interrupted
+    try:
+        if before[signal.SIGINT] is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminate)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = unraisable
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
-
-
-def _interrupted(code: int) -> int:
-    word = "terminated" if code == exits.TERMINATED else "interrupted"
-    complain(f"catactl: {word}; nothing is half done: run it again, and it goes on")
-    return code
-
-
-def _fail(arguments: Sequence[str], error: CatactlError) -> int:
-    code = exits.exit_code(error)
-    _report(arguments, error.code, code, error.message, error.hint, retryable=error.retryable)
-    return code
-
-
-def _fail_usage(arguments: Sequence[str], error: Any) -> int:
-    """Typer's own complaints: unknown commands, bad options and values."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        print(error.format_message(), file=sys.stderr)
-        return exits.USAGE
-    from catactl.cli.usage_errors import translated
-
-    said = translated(error)
-    _report(arguments, "usage", exits.USAGE, said.message, said.hint, retryable=False)
-    return exits.USAGE
-
-
-def _fail_bug(arguments: Sequence[str], error: Exception) -> int:
-    """Write the trace where the user can find it; say so in a line that holds nothing secret."""
-    import tempfile
-    import traceback
-
-    from catactl.settings import mask
-
-    trace = mask("".join(traceback.format_exception(error)))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            prefix="catactl-",
-            suffix=".trace",
-            delete=False,
-            encoding="utf-8",
-            errors="replace",
-        ) as file:
-            file.write(trace)
-        hint = f"please report it with {file.name}"
-    except OSError:
-        hint = "please report it; no temporary folder could take its trace"
-    message = f"a bug: {type(error).__name__}"
-    _report(arguments, "bug", exits.BUG, message, hint, retryable=False)
-    return exits.BUG
-
-
-def _report(
-    arguments: Sequence[str],
-    code: str,
-    exit_: int,
-    message: str,
-    hint: str | None,
-    *,
-    retryable: bool,
-) -> None:
-    from catactl.settings import mask
-
-    message, hint = mask(message), mask(hint) if hint else None
-    if _wants_json(arguments):
-        fields = {
-            "code": code,
-            "exit": exit_,
-            "message": message,
-            "hint": hint,
-            "retryable": retryable,
-        }
-        complain(as_json({"error": fields}))
-        return
-    complain(f"catactl: error: {shown(message)}")
-    if hint:
-        complain(f"hint: {shown(hint)}")
-
-
-def _wants_json(arguments: Sequence[str]) -> bool:
-    """Whether errors are to be JSON, as far as arguments tell that may not even parse."""
-    for index, argument in enumerate(arguments):
-        if argument in {"--json", "-ojson", "--output=json", "-ojsonl", "--output=jsonl"}:
-            return True
-        if argument in {"-o", "--output"} and list(arguments[index + 1 : index + 2]) in (
-            ["json"],
-            ["jsonl"],
-        ):
-            return True
-        if argument == "--":
-            return False
-    return False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from catactl.cli.output import complain, counted, shown
+from catactl.cli.output import counted, shown
 from catactl.cli.run import Run
 from catactl.domain.sizes import format_size
 
@@ -33,11 +33,15 @@ def progress(run: Run, what: str, total: int) -> Iterator[Callable[[int], None]]
     """Yield a function to call with each step."""
     if run.common.quiet:
         yield lambda _steps: None
-    elif sys.stderr.isatty():
+    elif _has_bars(run):
         with _bar(what, total) as advance:
             yield advance
     else:
-        yield _lines(what, total)
+        yield _lines(run, what, total)
+
+
+def _has_bars(run: Run) -> bool:
+    return sys.stderr.isatty() and not run.log.json
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
         bar.stop()
 
 
-def _lines(what: str, total: int) -> Callable[[int], None]:
+def _lines(run: Run, what: str, total: int) -> Callable[[int], None]:
     last = time.monotonic()
     completed = 0
 
@@ -70,7 +74,7 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
         completed += steps
         if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            complain(f"catactl: {what}: {completed:,} of {total:,}")
+            run.log.note(f"{what}: {completed:,} of {total:,}", completed=completed, total=total)
 
     return advance
 
@@ -86,7 +90,7 @@ def rate(run: Run, what: str, things: str, file: BinaryIO) -> Iterator[Callable[
     counter = _Rate(what, things, file)
     if run.common.quiet:
         yield lambda _count: None
-    elif sys.stderr.isatty():
+    elif _has_bars(run):
         from rich.console import Console
 
         with Console(stderr=True).status("") as status:
@@ -101,7 +105,7 @@ def rate(run: Run, what: str, things: str, file: BinaryIO) -> Iterator[Callable[
         def say(count: int) -> None:
             counter.add(count)
             if counter.is_time():
-                complain(f"catactl: {counter.line()}")
+                run.log.note(counter.line())
 
         yield say
 
@@ -143,14 +147,14 @@ def transfer(
     """Yield what counts bytes; it shows how many of all, how fast, the time left, and the file."""
     if run.common.quiet:
         yield Silent()
-    elif sys.stderr.isatty():
+    elif _has_bars(run):
         bars = _Bars(f"{what} {counted(count, things)}", size_bytes)
         try:
             yield bars
         finally:
             bars.stop()
     else:
-        yield _Lines(what, count, size_bytes)
+        yield _Lines(run, what, count, size_bytes)
 
 
 class Silent:
@@ -164,7 +168,8 @@ class Silent:
 
 
 class _Lines:
-    def __init__(self, what: str, files: int, size_bytes: int | None) -> None:
+    def __init__(self, run: Run, what: str, files: int, size_bytes: int | None) -> None:
+        self._run = run
         self._what, self._files, self._size_bytes = what, files, size_bytes
         self._name, self._begun, self._completed = "", 0, 0
         self._started = self._last = time.monotonic()
@@ -182,7 +187,8 @@ class _Lines:
                 return
             self._last = now
             line = self._line(now - self._started)
-        complain(f"catactl: {line}")
+            completed = self._completed
+        self._run.log.note(line, completed_bytes=completed, total_bytes=self._size_bytes)
 
     def _line(self, seconds: float) -> str:
         rate = self._completed / seconds
@@ -192,7 +198,7 @@ class _Lines:
         if total is not None and rate > 0:
             words.append(f"{max(0.0, (total - self._completed) / rate):.0f} s left")
         if self._name:
-            words.append(f"file {self._begun:,} of {self._files:,}: {shown(self._name)}")
+            words.append(f"file {self._begun:,} of {self._files:,}: {self._name}")
         return ", ".join(words)
 
 

@@ -7,6 +7,7 @@ from catactl.cli.fields import (
     ADJUSTMENT,
     CHECK,
     CLOUDEVENT,
+    CONFIG_PROBLEM,
     DOWNLOADED,
     DRY_RUN,
     EVENT,
@@ -118,6 +119,7 @@ RESULTS: dict[str, Result] = {
     "db check": Result(REVISION),
     "db grants": Result({"role": "string", "statements": "[string]"}),
     "config show": _list({"name": "string", "value": "string?", "origin": "string"}),
+    "config validate": Result({"path": "string", "ok": "boolean", "problems": CONFIG_PROBLEM}),
     "config path": Result({"path": "string"}),
     "apply": Result(
         {"line": "integer", "status": "string"},

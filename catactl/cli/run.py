@@ -5,50 +5,36 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from catactl.cli.output import Lasting, Output, complain, shown
+from catactl.cli.common import Common as Common
+from catactl.cli.log import Log
+from catactl.cli.output import Lasting, Output, shown
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
-from catactl.settings import Settings, default_database_path, load_settings, mask
+from catactl.settings import (
+    OUTPUT_FORMATS,
+    Setting,
+    Settings,
+    default_database_path,
+    guess,
+    load_settings,
+    parse_lock_timeout,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from catactl.as_of import Point
     from catactl.blobs.store import BlobStore
+    from catactl.cli.verbose import Told
     from catactl.domain.decider import Addressed, Command
     from catactl.handler import Handler, Intent, Outcome
 
-_MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class Common:
-    """The options every command takes, and after them those every write takes, as they were
-    given.
-    """
-
-    database_url: str | None = None
-    database_url_file: str | None = None
-    blob_url: str | None = None
-    profile: str | None = None
-    output: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    no_color: bool = False
-    lock_timeout: float | None = None
-    dry_run: bool = False
-    idempotency_key: str | None = None
-    actor: str | None = None
-    reason: str | None = None
-    expected_version: int | None = None
-    yes: bool = False
+_BESIDE = "beside the database"
 
 
 class Run:
@@ -62,32 +48,34 @@ class Run:
         self.common = common
         self._request = request
         self._finishes = finishes
+        self._started = time.monotonic()
 
     @cached_property
     def settings(self) -> Settings:
-        given = self.common
-        return load_settings(
-            {
-                "database_url": given.database_url,
-                "database_url_file": given.database_url_file,
-                "blob_url": given.blob_url,
-                "profile": given.profile,
-                "output": "json" if given.json else given.output,
-                "actor": given.actor,
-                "lock_timeout": None if given.lock_timeout is None else str(given.lock_timeout),
-            }
-        )
+        return load_settings(self.common.flags)
+
+    @property
+    def output_setting(self) -> Setting:
+        """The output format; by default what fits where the output goes."""
+        return self.settings.output or Setting(self._default_output, "default")
+
+    @property
+    def _default_output(self) -> str:
+        return "table" if sys.stdout.isatty() else "tsv"
 
     @cached_property
     def output(self) -> Output:
-        chosen = self.settings.output
-        return self.output_as(chosen.value if chosen is not None else None)
+        return self._output(self.output_setting.value)
 
-    def output_as(self, format_: str | None) -> Output:
-        """The output in a format, or in the usual one, also when settings cannot be read."""
+    def output_without_settings(self) -> Output:
+        """The output, also when settings cannot be used."""
+        chosen = guess("output", self.common.flags)
+        return self._output(chosen if chosen in OUTPUT_FORMATS else self._default_output)
+
+    def _output(self, format_: str) -> Output:
         terminal = sys.stdout.isatty()
         return Output(
-            format_ or ("table" if terminal else "tsv"),
+            format_,
             quiet=self.common.quiet,
             color=terminal and not self.common.no_color and not os.environ.get("NO_COLOR"),
             stream=Lasting(sys.stdout) if self._finishes else sys.stdout,  # type: ignore[arg-type]
@@ -100,51 +88,91 @@ class Run:
         is_asked_for = chosen is not None and chosen.value != "table"
         return self.output if is_asked_for else self.output.as_json_lines()
 
+    @cached_property
+    def log(self) -> Log:
+        return Log(
+            json=self.settings.log_format.value == "json",
+            quiet=self.common.quiet,
+            verbose=self.common.verbose,
+            beside_json=self.output.is_json,
+        )
+
     # --- the database -----------------------------------------------------------------------------
 
     def open(self) -> "Engine":
         """Open the configured database without looking at its schema."""
-        from catactl.store.engine import DEFAULT_LOCK_TIMEOUT_SECONDS, open_engine, parse_url
+        from catactl.store.engine import open_engine, parse_url
 
         setting = self.settings.database_url
         url = parse_url(setting.value)
+        if self.settings.overridden is not None:
+            self.log.warning(self.settings.overridden)
+        self.log.detail(f"database {setting.value} ({setting.origin})")
         if setting.origin == "default":
             default_database_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        seconds = self.lock_timeout_seconds()
-        return open_engine(
-            url,
-            lock_timeout_seconds=DEFAULT_LOCK_TIMEOUT_SECONDS if seconds is None else seconds,
-        )
+        seconds = parse_lock_timeout(self.lock_timeout_setting.value)
+        engine = open_engine(url, lock_timeout_seconds=seconds)
+        if self.common.verbose:
+            from catactl.store.watch import watch
+
+            watch(engine, self._told.sql)
+        return engine
+
+    @cached_property
+    def _told(self) -> "Told":
+        from catactl.cli.verbose import Told
+
+        return Told(self.log)
+
+    def finish(self) -> None:
+        """Tell at the command's end what it took, if that is wanted."""
+        if "_told" in self.__dict__:
+            self._told.finish((time.monotonic() - self._started) * 1000)
+
+    @property
+    def lock_timeout_setting(self) -> Setting:
+        """How long to wait for a lock, in seconds."""
+        from catactl.store.engine import DEFAULT_LOCK_TIMEOUT_SECONDS
+
+        default = Setting(f"{DEFAULT_LOCK_TIMEOUT_SECONDS:g}", "default")
+        return self.settings.lock_timeout or default
 
     @cached_property
     def engine(self) -> "Engine":
         """The configured database, at the schema this version works with."""
         from catactl.store import schema
 
-        url = self.settings.database_url
         engine = self.open()
-        self._detail(f"database {mask(url.value)} ({url.origin})")
         schema.ensure(engine)
         return engine
 
     @cached_property
     def blob_url(self) -> str:
         """Where content is kept: as configured, else beside a SQLite database."""
-        from catactl.blobs.opening import url_beside
-
-        setting = self.settings.blob_url
-        url = self.engine.url
-        if setting is not None:
-            origin, blob_url = setting.origin, setting.value
-        elif url.get_backend_name() == "sqlite" and os.path.isfile(url.database or ""):
-            origin, blob_url = "beside the database", url_beside(url.database or "")
-        else:
+        engine = self.engine
+        setting = self.blob_url_setting
+        is_beside = setting is not None and setting.origin == _BESIDE
+        if setting is None or (is_beside and not os.path.isfile(engine.url.database or "")):
             raise BadConfiguration(
                 "no place for content is configured",
                 "CATACTL_BLOB_URL=file:///srv/catactl/blobs, or s3://bucket/prefix",
             )
-        self._detail(f"content {mask(blob_url)} ({origin})")
-        return blob_url
+        self.log.detail(f"content {setting.value} ({setting.origin})")
+        return setting.value
+
+    @property
+    def blob_url_setting(self) -> Setting | None:
+        """Where content is, or would be; nothing is opened to find out."""
+        from catactl.blobs.opening import url_beside
+        from catactl.store.engine import parse_url
+
+        if self.settings.blob_url is not None:
+            return self.settings.blob_url
+        url = parse_url(self.settings.database_url.value)
+        path = url.database or ""
+        if url.get_backend_name() != "sqlite" or path in {"", ":memory:"} or path[:5] == "file:":
+            return None
+        return Setting(url_beside(path), _BESIDE)
 
     @cached_property
     def blobs(self) -> "BlobStore":
@@ -177,29 +205,13 @@ class Run:
         with reading(self.engine) as conn:
             yield conn
 
-    def lock_timeout_seconds(self) -> float | None:
-        """How long to wait for a lock, None if nothing is said of it."""
-        setting = self.settings.lock_timeout
-        if setting is None:
-            return None
-        try:
-            seconds = float(setting.value)
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds <= _MAX_LOCK_TIMEOUT_SECONDS:
-            error = InvalidValue if setting.origin.startswith("--") else BadConfiguration
-            raise error(
-                f"{setting.origin}: {setting.value!r} is not a number of seconds from 0 to 86400"
-            )
-        return seconds
-
     # --- writing ----------------------------------------------------------------------------------
 
     @cached_property
     def handler(self) -> "Handler":
         from catactl.handler import Handler
 
-        return Handler(self.engine)
+        return Handler(self.engine, told=self._told.written if self.common.verbose else None)
 
     def intent(self, org_ref: str, *, key_suffix: str = "") -> "Intent":
         """Who, why and how, from the options. `key_suffix` tells apart several writes of one
@@ -256,29 +268,17 @@ class Run:
                 return resolve(conn, org_id)
 
         intent = self.intent(org_ref, key_suffix=key_suffix)
-        started = time.monotonic()
-        result = self.handler.handle(org_id, target, intent, lambda outcome: done(outcome, present))
-        milliseconds = (time.monotonic() - started) * 1000
-        happened = ", ".join(result["events"]) or "nothing"
-        self._detail(f"{happened}, at position {result['position']}, in {milliseconds:.1f} ms")
-        return result
+        return self.handler.handle(org_id, target, intent, lambda outcome: done(outcome, present))
 
     # --- talking to people ------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
         """Say something on stderr, beside the result; to programs that read JSON nothing."""
-        if not self.common.quiet and not self.output.is_json:
-            complain(f"catactl: {shown(text)}")
+        self.log.note(text)
 
     def failure(self, text: str) -> None:
         """Say what went wrong with one of several; whoever reads JSON has it in the result."""
-        if not self.output.is_json:
-            complain(f"catactl: error: {shown(text)}")
-
-    def _detail(self, text: str) -> None:
-        """Say on stderr what was used and done, if --verbose asks for it."""
-        if self.common.verbose:
-            self.note(text)
+        self.log.failure(text)
 
     @property
     def is_interactive(self) -> bool:

@@ -10,12 +10,14 @@ from uuid import UUID
 import typer
 
 from catactl import resources
+from catactl.cli import exits
 from catactl.cli.leaf import AsOf, Org, leaf
+from catactl.cli.output import counted
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
 from catactl.domain.times import Every, Interval, checked_interval, parse_time
-from catactl.errors import Findings
+from catactl.errors import Busy, Findings
 from catactl.store import directory
 from catactl.usage.units import Unit
 
@@ -278,7 +280,8 @@ def recompute(
 
     A stored row or view that departs from its own events is rebuilt from them. Where the events'
     running figure departs from first principles, an organization.storage_usage_corrected event
-    records before and after. Safe to run twice at once; a second run corrects nothing.
+    records before and after. Safe to run twice at once; a second run corrects nothing. One that is
+    locked for longer than --lock-timeout does not keep the others: exit code 75.
 
     Example: catactl usage recompute --quiet --reason nightly
     """
@@ -290,8 +293,17 @@ def recompute(
         findings = _counted(proof.recompute(run.handler, run.engine, ids, intent), advance)
         _report(run, findings)
     corrected = sum(finding.correction is not None for finding in findings)
+    busy = [finding for finding in findings if finding.busy is not None]
+    for finding in busy:
+        run.failure(f"{finding.name}: {finding.busy}")
     if corrected and fail_on_drift:
-        raise Findings(f"storage usage was corrected in {corrected} organizations")
+        more = f"; {len(busy)} more drifted and were locked" if busy else ""
+        raise Findings(f"storage usage was corrected in {counted(corrected, 'organization')}{more}")
+    if busy:
+        raise Busy(
+            f"{len(busy):,} of {counted(len(findings), 'organization')} drifted and were locked",
+            "the others are done; run it again, or wait longer: --lock-timeout SECONDS",
+        )
 
 
 def organization_ids(run: Run, orgs: Sequence[str] | None) -> list[UUID]:
@@ -314,8 +326,13 @@ def _report(run: Run, findings: list["Finding"]) -> None:
     summary: dict[str, Any] = {
         "checked": len(findings),
         "drifted": sum(finding.drifted for finding in findings),
-        "organizations": [finding.as_row() for finding in findings],
+        "organizations": [_row(finding) for finding in findings],
     }
     if run.common.dry_run:
         summary["dry_run"] = True
     run.output.report(summary, "organizations", FINDING)
+
+
+def _row(finding: "Finding") -> dict[str, Any]:
+    error = exits.as_fields(finding.busy) if finding.busy is not None else None
+    return finding.as_row() | {"error": error}

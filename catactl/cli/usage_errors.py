@@ -5,27 +5,25 @@ Typer keeps the classes of its errors and types to itself, so they are told apar
 
 from typing import Any
 
-from catactl.errors import InvalidValue
 
-
-def translated(error: Any) -> InvalidValue:
+def translated(error: Any) -> tuple[str, str]:
     """Return what is wrong with a command line, and the mend or where to look."""
     path = error.ctx.command_path if error.ctx is not None else "catactl"
     see = f"see: {path} --help"
     match type(error).__name__:
         case "NoSuchOption":
-            return InvalidValue(f"no such option {error.option_name}", _meant(error, path) or see)
+            return f"no such option {error.option_name}", _meant(error, path) or see
         case "BadOptionUsage":
-            return InvalidValue(_bad_option(error), see)
+            return _bad_option(error), see
         case "MissingParameter":
-            return InvalidValue(f"missing {_named(error.param)}", _usage(error.ctx))
+            return f"missing {_named(error.param)}", _usage(error.ctx)
         case "BadParameter":
-            return InvalidValue(_bad_value(error), see)
+            return _bad_value(error), see
         case _ if error.message.startswith("Got unexpected extra argument"):
             extra = error.message.partition("(s) (")[2].rstrip(".").removesuffix(")")
-            return InvalidValue(f"too many arguments: {extra}", _usage(error.ctx))
+            return f"too many arguments: {extra}", _usage(error.ctx)
     message = " ".join(error.format_message().split()).rstrip(".")
-    return InvalidValue(message[:1].lower() + message[1:], see)
+    return message[:1].lower() + message[1:], see
 
 
 def _meant(error: Any, path: str) -> str | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table
 
 from catactl.store.query import Row
 from catactl.store.types import to_sqlite
+from catactl.store.watch import trip
 
 
 def insert_into_sqlite(
@@ -19,16 +20,15 @@ def insert_into_sqlite(
     """Insert rows whose values are in the order of `columns`."""
     statement, converters = _compiled(table, columns)
     driver: Any = conn.connection.driver_connection
-    driver.executemany(
-        statement,
-        (
-            [
-                convert(value) if convert is not None and value is not None else value
-                for convert, value in zip(converters, row, strict=True)
-            ]
-            for row in rows
-        ),
+    converted = (
+        [
+            convert(value) if convert is not None and value is not None else value
+            for convert, value in zip(converters, row, strict=True)
+        ]
+        for row in rows
     )
+    with trip(conn, lambda: [statement]):
+        driver.executemany(statement, converted)
 
 
 @cache
@@ -46,6 +46,6 @@ def copy_into_postgresql(
     """Send rows whose values are in the order of `columns`; a transaction must be under way."""
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     driver: Any = conn.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+    with trip(conn, lambda: [statement]), driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)

@@ -43,6 +43,9 @@ def parse_url(text: str) -> URL:
             "as in sqlite:////var/lib/catactl.db or postgresql://user@host/database",
         ) from None
     if backend == "postgresql":
+        if "@" in (url.host or "") or text.partition("?")[0].count("@") > 1:
+            # What follows the first would be taken for the host, and told in errors.
+            raise BadConfiguration("the database URL has an @ too many", "in a password write %40")
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
         return url.set(drivername="sqlite+pysqlite")

@@ -37,8 +37,10 @@ def ensure(engine: Engine) -> None:
         revision = _read_revision(conn)
         if revision == SCHEMA_REVISION:
             return
+        is_empty = revision is None and not inspect(conn).get_table_names()
         mismatch = _explain(conn, revision)
-    if sqlite and _is_older(revision):
+    # One without a table is left by who was stopped while creating it.
+    if sqlite and (is_empty or _is_older(revision)):
         upgrade(engine)
         return
     raise mismatch

@@ -15,6 +15,7 @@ from sqlalchemy.sql.base import Executable
 from catactl.errors import CatactlError
 from catactl.store import bulk
 from catactl.store.query import Guarded, Parameters, Row
+from catactl.store.watch import trip
 
 # From so many rows on, COPY is worth its own round trips.
 _MANY_ROWS = 50
@@ -110,4 +111,8 @@ def _round_trip(
 ) -> list[list[Row]]:
     from catactl.store.pipeline import round_trip  # psycopg, which SQLite does without
 
-    return round_trip(conn, queries, commits=commits)
+    def statements() -> list[str]:
+        return [str(query.statement) for query in queries] + ["COMMIT"] * commits or ["BEGIN"]
+
+    with trip(conn, statements):
+        return round_trip(conn, queries, commits=commits)

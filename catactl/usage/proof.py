@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.domain.decider import fold
 from catactl.domain.organization import CorrectStorageUsage
-from catactl.errors import CorruptLog
+from catactl.errors import Busy, CorruptLog
 from catactl.handler import Handler, Intent
 from catactl.rebuild import rebuild_view
 from catactl.store import documents, event_log
@@ -43,7 +43,8 @@ _ORGANIZATIONS_AT_ONCE = 200
 @dataclass
 class Finding:
     """What was compared for an organization. `correction` says what recomputing did, if anything:
-    `rebuilt` (rows from their own events) or `event` (the events' running figure).
+    `rebuilt` (rows from their own events) or `event` (the events' running figure); `busy` why it
+    could not.
     """
 
     org_id: UUID
@@ -54,6 +55,7 @@ class Finding:
     view: Figures | None = None
     unpaired_events: int = 0
     correction: str | None = None
+    busy: Busy | None = None
 
     @property
     def rows_depart(self) -> bool:
@@ -108,7 +110,8 @@ def recompute(
 
     A snapshot finds the candidates, so writers wait only where something is wrong; each candidate
     is compared again under its lock, and only that comparison is acted on. So two recomputations at
-    once, or a second one, correct nothing twice.
+    once, or a second one, correct nothing twice. One that is locked for too long keeps no other
+    from being corrected: its finding says `busy`.
     """
     for finding in check(engine, org_ids):
         yield _correct(handler, finding, intent) if finding.drifted else finding
@@ -140,8 +143,11 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
             unpaired_events=finding.unpaired_events,
         )
 
-    handler.inspect_and_handle(org_id, intent, inspect)
-    if intent.dry_run:
+    try:
+        handler.inspect_and_handle(org_id, intent, inspect)
+    except Busy as error:
+        findings[0].busy = error
+    if intent.dry_run or findings[0].busy:
         findings[0].correction = None
     return findings[0]
 

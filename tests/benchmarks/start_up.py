@@ -21,7 +21,7 @@ from tests.benchmarks.servers import postgresql_database, upgrade
 
 ROOT = Path(__file__).parents[2]
 _TIMES = 21
-CATACTL = "import sys; from catactl.cli.main import main; sys.exit(main())"  # the installed script
+CATACTL = "import sys; from catactl.__main__ import main; sys.exit(main())"  # the installed script
 _IMPORT_TYPER = "import typer"
 _READ_ONE_ROW = """
 import sys, typer, sqlalchemy

@@ -42,6 +42,20 @@ def test_a_file_is_created_filled_and_completed(cli: Cli) -> None:
     assert parts == [{"number": 1, "size_bytes": 1024, "sha256": BYTES_1, "stored": False}]
 
 
+def test_creating_what_exists_is_an_error_unless_that_was_allowed(cli: Cli) -> None:
+    cli.ok("org", "create", "acme")
+    create = ("file", "create", "acme", "data.bin")
+    created = cli.ok(*create, "--if-not-exists")
+    assert "file.created" in created["events"]
+    assert cli.fails(4, *create)["code"] == "already_exists"
+    assert cli.ok(*create, "--if-not-exists") == created | {"events": []}
+    cli.record(1, 100)
+    completed = cli.ok("file", "complete", "acme", "data.bin")
+    assert cli.ok(*create, "--if-not-exists") == completed | {"events": []}
+    cli.ok("file", "delete", "acme", "data.bin")
+    assert cli.ok(*create, "--if-not-exists")["file_id"] != created["file_id"]
+
+
 def test_parts_recorded_again_replace_or_change_nothing(cli: Cli) -> None:
     cli.has_file("acme", "data.bin", 100)
     assert cli.record(1, 100)["events"] == []

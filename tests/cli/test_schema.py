@@ -116,6 +116,7 @@ def _commands(folder: Path) -> list[str]:
         db check
         db grants app --database-url postgresql://owner@127.0.0.1/none
         config show
+        config validate
         config path
         org create acme --quota 1GB
         org create other

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import URL, Engine, delete, select, update
@@ -9,9 +10,11 @@ from sqlalchemy import URL, Engine, delete, select, update
 from catactl.domain.organization import CreateOrganization
 from catactl.handler import Handler, utc_now
 from catactl.ids import new_id
+from catactl.store import event_log
+from catactl.store.engine import writing
 from catactl.store.tables import events, organizations, storage_usage, swept_content
 from tests.cli.support import Cli, sha256
-from tests.support import Clock, create_file, run, tampering, upload
+from tests.support import Clock, create_file, opened, run, tampering, upload
 
 USAGE = {
     "org_id",
@@ -160,6 +163,29 @@ def test_recomputing_may_fail_on_drift_and_has_corrected_it(acme: Cli, database_
     assert (result.code, result.error["code"]) == (6, "findings")
     assert result.json["drifted"] == 1
     assert acme("usage", "check").code == 0
+
+
+def test_a_locked_organization_keeps_no_other_from_being_corrected(
+    acme: Cli, database_url: URL
+) -> None:
+    with tampering(database_url) as conn:
+        conn.execute(update(organizations).values(used_bytes=999))
+    recompute = ("usage", "recompute", "--lock-timeout", "0")
+    org_id = UUID(acme.ok("org", "show", "acme")["org_id"])
+    with opened(database_url) as engine, writing(engine) as holder:
+        event_log.lock(holder, org_id)
+        result = acme(*recompute, "--json")
+        assert (result.code, result.error["code"]) == (75, "busy")
+        found = {each["name"]: each for each in result.json["organizations"]}
+        assert (found["acme"]["corrected"], found["acme"]["error"]["code"]) == (False, "busy")
+        if engine.dialect.name == "postgresql":  # SQLite has one lock for all
+            assert (found["beta"]["corrected"], found["beta"]["error"]) == (True, None)
+        told = acme(*recompute).stderr.splitlines()
+        assert told[0].startswith("catactl: error: acme: ")
+        assert told[-2].endswith("drifted and were locked")
+        assert acme("usage", "check", "beta", "--lock-timeout", "0").code in {0, 6}
+    assert acme(*recompute, "--fail-on-drift").code == 6
+    assert acme(*recompute, "--fail-on-drift", "--quiet").code == 0
 
 
 def test_a_dry_run_of_recomputing_corrects_nothing(acme: Cli, database_url: URL) -> None:

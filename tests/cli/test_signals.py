@@ -1,0 +1,62 @@
+"""Signals at bad moments: while the program is still being loaded, and where Python loses them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+_SIGNALS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+_IN_A_CALLBACK = """
+import os, sys, weakref
+from catactl.cli import main as program
+
+class Thing: pass
+
+class Root:
+    def main(self, **options):
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), int(sys.argv[1])))
+        del thing
+        print("it went on", flush=True)
+
+program.root = Root
+program.main()
+"""
+
+
+def _run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | variables,
+        timeout=60,
+        check=False,
+    )
+
+
+@_SIGNALS
+def test_a_signal_while_the_program_loads_ends_it_without_a_trace(
+    number: int, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "typer.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
+    done = _run("-m", "catactl", "org", "list", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@_SIGNALS
+def test_a_signal_that_python_cannot_raise_ends_the_command_all_the_same(
+    number: int, code: int
+) -> None:
+    done = _run("-c", _IN_A_CALLBACK, str(int(number)))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("catactl: ")
+    assert done.stderr.count("\n") == 1
