@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from catactl import resources
-from catactl.cli.leaf import Org, leaf
+from catactl.cli.leaf import MOST, Org, leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import EVENT, VERIFIED
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Position = Annotated[int, typer.Argument(metavar="POSITION", help="Position in the log, from 1.")]
+Position = Annotated[
+    int, typer.Argument(metavar="POSITION", min=1, max=MOST, help="Position in the log, from 1.")
+]
 
 
 @leaf(app, "list")
@@ -33,10 +35,11 @@ def list_(
         typer.Option("--stream", metavar="ID", help="Only this file's, job's or organization's."),
     ] = None,
     after: Annotated[
-        int, typer.Option("--after", metavar="POSITION", min=0, help="Only what comes after.")
+        int,
+        typer.Option("--after", metavar="POSITION", min=0, max=MOST, help="Only what comes after."),
     ] = 0,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
+        int | None, typer.Option("--limit", metavar="N", min=1, max=MOST, help="At most so many.")
     ] = None,
 ) -> None:
     """List an organization's events in order.

@@ -168,11 +168,14 @@ def leaf(
     return register
 
 
+MOST = 2**63 - 1  # that a database can count
+
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", metavar="TIME", help="As it was then: 2026-01-31T12:00:00Z, -7d."),
 ]
 AtVersion = Annotated[
-    int | None, typer.Option("--at-version", metavar="N", min=1, help="As it was at a version.")
+    int | None,
+    typer.Option("--at-version", metavar="N", min=1, max=MOST, help="As it was at a version."),
 ]
 Org = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]

@@ -1,6 +1,5 @@
 """catactl usage"""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +10,7 @@ import typer
 
 from catactl import resources
 from catactl.cli import exits
-from catactl.cli.leaf import AsOf, Org, leaf
+from catactl.cli.leaf import MOST, AsOf, Org, leaf
 from catactl.cli.output import counted
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
@@ -82,7 +81,9 @@ def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None
 @leaf(app)
 def top(
     run: Run,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 10,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=MOST, help="How many.")
+    ] = 10,
 ) -> None:
     """Show the organizations that use most, how they grew, and when their quotas are reached.
 
@@ -96,7 +97,7 @@ def top(
     from catactl.usage import growth
 
     with run.reading() as conn:
-        rows = growth.largest(conn, min(limit, sys.maxsize), datetime.now(UTC))  # a database's most
+        rows = growth.largest(conn, limit, datetime.now(UTC))
         run.output.rows(rows, LARGEST)
 
 
@@ -185,7 +186,9 @@ def explain(
     org: Org,
     last: Annotated[
         int | None,
-        typer.Option("--last", metavar="N", min=1, help="Only the last so many usage events."),
+        typer.Option(
+            "--last", metavar="N", min=1, max=MOST, help="Only the last so many usage events."
+        ),
     ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="[default: the beginning]")
@@ -225,7 +228,11 @@ def export(
     after: Annotated[
         int | None,
         typer.Option(
-            "--after", metavar="POSITION", min=0, help="Only what comes after, of one ORG."
+            "--after",
+            metavar="POSITION",
+            min=0,
+            max=MOST,
+            help="Only what comes after, of one ORG.",
         ),
     ] = None,
 ) -> None:

@@ -91,6 +91,19 @@ def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
             assert result.stdout == "", path
 
 
+@every_first_word
+def test_a_number_that_no_database_can_count_to_is_refused(first: str, stranger: Cli) -> None:
+    for path in leaves_of(first):
+        *_, ctx = contexts(program.root(), *path)
+        required = [each for each in ctx.command.params if each.required]
+        for counted in ctx.command.params:
+            if counted.type.name not in {"integer", "integer range"}:
+                continue
+            given = ["1" * 30 if each is counted else "1" for each in required]
+            option = [] if counted in required else [counted.opts[0], "1" * 30]
+            assert "whole number" in stranger.fails(2, *path, *given, *option)["message"], path
+
+
 def test_a_reader_that_leaves_or_a_poor_locale_is_no_error(home: Path) -> None:
     for script, code, complaints in (
         ('"$@" schema | head -n 1; exit "${PIPESTATUS[0]}"', 0, 0),
