@@ -14,10 +14,10 @@ import typer
 
 from catactl.cli import exits
 from catactl.cli.leaf import leaf
-from catactl.cli.output import counted
 from catactl.cli.progress import rate
 from catactl.cli.run import Run
 from catactl.cli.shapes import APPLIED
+from catactl.cli.words import counted
 from catactl.errors import InvalidValue, PartialFailure
 
 if TYPE_CHECKING:

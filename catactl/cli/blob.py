@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from catactl.cli.leaf import leaf
-from catactl.cli.output import counted
 from catactl.cli.progress import progress, transfer
 from catactl.cli.run import Run
 from catactl.cli.shapes import SWEPT
 from catactl.cli.usage import Orgs, organization_ids
+from catactl.cli.words import counted
 from catactl.domain.durations import parse_duration
 from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue

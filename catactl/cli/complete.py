@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from catactl.cli import main
 from catactl.cli.command import first_sentence
-from catactl.cli.output import shown
 from catactl.cli.quoting import Line, read
+from catactl.cli.words import shown
 from catactl.settings import load_settings, profile_names
 
 _HERE = "\0"  # where the cursor is: in no argument of a process

@@ -6,8 +6,8 @@ import typer
 
 from catactl.cli.leaf import leaf
 from catactl.cli.main import COMPLETION_VARIABLE
-from catactl.cli.output import Shape
 from catactl.cli.run import Run
+from catactl.cli.shapes import Shape
 
 app = typer.Typer()
 

@@ -6,9 +6,8 @@ from contextlib import suppress
 import typer
 
 from catactl.cli.leaf import leaf
-from catactl.cli.output import Shape
 from catactl.cli.run import Run
-from catactl.cli.shapes import PROBLEM_IN_CONFIG, SETTING
+from catactl.cli.shapes import PROBLEM_IN_CONFIG, SETTING, Shape
 from catactl.errors import BadConfiguration
 from catactl.settings import Setting, config_path, mask, masked_url
 

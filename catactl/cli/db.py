@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from catactl.cli.leaf import leaf
-from catactl.cli.output import Shape, shown
 from catactl.cli.run import Run
-from catactl.cli.shapes import SCHEMA
+from catactl.cli.shapes import SCHEMA, Shape
+from catactl.cli.words import shown
 from catactl.errors import BadConfiguration, InvalidValue, SchemaMismatch
 from catactl.store import schema
 from catactl.store.engine import parse_url

@@ -20,9 +20,10 @@ import catactl
 from catactl import resources, topology
 from catactl.blobs.opening import open_blobs, url_beside
 from catactl.cli.leaf import leaf
-from catactl.cli.output import Shape, shown
 from catactl.cli.progress import Silent
 from catactl.cli.run import Run
+from catactl.cli.shapes import Shape
+from catactl.cli.words import shown
 from catactl.content.download import to_path
 from catactl.content.reading import readable
 from catactl.content.recording import Draft, Recorder, StoredPart, stored_part

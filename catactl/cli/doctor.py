@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from catactl.cli.leaf import leaf
-from catactl.cli.output import Output, counted
+from catactl.cli.output import Output
 from catactl.cli.run import Run
 from catactl.cli.shapes import CHECK
+from catactl.cli.words import counted
 from catactl.errors import BadConfiguration, Findings
 from catactl.settings import mask
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -11,7 +12,6 @@ from catactl.cli.output import Output
 from catactl.cli.ranges import time_range
 from catactl.cli.run import Run
 from catactl.cli.shapes import CLOUDEVENT
-from catactl.cli.usage import ExportFormat
 from catactl.cli.writing import whole_file
 from catactl.errors import InvalidValue
 from catactl.store import directory, history
@@ -22,7 +22,7 @@ from catactl.usage.metrics import exposition, standings
 
 def run_export(
     run: Run,
-    format_: ExportFormat,
+    format_: Literal["prometheus", "cloudevents"],
     orgs: Sequence[str] | None,
     write: str | None,
     from_: str | None,
@@ -31,7 +31,7 @@ def run_export(
 ) -> None:
     """Print what the format asks for, or write it to a file; all of one snapshot."""
     is_ranged = from_ is not None or to is not None
-    if format_ is ExportFormat.PROMETHEUS and (is_ranged or after is not None):
+    if format_ == "prometheus" and (is_ranged or after is not None):
         raise InvalidValue("--from, --to and --after choose events, which prometheus has none of")
     if after is not None and is_ranged:
         raise InvalidValue("--after beside --from or --to", "give one or the other")
@@ -43,7 +43,7 @@ def run_export(
         org_ids = None
         if orgs:
             org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
-        if format_ is ExportFormat.PROMETHEUS:
+        if format_ == "prometheus":
             for line in exposition(standings(conn, org_ids), now):
                 output.text(line)
             return

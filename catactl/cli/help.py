@@ -8,8 +8,8 @@ import typer
 from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, contexts, takes
 from catactl.cli.leaf import leaf
 from catactl.cli.main import root
-from catactl.cli.output import Shape
 from catactl.cli.run import Run
+from catactl.cli.shapes import Shape
 from catactl.errors import InvalidValue
 
 app = typer.Typer()

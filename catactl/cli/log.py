@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from catactl.cli.output import as_json, complain, shown
+from catactl.cli.output import as_json, complain
+from catactl.cli.words import shown
 
 
 @dataclass(frozen=True)

@@ -9,31 +9,12 @@ import csv
 import json
 import os
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, TextIO
 
-from catactl.domain.sizes import format_size
+from catactl.cli.shapes import Shape
+from catactl.cli.words import Row, field_lines, plain
 from catactl.errors import InvalidValue
-
-Row = Mapping[str, Any]
-
-_FEW = 6  # of a list, that people are shown all of
-_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What identifies a resource, and which of its fields a list shows. JSON has all of them.
-
-    People get a bar a row for the figure that `bar` names, and no columns of `for_programs`.
-    """
-
-    id_field: str
-    columns: tuple[str, ...]
-    bar: str | None = None
-    for_programs: tuple[str, ...] = ()
 
 
 class ReaderGone(Exception):
@@ -100,7 +81,7 @@ class Output:
                 self._id(row, shape)
             case "tsv":
                 for name, value in row.items():
-                    self._line(f"{name}\t{_plain(value)}")
+                    self._line(f"{name}\t{plain(value)}")
             case _:
                 self._fields(row)
 
@@ -122,7 +103,7 @@ class Output:
                     self._id(row, shape)
             case "tsv":
                 for row in rows:
-                    self._line("\t".join(_plain(row.get(column)) for column in shape.columns))
+                    self._line("\t".join(plain(row.get(column)) for column in shape.columns))
             case _:
                 self._table(list(rows), shape)
 
@@ -169,7 +150,7 @@ class Output:
         if shape.id_field not in row:
             raise InvalidValue("this result has no id", "use another output format")
         if row[shape.id_field] is not None:  # what failed has none
-            self._line(_plain(row[shape.id_field]))
+            self._line(plain(row[shape.id_field]))
 
     def _json_array(self, rows: Iterable[Row]) -> None:
         separator = "["
@@ -184,7 +165,7 @@ class Output:
         writer = csv.writer(self._stream, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            writer.writerow([_plain(row.get(column)) for column in columns])
+            writer.writerow([plain(row.get(column)) for column in columns])
 
     def _fields(self, row: Row) -> None:
         for line in field_lines(row):
@@ -195,22 +176,6 @@ class Output:
             from catactl.cli.table import print_table
 
             print_table(rows, shape, self._stream, color=self._color)
-
-
-def field_lines(row: Row) -> Iterator[str]:
-    """One thing for people, a line a field."""
-    width = max((len(title(name)) for name in row), default=0)
-    for name, value in row.items():
-        yield f"{title(name):<{width}}  {for_people(name, value)}"
-
-
-def bar(value: int, most: int, width: int) -> str:
-    """A bar of eighths of a character, as long as its share of the largest value."""
-    eighths = value * width * 8 // most if most > 0 else 0
-    if value > 0:
-        eighths = max(eighths, 1)
-    whole, rest = divmod(eighths, 8)
-    return "█" * whole + _EIGHTHS[rest]
 
 
 _compact = json.JSONEncoder(ensure_ascii=False).encode
@@ -226,60 +191,3 @@ def as_json(value: Any, *, is_indented: bool = False) -> str:
         character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
         for character in text
     )
-
-
-def counted(count: int, what: str) -> str:
-    """Return `1 file`, `2,000 files`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def shown(text: str) -> str:
-    """Return the text with control characters written out: `\x1b`, never an escape sequence."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if _is_harmless(character) else repr(character)[1:-1] for character in text
-    )
-
-
-def _is_harmless(character: str) -> bool:
-    return character.isprintable() or unicodedata.category(character) == "Zs"
-
-
-def _plain(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case list() | tuple() | dict():
-            return shown(json.dumps(value, ensure_ascii=False))
-        case _:
-            return shown(str(value))
-
-
-def for_people(name: str, value: Any) -> str:
-    """A field's value with units and words that people read."""
-    if value is None:
-        return "unlimited" if name == "quota_bytes" else "-"
-    if name.endswith("_bytes") and isinstance(value, int):
-        sign = "+" if name.startswith("delta_") and value > 0 else ""
-        return sign + format_size(value)
-    if is_time(name) and isinstance(value, str):
-        return value[:19].replace("T", " ") + "Z"
-    if name.endswith("_estimate"):
-        return shown(f"about {value}")
-    if isinstance(value, (list, tuple)) and len(value) > _FEW:
-        return shown(f"{value[0]}, … {value[-1]} ({len(value):,})")
-    if isinstance(value, (list, tuple)):
-        return shown(", ".join(map(str, value))) or "-"
-    return _plain(value)
-
-
-def is_time(name: str) -> bool:
-    return name.endswith(("_at", "as_of")) or name in {"start", "end"}
-
-
-def title(column: str) -> str:
-    """A field's name for people: what it is measured in stands with its values."""
-    return column.removesuffix("_bytes").replace("_", " ").upper()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from catactl.cli.output import counted, shown
 from catactl.cli.run import Run
+from catactl.cli.words import counted, shown
 from catactl.domain.sizes import format_size
 
 if TYPE_CHECKING:

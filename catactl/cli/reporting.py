@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from catactl.cli.output import Shape
 from catactl.cli.run import Run
-from catactl.cli.shapes import REPORT_COLUMNS
+from catactl.cli.shapes import REPORT_COLUMNS, Shape
 from catactl.cli.writing import write_whole
 from catactl.domain.times import Every, Interval, checked_interval, parse_month, parse_time
 from catactl.errors import InvalidValue

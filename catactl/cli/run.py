@@ -13,7 +13,8 @@ from uuid import UUID
 
 from catactl.cli.common import Common as Common
 from catactl.cli.log import Log
-from catactl.cli.output import Lasting, Output, shown
+from catactl.cli.output import Lasting, Output
+from catactl.cli.words import shown
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
 from catactl.settings import (
     OUTPUT_FORMATS,

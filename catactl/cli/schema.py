@@ -12,9 +12,9 @@ from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, contexts, section_o
 from catactl.cli.fields import Fields
 from catactl.cli.leaf import leaf
 from catactl.cli.main import root
-from catactl.cli.output import Shape
 from catactl.cli.results import RESULTS, Result
 from catactl.cli.run import Run
+from catactl.cli.shapes import Shape
 
 app = typer.Typer()
 

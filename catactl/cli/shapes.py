@@ -1,6 +1,20 @@
 """The shapes of results: what identifies each resource, and what a list of it shows."""
 
-from catactl.cli.output import Shape
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What identifies a resource, and which of its fields a list shows. JSON has all of them.
+
+    People get a bar a row for the figure that `bar` names, and no columns of `for_programs`.
+    """
+
+    id_field: str
+    columns: tuple[str, ...]
+    bar: str | None = None
+    for_programs: tuple[str, ...] = ()
+
 
 ORGANIZATION = Shape(
     "org_id", ("org_id", "name", "status", "used_bytes", "quota_bytes", "created_at")

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from catactl.cli.output import Row, Shape, bar, field_lines, for_people, is_time, title
+from catactl.cli.shapes import Shape
+from catactl.cli.words import Row, bar, field_lines, for_people, is_time, title
 
 _BAR_WIDTH = 20
 _BETWEEN = 2

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from catactl import resources, wiring
-from catactl.cli.output import shown
+from catactl.cli.words import shown
 from catactl.store.event_log import Recorded
 
 

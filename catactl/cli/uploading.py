@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from catactl.blobs.store import Content, measure
 from catactl.cli import exits
-from catactl.cli.output import counted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run, done
 from catactl.cli.shapes import UPLOADED
+from catactl.cli.words import counted
 from catactl.content.part import record_part
 from catactl.content.recording import Recorder
 from catactl.content.sources import (

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
@@ -11,10 +10,10 @@ import typer
 from catactl import resources
 from catactl.cli import exits
 from catactl.cli.leaf import MOST, AsOf, Org, leaf
-from catactl.cli.output import counted
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
+from catactl.cli.words import counted
 from catactl.domain.times import Every, Interval, checked_interval, parse_time
 from catactl.errors import Busy, Findings
 from catactl.store import directory
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _BUCKETS = 30
-
-
-class ExportFormat(StrEnum):
-    PROMETHEUS = "prometheus"
-    CLOUDEVENTS = "cloudevents"
 
 
 Orgs = Annotated[
@@ -213,7 +207,9 @@ def explain(
 @leaf(app)
 def export(
     run: Run,
-    format_: Annotated[ExportFormat, typer.Option("--format", help="What reads it.")],
+    format_: Annotated[
+        Literal["prometheus", "cloudevents"], typer.Option("--format", help="What reads it.")
+    ],
     orgs: Orgs = None,
     write: Annotated[
         str | None,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from catactl.cli.log import Log
-from catactl.cli.output import counted
+from catactl.cli.words import counted
 from catactl.handler import Intent
 from catactl.store.event_log import Recorded
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from catactl.cli.output import counted
 from catactl.cli.run import Run
 from catactl.cli.shapes import PROBLEM
+from catactl.cli.words import counted
 from catactl.content.verify import Verified
 from catactl.domain.sizes import format_size
 from catactl.errors import Findings

@@ -4,8 +4,8 @@ import typer
 
 import catactl
 from catactl.cli.leaf import leaf
-from catactl.cli.output import Shape
 from catactl.cli.run import Run
+from catactl.cli.shapes import Shape
 
 app = typer.Typer()
 
