@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from catactl.cli import main
+from catactl.cli import commands
 from catactl.cli.command import first_sentence
 from catactl.cli.quoting import Line, read
 from catactl.cli.words import shown
@@ -61,7 +61,7 @@ def _words(before: Sequence[str], current: str) -> list[Word]:
 
 
 def _candidates(rest: list[str], current: str) -> Iterable[Word]:
-    command: Any = main.root()
+    command: Any = commands.root()
     ctx = command.context_class(command, resilient_parsing=True, **command.context_settings)
     while hasattr(command, "resolve_command"):
         if not rest:
@@ -123,9 +123,9 @@ def _names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> It
 
             return [view.NAME for view in VIEWS]
         case "NOUN":
-            return [*main.NOUNS, *main.VERBS]
+            return [*commands.NOUNS, *commands.VERBS]
         case "VERB":
-            root: Any = main.root()
+            root: Any = commands.root()
             verbs: list[str] = root.get_command(None, given["noun"]).list_commands(None)
             return verbs
     return ()

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from catactl.cli.commands import COMPLETION_VARIABLE
 from catactl.cli.leaf import leaf
-from catactl.cli.main import COMPLETION_VARIABLE
 from catactl.cli.run import Run
 from catactl.cli.shapes import Shape
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, contexts, takes
+from catactl.cli.commands import root
 from catactl.cli.leaf import leaf
-from catactl.cli.main import root
 from catactl.cli.run import Run
 from catactl.cli.shapes import Shape
 from catactl.errors import InvalidValue

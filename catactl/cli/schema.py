@@ -9,9 +9,9 @@ import typer
 import catactl
 from catactl.cli import exits
 from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf, contexts, section_of, takes
+from catactl.cli.commands import root
 from catactl.cli.fields import Fields
 from catactl.cli.leaf import leaf
-from catactl.cli.main import root
 from catactl.cli.results import RESULTS, Result
 from catactl.cli.run import Run
 from catactl.cli.shapes import Shape

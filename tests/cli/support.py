@@ -16,6 +16,7 @@ from unittest import mock
 
 from sqlalchemy import URL, Engine
 
+from catactl.cli import commands
 from catactl.cli import main as program
 from catactl.store import engine as engines
 from tests.support import BYTES_1, ROOT
@@ -180,8 +181,8 @@ def record(
 
 def leaves_of(first: str) -> list[tuple[str, ...]]:
     """The paths of the commands that begin with this noun, or are this verb."""
-    if first in program.VERBS:
+    if first in commands.VERBS:
         return [(first,)]
-    root: Any = program.root()
+    root: Any = commands.root()
     group = root.get_command(None, first)
     return [(first, verb) for verb in group.list_commands(None)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from catactl.cli import main as program
+from catactl.cli import commands
 from catactl.cli.command import contexts
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1
@@ -34,9 +34,9 @@ _REST_OF_A_LINE = re.compile(r" (?:\||&&|\|\||>) .*")
 
 
 def _examples() -> Iterator[tuple[str, str]]:
-    for first in [*program.NOUNS, *program.VERBS]:
+    for first in [*commands.NOUNS, *commands.VERBS]:
         for path in leaves_of(first):
-            *_, ctx = contexts(program.root(), *path)
+            *_, ctx = contexts(commands.root(), *path)
             assert ctx.command.help is not None
             yield " ".join(path), ctx.command.help.partition("Example: catactl ")[2].strip()
 

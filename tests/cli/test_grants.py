@@ -9,7 +9,6 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL
 
-from catactl.cli import main as program
 from catactl.store.tables import metadata
 from tests.cli.support import Cli, leaves_of
 from tests.cli.test_database import url_text
@@ -66,7 +65,7 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
     source.write_bytes(b"content")
     lines = tmp_path / "lines.jsonl"
     lines.write_text('{"command": "org.create", "name": "other", "key": "line"}\n')
-    commands = [
+    typed = [
         "org create acme --idempotency-key key",
         "org create acme --idempotency-key key",
         "org list",
@@ -129,11 +128,11 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
         "db grants app",
         "org delete acme --confirm acme",
     ]
-    for command in commands:
-        app.ok(*command.split())
-    first_words = {*program.NOUNS, *program.VERBS} - _APART
+    for line in typed:
+        app.ok(*line.split())
+    first_words = {*commands.NOUNS, *commands.VERBS} - _APART
     every = [" ".join(path) for first in first_words for path in leaves_of(first)]
-    run = tuple(f"{command} " for command in commands)
+    run = tuple(f"{line} " for line in typed)
     not_run = [path for path in every if not any(each.startswith(f"{path} ") for each in run)]
     assert not_run == [], "what is new has to be run here as well"
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from catactl.cli import main as program
+from catactl.cli import commands
 from catactl.cli.exits import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAGE
 from catactl.cli.exits import EXIT_CODES as OF_ERRORS
 from catactl.cli.fields import Fields
@@ -29,7 +29,7 @@ _TYPES: dict[str, type] = {
 
 def _every_command() -> list[str]:
     return [
-        " ".join(path) for first in (*program.NOUNS, *program.VERBS) for path in leaves_of(first)
+        " ".join(path) for first in (*commands.NOUNS, *commands.VERBS) for path in leaves_of(first)
     ]
 
 
@@ -192,7 +192,7 @@ def test_commands_print_the_fields_that_are_declared(
     seen = set()
     for line in _commands(tmp_path):
         words = line.split()
-        command = words[0] if words[0] in program.VERBS else " ".join(words[:2])
+        command = words[0] if words[0] in commands.VERBS else " ".join(words[:2])
         result = sqlite_cli(*words, "--json")
         assert result.code in {0, 6, 7}, (line, result)
         _check(command, result.json)

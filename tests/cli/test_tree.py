@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from catactl.cli import main as program
+from catactl.cli import commands
 from catactl.cli.command import contexts
 from catactl.cli.exits import BUG, EXIT_CODES, MEANINGS, exit_code
 from catactl.errors import CatactlError
@@ -35,7 +35,7 @@ _ON_ONE_STREAM = {
     "file": {"create", "complete", "delete", "restore"},
     "part": {"record", "upload"},
 }
-every_first_word = pytest.mark.parametrize("first", [*program.NOUNS, *program.VERBS])
+every_first_word = pytest.mark.parametrize("first", [*commands.NOUNS, *commands.VERBS])
 
 
 @every_first_word
@@ -79,7 +79,7 @@ def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
     unreachable = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
     for path in leaves_of(first):
         assert "--nosuch" in stranger.fails(2, *path, "--nosuch")["message"]
-        *_, ctx = contexts(program.root(), *path)
+        *_, ctx = contexts(commands.root(), *path)
         required = [str(tmp_path / "1") for each in ctx.command.params if each.required]
         result = stranger(*path, *required, *unreachable, "--json")
         assert result.code in MEANINGS.keys() - {BUG}, path
@@ -94,7 +94,7 @@ def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
 @every_first_word
 def test_a_number_that_no_database_can_count_to_is_refused(first: str, stranger: Cli) -> None:
     for path in leaves_of(first):
-        *_, ctx = contexts(program.root(), *path)
+        *_, ctx = contexts(commands.root(), *path)
         required = [each for each in ctx.command.params if each.required]
         for counted in ctx.command.params:
             if counted.type.name not in {"integer", "integer range"}:
