@@ -14,6 +14,7 @@ from catactl.handler import MAX_KEY_BYTES, MAX_TEXT_BYTES
 from catactl.unit_of_work import Intent
 
 MAX_LINE_BYTES = 1024 * 1024
+_MAX_DIGITS = 100
 # What a line may say beside its command's own arguments.
 _COMMON = ("org", "key", "actor", "reason", "expected_version")
 _RUN_BY_THEMSELVES = frozenset(
@@ -44,6 +45,7 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
     Lines are numbered from 1; empty ones are skipped. With an idempotency key in the intent a line
     that has none of its own gets that key and its number.
     """
+    check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
     for number in count(1):
         text = stream.readline(MAX_LINE_BYTES + 1)
         if not text:
@@ -76,6 +78,8 @@ def _parse(number: int, text: bytes, intent: Intent) -> Line:
     if verb.creates == ("org" in common):
         message = "takes its name as 'name', no 'org'" if verb.creates else "needs 'org'"
         raise InvalidValue(f"{verb.name} {message}")
+    if "expected_version" in common and not verb.is_versioned:
+        raise InvalidValue(f"{verb.name} takes no 'expected_version'")
     key = common.get("key")
     if key is None and intent.idempotency_key is not None:
         key = f"{intent.idempotency_key}:{number}"
@@ -127,7 +131,9 @@ def _load(text: bytes) -> dict[str, Any]:
         raise InvalidValue(
             f"the line is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise InvalidValue("the line cannot be read: it is nested too deeply") from None
+    except ValueError as error:
         raise InvalidValue(f"the line cannot be read: {error}") from None
     if type(document) is not dict:
         raise InvalidValue("the line is not a JSON object")
@@ -149,7 +155,9 @@ def _check_escapes(document: dict[str, Any]) -> None:
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ValueError("a field stands twice")
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice")
     return document
 
 
@@ -157,6 +165,12 @@ def _refuse(number: str) -> Any:
     raise ValueError(f"{number[:32]} is not a whole number")
 
 
+def _whole(number: str) -> int:
+    if len(number) > _MAX_DIGITS:  # Python's own limit would give its own advice
+        raise ValueError(f"a number has {len(number.lstrip('-')):,} digits")
+    return int(number)
+
+
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_each_once, parse_float=_refuse, parse_constant=_refuse
+    object_pairs_hook=_each_once, parse_float=_refuse, parse_constant=_refuse, parse_int=_whole
 )

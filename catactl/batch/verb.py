@@ -53,8 +53,9 @@ class Place(NamedTuple):
         return self.unit.resolve(JOB_CONFIGURATION, reference)
 
     def unchanged(self, resource: Resource) -> Result:
-        """The result of what was there already."""
-        return resource | {"position": self.unit.head.position, "events": []}
+        """The result of what was there already, or of what is no event."""
+        result = resource | {"position": self.unit.head.position, "events": []}
+        return result | {"dry_run": True} if self.intent.dry_run else result
 
 
 def _present_organization(org_id: UUID, _: UUID, state: Any, version: int) -> Resource:
@@ -99,13 +100,16 @@ _WORDS: dict[type, str] = {
 
 @dataclass(frozen=True, eq=False)
 class Verb:
-    """`creates` an organization: then a line names none. `names`: names of organizations change."""
+    """`creates` an organization: then a line names none. `names`: names of organizations change.
+    `is_versioned`: a line may say at what version it saw the stream that changes.
+    """
 
     name: str
     do: Callable[..., Result]
     arguments: Mapping[str, Argument]
     creates: bool
     names: bool
+    is_versioned: bool
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise `InvalidValue` that names the argument that is unknown, missing or of another
@@ -144,6 +148,7 @@ def verb(
     *,
     creates: bool = False,
     names: bool = False,
+    is_versioned: bool = True,
     fields: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Register a function `(place, …)` as what does a command. `fields` are the arguments that it
@@ -160,7 +165,9 @@ def verb(
         }
         for field, hint in (fields or {}).items():
             arguments[field] = _argument(hint, is_required=False)
-        VERBS[name] = Verb(name, do, arguments, creates, names or creates)
+        VERBS[name] = Verb(
+            name, do, arguments, creates, names or creates, is_versioned and not creates
+        )
         return do
 
     return register

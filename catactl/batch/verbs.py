@@ -95,7 +95,7 @@ def clear_quota(at: Place) -> Result:
 # --- users ----------------------------------------------------------------------------------------
 
 
-@verb("user.add")
+@verb("user.add", is_versioned=False)
 def add_user(
     at: Place,
     *,
@@ -127,7 +127,7 @@ def add_user(
     return _change_users(at, change)
 
 
-@verb("user.update")
+@verb("user.update", is_versioned=False)
 def update_user(
     at: Place,
     *,
@@ -143,17 +143,17 @@ def update_user(
     return _change_user(at, user, **changes)
 
 
-@verb("user.disable")
+@verb("user.disable", is_versioned=False)
 def disable_user(at: Place, *, user: str) -> Result:
     return _change_user(at, user, disabled=True)
 
 
-@verb("user.enable")
+@verb("user.enable", is_versioned=False)
 def enable_user(at: Place, *, user: str) -> Result:
     return _change_user(at, user, disabled=False)
 
 
-@verb("user.remove")
+@verb("user.remove", is_versioned=False)
 def remove_user(at: Place, *, user: str) -> Result:
     return _change_users(
         at,
