@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 # Under this name space an idempotency key gives the id of the organization it creates.
 _CREATED_BY_KEY = UUID("0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10")
 _RANDOM_BYTES = 10
-_RANDOM_BITS = 0xFFF << 64 | 2**62 - 1
+_STEP_BYTES = 4
+_LOW_BITS = 2**62 - 1
 _AT_ONCE = 16
 _VERSION_AND_VARIANT = (0x7 << 76) | (0x2 << 62)
 
@@ -38,14 +39,17 @@ def new_id(now: datetime) -> UUID:
 
 
 def new_ids(now: datetime) -> Iterator[UUID]:
-    """Yield new ids of one moment, without end."""
+    """Yield new ids of one moment without end, each greater than those before: by RFC 9562's
+    monotonic random, where they begin and how far they step is random.
+    """
     milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
     fixed = milliseconds << 80 | _VERSION_AND_VARIANT
+    number = int.from_bytes(os.urandom(_RANDOM_BYTES)) >> 7  # of 74 bits, so that it can grow
     while True:
-        random = os.urandom(_RANDOM_BYTES * _AT_ONCE)
-        for first in range(0, len(random), _RANDOM_BYTES):
-            number = int.from_bytes(random[first : first + _RANDOM_BYTES])
-            yield Id(int=fixed | number & _RANDOM_BITS)
+        steps = os.urandom(_STEP_BYTES * _AT_ONCE)
+        for first in range(0, len(steps), _STEP_BYTES):
+            number += 1 + int.from_bytes(steps[first : first + _STEP_BYTES])
+            yield Id(int=fixed | number >> 62 << 64 | number & _LOW_BITS)
 
 
 def id_for_key(key: str) -> UUID:

@@ -136,7 +136,7 @@ class UnitOfWork:
         self._happened: list[Happened] = []
         self._names: dict[_Name, UUID | None] = {}
         self._entries_before: list[tuple[_Entry, Any, int]] = []
-        self._names_before: list[tuple[_Name, UUID | None]] = []
+        self._names_before: list[tuple[_Name, UUID | None, bool]] = []
 
     @property
     def recorded(self) -> list[Recorded]:
@@ -174,8 +174,10 @@ class UnitOfWork:
             del self._happened[happened:]
             for entry, state, version in reversed(self._entries_before):
                 entry.state, entry.version = state, version
-            for name, holder in reversed(self._names_before):
+            for name, holder, was_known in reversed(self._names_before):
                 self._names[name] = holder
+                if not was_known:  # none is not nobody: it is to be asked for
+                    del self._names[name]
             raise
 
     def _run(self, target: Addressed, intent: Intent) -> Outcome:
@@ -363,18 +365,22 @@ class UnitOfWork:
         if found is None:
             found = self.find_live(aggregate, reference) or self._find_deleted(aggregate, reference)
         if found is None:
-            found = directory.find(self._conn, _table_of(aggregate), self._org_id, reference)
-        if found is None:
             what = "file" if aggregate is FILE else "job"
             raise NotFound(f"no {what} {reference!r}", f"see: catactl {what} list ORG")
         return found
 
     def _find_deleted(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return what was deleted last of what is not written yet."""
-        for stream_id, entry in reversed(self._entries.items()):
-            if entry.aggregate is aggregate and entry.state and entry.state.name == name:
-                return stream_id
-        return None
+        """Return the youngest of that name, of what is stored and of what is not written yet."""
+        found = {
+            stream_id: entry.state.created_at
+            for stream_id, entry in self._entries.items()
+            if entry.aggregate is aggregate and entry.state and entry.state.name == name
+        }
+        stored = directory.find(self._conn, _table_of(aggregate), self._org_id, name)
+        if stored is not None and stored not in self._entries:
+            stored_state = self.get(aggregate, stored).state
+            found[stored] = stored_state.created_at
+        return max(found, key=lambda stream_id: (found[stream_id], stream_id), default=None)
 
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
         """Ask once for what is live under any of the names, of files or jobs."""
@@ -403,7 +409,7 @@ class UnitOfWork:
             self._set_name((aggregate.name, before), None)
 
     def _set_name(self, name: _Name, holder: UUID | None) -> None:
-        self._names_before.append((name, self._names.get(name)))
+        self._names_before.append((name, self._names.get(name), name in self._names))
         self._names[name] = holder
 
 

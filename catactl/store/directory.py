@@ -192,7 +192,7 @@ def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID |
     found: UUID | None = conn.execute(
         select(id_column)
         .where(and_(table.c.org_id == org_id, is_it))
-        .order_by(table.c.deleted, table.c.created_at.desc(), id_column)
+        .order_by(table.c.deleted, table.c.created_at.desc(), id_column.desc())
         .limit(1)
     ).scalar()
     return found
