@@ -6,7 +6,6 @@ with what they did, so whoever runs the whole input again after a crash does eac
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
@@ -18,7 +17,7 @@ from catactl.handler import Handler, utc_now
 from catactl.ids import id_for_key, new_id
 from catactl.store import directory, idempotency
 from catactl.store.driver_errors import translated_errors
-from catactl.store.idempotency import Answer, Result
+from catactl.store.idempotency import Answer, Asked, Request, Result
 from catactl.store.wire import begin
 from catactl.transaction import Transaction
 from catactl.unit_of_work import Intent
@@ -104,13 +103,17 @@ def _do_all(transaction: Transaction, some: Sequence[Read], *, fails_fast: bool)
 
 
 def _lock_all(transaction: Transaction, lines: Iterable[Read]) -> None:
-    """Lock every organization that a line names, before anything is done."""
+    """Lock every organization that a line names or creates, before anything is done."""
     begin(transaction.conn)
-    references = {
-        line.intent.org_ref for line in lines if isinstance(line, Line) and not line.verb.creates
-    }
-    found = directory.find_organizations(transaction.conn, references)
-    transaction.lock(found.values())
+    named, created = set[str](), set[UUID]()
+    for line in lines:
+        if isinstance(line, Line):
+            if not line.verb.creates:
+                named.add(line.intent.org_ref)
+            elif line.intent.idempotency_key is not None:
+                created.add(id_for_key(line.intent.idempotency_key))
+    found = directory.find_organizations(transaction.conn, named)
+    transaction.lock({*found.values(), *created})
 
 
 class _Doing:
@@ -120,23 +123,41 @@ class _Doing:
         self._transaction = transaction
         self._conn = transaction.conn
         begin(self._conn)
+        self._keys = defaultdict[str, dict[str, UUID | None]](dict)
+        for line in lines:
+            key = line.intent.idempotency_key
+            if key is not None:
+                created = id_for_key(key) if line.verb.creates else None
+                self._keys[line.intent.org_ref][key] = created
         references = {line.intent.org_ref for line in lines if not line.verb.creates}
-        self._org_ids = directory.find_organizations(self._conn, references)
-        transaction.lock(self._org_ids.values())
-        self._answers = self._find_answers(lines)
+        found = directory.find_organizations(self._conn, references)
+        self._org_ids: dict[str, UUID | None] = {each: found.get(each) for each in references}
+        # Under their locks, so that what others did under the same keys is seen, or not done yet.
+        keyed = (created for keys in self._keys.values() for created in keys.values())
+        self._locked = {*found.values(), *filter(None, keyed)}
+        transaction.lock(self._locked)
+        self._answers = dict[tuple[UUID, str], Answer]()
+        self._answers_as_named = dict[tuple[str, str], Answer]()
+        self._find_answers(self._keys)
         self._look_up(lines)
 
     def do(self, line: Line) -> Outcome:
+        request = line.intent.keyed_request
         try:
             org_id = self._organization(line)
-            request = line.intent.keyed_request
-            if request is not None and (org_id, request.key) in self._answers:
-                return Done(line.number, self._answers[org_id, request.key].to(request), True)
+            answer = self._answer(org_id, request) if request is not None else None
+            if request is not None and answer is not None:
+                return Done(line.number, answer.to(request), True)
+            if org_id is None:
+                reference = line.intent.org_ref
+                raise NotFound(f"no organization {reference!r}", "see: catactl org list")
             if line.verb.names:
                 result = self._do_separately(line, org_id)
             else:
                 result = self._run(line, org_id)
         except CatactlError as error:
+            if error.retryable:  # no fault of the line: the transaction is over
+                raise
             return Failed(line.number, error)
         if request is not None:
             answer = self._transaction.answer(org_id, request, result)
@@ -165,41 +186,44 @@ class _Doing:
             transaction.drop(org_id)
             raise
         savepoint.commit()
+        self._locked.add(org_id)
         self._org_ids.clear()  # names may mean others now
         return result
 
-    def _organization(self, line: Line) -> UUID:
-        intent = line.intent
+    def _organization(self, line: Line) -> UUID | None:
+        """Return the organization that a line creates or names, if there is one of that name."""
+        reference, key = line.intent.org_ref, line.intent.idempotency_key
         if line.verb.creates:
-            key = intent.idempotency_key
             return id_for_key(key) if key is not None else new_id(utc_now())
-        found = self._org_ids.get(intent.org_ref)
-        if found is None:
-            found = self._org_ids[intent.org_ref] = self._resolve(intent)
-        return found
+        if reference not in self._org_ids:
+            found = directory.find_organizations(self._conn, [reference]).get(reference)
+            self._org_ids[reference] = found
+            if found is not None and found not in self._locked:
+                self._transaction.unit(found)
+                self._locked.add(found)
+                self._find_answers([reference])
+        return self._org_ids[reference]
 
-    def _resolve(self, intent: Intent) -> UUID:
-        """Find an organization; by the idempotency key when its name is no more."""
-        reference, key = intent.org_ref, intent.idempotency_key
-        found = directory.find_organizations(self._conn, [reference]).get(reference)
-        if found is None and key is not None:
-            found = directory.find_organization_by_key(self._conn, reference, key)
-        if found is None:
-            raise NotFound(f"no organization {reference!r}", "see: catactl org list")
-        return found
+    def _find_answers(self, references: Iterable[str]) -> None:
+        """Look up what came of the keyed lines that name, or create, these organizations."""
+        asked = [
+            Asked(key, reference, created or self._org_ids.get(reference))
+            for reference in references
+            for key, created in self._keys[reference].items()
+        ]
+        for used in idempotency.used(self._conn, asked):
+            self._answers[used.org_id, used.key] = used.answer
+            self._answers_as_named[used.org_ref, used.key] = used.answer
 
-    def _find_answers(self, lines: Sequence[Line]) -> dict[tuple[UUID, str], Answer]:
-        keys = defaultdict[UUID, list[str]](list)
-        for line in lines:
-            key = line.intent.idempotency_key
-            if key is not None:
-                with suppress(NotFound):
-                    keys[self._organization(line)].append(key)
-        return {
-            (org_id, key): answer
-            for org_id, of_org in keys.items()
-            for key, answer in idempotency.answers(self._conn, org_id, of_org).items()
-        }
+    def _answer(self, org_id: UUID | None, request: Request) -> Answer | None:
+        """Return what came of a request before: in this organization, else in the one that its
+        name meant then, which may have given the name up since, to another even.
+        """
+        if org_id is not None and (org_id, request.key) in self._answers:
+            return self._answers[org_id, request.key]
+        answer = self._answers_as_named.get((request.org_ref, request.key))
+        is_the_same = answer is not None and answer.fingerprint == request.fingerprint
+        return answer if is_the_same or org_id is None else None
 
     def _look_up(self, lines: Sequence[Line]) -> None:
         names = defaultdict[tuple[UUID, Aggregate], set[str]](set)

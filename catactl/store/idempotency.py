@@ -6,7 +6,7 @@ under the key is a conflict.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -69,6 +69,39 @@ def answers(conn: Connection, org_id: UUID, keys: Sequence[str]) -> dict[str, An
         )
         found |= {row[0]: Answer(row[1], row[2]) for row in conn.execute(query)}
     return found
+
+
+class Asked(NamedTuple):
+    """A key, and the organization that it is asked of: as named, and which that is now."""
+
+    key: str
+    org_ref: str
+    org_id: UUID | None
+
+
+class Used(NamedTuple):
+    """A key that was used in an organization, named so then."""
+
+    org_id: UUID
+    org_ref: str
+    key: str
+    answer: Answer
+
+
+def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
+    """Yield what is stored under the keys, in these organizations or in others that were named so
+    then; the latest last.
+    """
+    table = idempotency_keys
+    columns = (table.c[name] for name in ("org_id", "org_ref", "key", "fingerprint", "result"))
+    query = select(*columns).order_by(table.c.recorded_at)
+    for first in range(0, len(asked), _AT_ONCE):
+        some = asked[first : first + _AT_ONCE]
+        its_keys = table.c.key.in_({each.key for each in some})
+        then = table.c.org_ref.in_({each.org_ref for each in some})
+        now = table.c.org_id.in_({each.org_id for each in some if each.org_id is not None})
+        for org_id, org_ref, key, *answer in conn.execute(query.where(its_keys, then | now)):
+            yield Used(org_id, org_ref, key, Answer(*answer))
 
 
 def remember(
