@@ -131,7 +131,7 @@ class _Doing:
                 self._keys[line.intent.org_ref][key] = created
         references = {line.intent.org_ref for line in lines if not line.verb.creates}
         found = directory.find_organizations(self._conn, references)
-        self._org_ids: dict[str, UUID | None] = {each: found.get(each) for each in references}
+        self._org_ids = dict[str, UUID | None](found)
         # Under their locks, so that what others did under the same keys is seen, or not done yet.
         keyed = (created for keys in self._keys.values() for created in keys.values())
         self._locked = {*found.values(), *filter(None, keyed)}
