@@ -1,6 +1,5 @@
 """catactl apply"""
 
-import errno
 import gc
 import json
 import shutil
@@ -158,14 +157,16 @@ class _Applying:
 def _opened(path: str, *, again: bool) -> Iterator[BinaryIO]:
     """Open what is to be read; if it is read more than once, so that it can be."""
     try:
-        with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
-            if not again or file.seekable():
-                yield file
-                return
-            with tempfile.TemporaryFile() as spooled:
-                shutil.copyfileobj(file, spooled)
-                yield spooled
+        file = open(  # noqa: SIM115 - closed below; what is raised there is not about reading
+            sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-"
+        )
+        file.peek(1)  # what is closed, or a directory, says so only when it is read
     except OSError as error:
-        if error.filename is None and error.errno != errno.EISDIR:
-            raise
         raise InvalidValue(f"cannot read {path}: {error.strerror}") from error
+    with file:
+        if not again or (path != "-" and file.seekable()):
+            yield file
+            return
+        with tempfile.TemporaryFile() as spooled:
+            shutil.copyfileobj(file, spooled)
+            yield spooled
