@@ -166,8 +166,9 @@ def _refuse(number: str) -> Any:
 
 
 def _whole(number: str) -> int:
-    if len(number) > _MAX_DIGITS:  # Python's own limit would give its own advice
-        raise ValueError(f"a number has {len(number.lstrip('-')):,} digits")
+    digits = len(number.lstrip("-"))
+    if digits > _MAX_DIGITS:  # Python's own limit would give its own advice
+        raise ValueError(f"a number has {digits:,} digits")
     return int(number)
 
 

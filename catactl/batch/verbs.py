@@ -179,7 +179,7 @@ def _change_users(at: Place, change: Callable[[], Mapping[str, Any]]) -> Result:
 
 
 _JOB_FIELDS: Mapping[str, Any] = {
-    "command": str | None,
+    "job_command": str | None,  # a line's "command" is what it asks for
     "env": dict[str, str],
     "cpu_millis": int | None,
     "memory_bytes": int | None,
@@ -193,7 +193,7 @@ _JOB_FIELDS: Mapping[str, Any] = {
 def create_job(
     at: Place, *, name: JobRef, image: str, if_not_exists: bool = False, **fields: Any
 ) -> Result:
-    asked = _with_file_ids(at, {"name": name, "image": image, **fields})
+    asked = _spec_fields(at, {"name": name, "image": image, **fields})
     spec = check_spec(JobSpec(**asked))
     existing = at.unit.find_live(JOB_CONFIGURATION, name) if if_not_exists else None
     if existing is None:
@@ -213,7 +213,7 @@ def update_job(at: Place, *, job: JobRef, **changes: Any) -> Result:
     """A null clears a field."""
     if not changes:
         raise InvalidValue("nothing to update", "give at least one field")
-    changes = _with_file_ids(at, changes)
+    changes = _spec_fields(at, changes)
     return at.run(at.job(job), UpdateJobConfiguration(changes), resources.job)
 
 
@@ -232,10 +232,14 @@ def delete_job(at: Place, *, job: JobRef) -> Result:
     return at.run(at.job(job), DeleteJobConfiguration(), resources.job)
 
 
-def _with_file_ids(at: Place, fields: Mapping[str, Any]) -> dict[str, Any]:
-    if "inputs" not in fields:
-        return dict(fields)
-    return {**fields, "inputs": tuple(sorted({at.file(file) for file in fields["inputs"]}))}
+def _spec_fields(at: Place, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a job's specification that arguments give."""
+    fields = dict(arguments)
+    if "job_command" in fields:
+        fields["command"] = fields.pop("job_command")
+    if "inputs" in fields:
+        fields["inputs"] = tuple(sorted({at.file(file) for file in fields["inputs"]}))
+    return fields
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -185,8 +185,11 @@ _IN_JSON = {
     "memory": "memory_bytes",
     "timeout": "timeout_seconds",
     "input_": "inputs",
+    "command": "job_command",  # a line's "command" is what it asks for
     "files": "file",  # one file a line
 }
+# What a line says beside its command's arguments, which can have no such name.
+_OF_LINES = {"command", "org", "key", "actor", "reason", "expected_version"}
 _IN_THE_PROGRAM_ALONE = {"from_"}  # a line is a document already
 _IN_BATCHES_ALONE = {("file.create", "if_not_exists")}
 
@@ -208,6 +211,37 @@ def test_every_write_is_a_verb_of_a_batch_or_says_that_it_is_none() -> None:
     assert not _RUN_BY_THEMSELVES & set(VERBS)
 
 
+def test_every_field_of_a_job_can_be_set_and_cleared(sqlite_cli: Cli, source: Path) -> None:
+    job = {
+        "image": "i",
+        "job_command": "run it",
+        "env": {"A": "1"},
+        "cpu_millis": 500,
+        "memory_bytes": 1_024,
+        "timeout_seconds": 60,
+        "schedule": "0 3 * * *",
+        "inputs": ["a"],
+    }
+    line = {"command": "job.create", "org": "acme", "name": "j", **job}
+    cleared: dict[str, Any] = {
+        "command": "job.update",
+        "org": "acme",
+        "job": "j",
+        "env": {},
+        "inputs": [],
+    }
+    for field in ("job_command", "cpu_millis", "memory_bytes", "timeout_seconds", "schedule"):
+        cleared[field] = None
+    result = _apply(sqlite_cli, _write(source, _CREATE, _FILE, line, cleared))
+    assert (result.code, result.stderr) == (0, "catactl: 4 lines done\n"), result.stdout
+    _, file, created, updated = (row["result"] for row in _rows(result))
+    said = {**job, "inputs": [file["file_id"]], "command": job["job_command"]}
+    del said["job_command"]
+    assert created.items() >= said.items()
+    nothing = dict.fromkeys(("command", "cpu_millis", "memory_bytes", "timeout_seconds"))
+    assert updated.items() >= {**nothing, "schedule": None, "env": {}, "inputs": []}.items()
+
+
 def test_the_arguments_of_a_verb_are_the_options_of_its_command() -> None:
     for name, parameters in _writes():
         if name in _RUN_BY_THEMSELVES:
@@ -216,6 +250,7 @@ def test_the_arguments_of_a_verb_are_the_options_of_its_command() -> None:
         options = {_IN_JSON.get(each, each) for each in set(own) - _IN_THE_PROGRAM_ALONE}
         more = {argument for verb, argument in _IN_BATCHES_ALONE if verb == name}
         assert set(VERBS[name].arguments) == options | more, name
+        assert not set(VERBS[name].arguments) & _OF_LINES, name
         for option, parameter in own.items():
             if parameter.required:
                 assert VERBS[name].arguments[_IN_JSON.get(option, option)].is_required, name
