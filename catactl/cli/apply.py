@@ -122,12 +122,16 @@ class _Applying:
 
     def conclude(self) -> None:
         """Say what came of it; raise when a line failed."""
-        total = self._done + self._failed
+        total = counted(self._done + self._failed, "line")
         before = f", {self._replayed:,} of them before" if self._replayed else ""
+        failed, are_done, done = "failed", "are done", "done"
+        if self._run.common.dry_run:
+            failed, are_done, done = "would fail", "would be done", "would be done"
         if self._failed:
-            failed = f"{self._failed:,} of {counted(total, 'line')} failed"
-            raise PartialFailure(f"{failed}; {self._done:,} are done{before}")
-        self._run.note(f"{counted(total, 'line')} done{before}")
+            raise PartialFailure(
+                f"{self._failed:,} of {total} {failed}; {self._done:,} {are_done}{before}"
+            )
+        self._run.note(f"{total} {done}{before}")
 
     def _as_row(self, outcome: "Outcome") -> dict[str, Any]:
         from catactl.batch.run import Done

@@ -100,6 +100,9 @@ def test_a_dry_run_says_what_would_happen(cli: Cli, source: Path) -> None:
     assert result.code == 7
     assert _statuses(rows) == [(1, "ok"), (2, "ok"), (3, "error")]
     assert rows[0]["result"]["dry_run"] is True
+    assert result.stderr == "catactl: error: 1 of 3 lines would fail; 2 would be done\n"
+    result = _apply(cli, _write(source, _CREATE, _FILE), "--dry-run")
+    assert (result.code, result.stderr) == (0, "catactl: 2 lines would be done\n")
     assert cli.ok("org", "list") == []
 
 
