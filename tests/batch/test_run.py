@@ -176,17 +176,17 @@ def test_a_refused_line_leaves_the_others_and_no_quota_is_passed(
 
 
 def test_a_refused_line_leaves_no_name_free_that_is_taken(engine: Engine, two: Handler) -> None:
-    """A job is renamed by its id, which is refused for the sake of its inputs."""
-    (job,) = _results(_apply(two, [_line("job.create", "a", name="old", image="i")]))
+    """A job is renamed by its id, so nobody asked for the name it has, and that is refused."""
+    create = [_line("job.create", "a", name=name, image="i") for name in ("old", "other")]
+    job, _ = _results(_apply(two, create))
     documents = [
-        _line("file.create", "a", name="x"),
-        _line("file.delete", "a", file="x"),
         _line("job.update", "a", job=job["job_id"], name="new", inputs=["x"]),
-        _line("job.create", "a", name="old", image="i"),
+        _line("job.update", "a", job="other", name="old"),
     ]
+    _apply(two, [_line("file.create", "a", name="x"), _line("file.delete", "a", file="x")])
     errors = _errors(_apply(two, documents))
-    assert list(errors) == [3, 4]
-    assert errors[4] is AlreadyExists
+    assert list(errors) == [1, 2]
+    assert errors[2] is AlreadyExists
     _assert_all_consistent(engine)
 
 
