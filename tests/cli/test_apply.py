@@ -194,7 +194,6 @@ _IN_JSON = {
 # What a line says beside its command's arguments, which can have no such name.
 _OF_LINES = {"command", "org", "key", "actor", "reason", "expected_version"}
 _IN_THE_PROGRAM_ALONE = {"from_"}  # a line is a document already
-_IN_BATCHES_ALONE = {("file.create", "if_not_exists")}
 
 
 def _writes() -> Iterator[tuple[str, list[Any]]]:
@@ -251,8 +250,7 @@ def test_the_arguments_of_a_verb_are_the_options_of_its_command() -> None:
             continue
         own = {each.name: each for each in parameters if each.name not in _OF_ALL}
         options = {_IN_JSON.get(each, each) for each in set(own) - _IN_THE_PROGRAM_ALONE}
-        more = {argument for verb, argument in _IN_BATCHES_ALONE if verb == name}
-        assert set(VERBS[name].arguments) == options | more, name
+        assert set(VERBS[name].arguments) == options, name
         assert not set(VERBS[name].arguments) & _OF_LINES, name
         for option, parameter in own.items():
             if parameter.required:
