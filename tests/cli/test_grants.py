@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL
 
+from catactl.cli import commands
 from catactl.store.tables import metadata
 from tests.cli.support import Cli, leaves_of
 from tests.cli.test_database import url_text
