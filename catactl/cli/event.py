@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Position = Annotated[
-    int, typer.Argument(metavar="POSITION", min=1, max=MOST, help="Position in the log, from 1.")
+    int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, from 1.")
 ]
 
 

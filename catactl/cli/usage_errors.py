@@ -5,6 +5,8 @@ Typer keeps the classes of its errors and types to itself, so they are told apar
 
 from typing import Any
 
+from catactl.cli.leaf import MOST
+
 
 def translated(error: Any) -> tuple[str, str]:
     """Return what is wrong with a command line, and the mend or where to look."""
@@ -46,18 +48,25 @@ def _bad_value(error: Any) -> str:
     value, says_so, _ = error.message.partition(" is not ")
     if not says_so:
         return f"{_named(error.param)}: {error.message.rstrip('.')}"
-    return f"{_named(error.param)} takes {_what_it_takes(error.param.type)}, not {value}"
+    return f"{_named(error.param)} takes {_what_it_takes(error.param.type, value)}, not {value}"
 
 
-def _what_it_takes(type_: Any) -> str:
+def _what_it_takes(type_: Any, value: str) -> str:
     choices = [str(getattr(each, "value", each)) for each in getattr(type_, "choices", ())]
     if choices:
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
     least, most = getattr(type_, "min", None), getattr(type_, "max", None)
     number = "a whole number" if type_.name.startswith("int") else "a number"
-    if least is not None and most is not None:
-        return f"{number} from {least} to {most}"
-    return f"{number} of {least} or more" if least is not None else number
+    if most == MOST and len(value) < len(str(MOST)):
+        most = None  # which is not what is wrong
+    match least, most:
+        case None, None:
+            return number
+        case None, _:
+            return f"{number} up to {most}"
+        case _, None:
+            return f"{number} of {least} or more"
+    return f"{number} from {least} to {most}"
 
 
 def _named(param: Any) -> str:

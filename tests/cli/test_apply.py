@@ -9,7 +9,7 @@ import pytest
 
 from catactl.batch.lines import _RUN_BY_THEMSELVES
 from catactl.batch.verb import VERBS
-from catactl.cli import main as program
+from catactl.cli import commands
 from catactl.cli.leaf import _READ_OPTIONS, _VERSION_OPTION, _WRITE_OPTIONS, _YES_OPTION
 from tests.cli.support import Cli, Result, run_process
 from tests.cli.test_hostile import _shell
@@ -198,8 +198,8 @@ _IN_THE_PROGRAM_ALONE = {"from_"}  # a line is a document already
 
 def _writes() -> Iterator[tuple[str, list[Any]]]:
     """Every command that takes --dry-run, with all its parameters."""
-    root: Any = program.root()
-    for noun in program.NOUNS:
+    root: Any = commands.root()
+    for noun in commands.NOUNS:
         group = root.get_command(None, noun)
         for verb in group.list_commands(None):
             parameters = group.get_command(None, verb).params
