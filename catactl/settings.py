@@ -29,7 +29,7 @@ _SECRET = re.compile(
     (?P<before> (?<!file)(?<!sqlite) :/+ [^@:\n]* : )
         (?: (?! [\s'"] \w[\w+.-]* :/ ) [^\n] )* (?= @ )
     | (?P<parameter>
-        \w* (?: password | passwd | secret | token | signature | sig | access_key | account_key )
+        \b \w* (?: password | passwd | secret | token | signature | sig | access_key | account_key )
         \w* \s* = \s*
       )
         (?: '[^'\n]*' | [^&\s]* )

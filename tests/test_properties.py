@@ -249,7 +249,7 @@ _UNHURRIED: dict[str, Any] = {
 }
 
 
-@settings(max_examples=150, **_UNHURRIED)
+@settings(max_examples=100, **_UNHURRIED)
 @given(moves=_histories(40))
 def test_any_interleaving_of_commands_keeps_everything_exact_on_sqlite(
     sqlite_engine: Engine, second_sqlite_engine: Engine, moves: list[Move]
@@ -257,7 +257,7 @@ def test_any_interleaving_of_commands_keeps_everything_exact_on_sqlite(
     _any_interleaving_keeps_everything_exact((sqlite_engine, second_sqlite_engine), moves)
 
 
-@settings(max_examples=45, **_UNHURRIED)
+@settings(max_examples=30, **_UNHURRIED)
 @given(moves=_histories(40))
 def test_any_interleaving_of_commands_keeps_everything_exact_on_postgresql(
     postgresql_engine: Engine, second_postgresql_engine: Engine, moves: list[Move]

@@ -22,6 +22,7 @@ from tests.support import (
 from tests.workers import Race, Report, Slaughter, race, race_for_room, slaughter
 
 _RACERS = 8
+_UPLOADS = 120
 
 
 def _run_race(target: Callable[..., None], what: Race) -> list[Report]:
@@ -42,16 +43,16 @@ def _set_up(url: URL, uploads: int, quota_bytes: int | None = None, guarded: boo
 def test_eight_processes_race_for_one_organization_and_usage_is_exact(
     database_url: URL, engine: Engine
 ) -> None:
-    what = _set_up(database_url, uploads=200)
+    what = _set_up(database_url, uploads=_UPLOADS)
     reports = _run_race(race, what)
     assert [report.errors for report in reports] == [[]] * _RACERS
-    uploaded, replaced = 200 * _RACERS, 200 * _RACERS // 5
+    uploaded, replaced = _UPLOADS * _RACERS, _UPLOADS * _RACERS // 5
     parts = sum(range(1, uploaded + 1))
     # The part three before every fifth is replaced by one that is ten bytes larger.
     scratch = sum(1_000 + number for number in range(_RACERS))
     expected = Usage(parts + 10 * replaced + scratch, 1 + _RACERS, uploaded + _RACERS)
     assert assert_consistent(engine, what.org_id) == expected
-    deleted_and_restored = 2 * (200 // 10) * _RACERS
+    deleted_and_restored = 2 * (_UPLOADS // 10) * _RACERS
     commands = uploaded + replaced + deleted_and_restored
     assert sum(report.done for report in reports) == commands
     # Created; the files, the scratch files' first parts and every command of the race in pairs.
@@ -90,7 +91,7 @@ def test_processes_killed_at_random_moments_leave_nothing_half_written(
     file_ids = tuple(create_file(handler, org_id, f"file-{number}") for number in range(4))
     before = len(read_log(engine, org_id))
     text = database_url.render_as_string(hide_password=False)
-    what = Slaughter(text, org_id, file_ids, rounds=75, at_once=4, longest_ms=25)
+    what = Slaughter(text, org_id, file_ids, rounds=45, at_once=4, longest_ms=25)
     killed, complaints = receive(start(slaughter, what))
     assert complaints == []
     assert killed == what.rounds * what.at_once

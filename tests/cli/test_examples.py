@@ -11,19 +11,13 @@ import pytest
 
 from catactl.cli import commands
 from catactl.cli.command import contexts
-from tests.cli.support import Cli, leaves_of
+from tests.cli.support import Cli, leaves_of, run_in_process
 from tests.support import BYTES_1
 
 # What an example needs is there, but for these, which speak of what must not be there yet.
-_BEFORE_ANYTHING = {"org create", "demo"}
-_IN_AN_EMPTY_ORGANIZATION = {
-    "org delete",
-    "user add",
-    "job create",
-    "file create",
-    "file upload",
-    "apply",
-}
+_STAGES = {"org create": "nothing", "demo": "nothing"} | dict.fromkeys(
+    ("org delete", "user add", "job create", "file create", "file upload", "apply"), "empty"
+)
 # Where an example names what only its reader has.
 _OURS = {
     "$DIGEST": BYTES_1,
@@ -42,42 +36,51 @@ def _examples() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what examples read, without a database."""
-    folder = tmp_path_factory.mktemp("stage")
-    (folder / "reports").mkdir()
+def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with what examples read: without a database, with an organization, with all."""
+    folder = tmp_path_factory.mktemp("stages")
+    nothing, empty, full = (folder / name for name in ("nothing", "empty", "full"))
+    (nothing / "reports").mkdir(parents=True)
     for year in (2025, 2026):
-        (folder / "reports" / f"{year}.csv").write_text(f"year,{year}\n")
-    (folder / "chunk-1").write_bytes(b"content")
+        (nothing / "reports" / f"{year}.csv").write_text(f"year,{year}\n")
+    (nothing / "chunk-1").write_bytes(b"content")
     line = {"command": "file.create", "org": "acme", "name": "data.bin"}
-    (folder / "commands.jsonl").write_text(json.dumps(line))
-    return folder
+    (nothing / "commands.jsonl").write_text(json.dumps(line))
+    shutil.copytree(nothing, empty)
+    run_in_process("org", "create", "acme", *_database_in(empty))
+    shutil.copytree(empty, full)
+    for command in (
+        "user add acme ada@example.com",
+        "job create acme nightly --image python:3.12",
+        f"file upload acme {full / 'reports'} --name reports",
+        "file create acme data.bin",
+    ):
+        assert run_in_process(*command.split(), *_database_in(full)).code == 0
+    return {"nothing": nothing, "empty": empty, "full": full}
 
 
-@pytest.fixture
-def here(stage: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "here"
-    shutil.copytree(stage, folder)
-    monkeypatch.chdir(folder)
-    return folder
+def _database_in(folder: Path) -> tuple[str, str]:
+    return "--database-url", f"sqlite:///{folder}/catactl.db"
 
 
 @pytest.mark.parametrize(("command", "example"), list(_examples()), ids=lambda text: str(text))
 def test_the_example_of_a_command_does_what_it_says(
-    command: str, example: str, here: Path, stranger: Cli, monkeypatch: pytest.MonkeyPatch
+    command: str,
+    example: str,
+    stages: dict[str, Path],
+    tmp_path: Path,
+    stranger: Cli,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if command not in _BEFORE_ANYTHING:
-        stranger.ok("org", "create", "acme")
-    if command not in _BEFORE_ANYTHING | _IN_AN_EMPTY_ORGANIZATION:
-        stranger.ok("user", "add", "acme", "ada@example.com")
-        stranger.ok("job", "create", "acme", "nightly", "--image", "python:3.12")
-        stranger.ok("file", "upload", "acme", "reports", "--name", "reports")
-        stranger.ok("file", "create", "acme", "data.bin")
+    here = tmp_path / "here"
+    shutil.copytree(stages[_STAGES.get(command, "full")], here)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("CATACTL_DATABASE_URL", f"sqlite:///{here}/catactl.db")
     if command == "file restore":
         stranger.ok("file", "delete", "acme", "reports/2025.csv")
-    text = _REST_OF_A_LINE.sub("", example)
     if command == "db grants":  # which connects to nothing
         monkeypatch.setenv("CATACTL_DATABASE_URL", "postgresql://db.example.com/catacloud")
+    text = _REST_OF_A_LINE.sub("", example)
     for theirs, ours in _OURS.items():
         text = text.replace(theirs, ours)
     for folder in ("/tmp", "/var/lib/node_exporter"):
