@@ -25,12 +25,11 @@ class Id(UUID):
         return cls(int=id_.int)
 
     def __str__(self) -> str:
-        try:
-            return self._text
-        except AttributeError:
+        text: str | None = getattr(self, "_text", None)
+        if text is None:
             text = super().__str__()
             object.__setattr__(self, "_text", text)
-            return text
+        return text
 
 
 def new_id(now: datetime) -> UUID:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Table
@@ -66,8 +66,7 @@ class Intent:
         return Request(self.idempotency_key, self.org_ref, self.request)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a command came to: the stream's state and version after it, and all events in order."""
 
     org_id: UUID

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import count
 from typing import Any, BinaryIO, NamedTuple
@@ -46,6 +47,7 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
     that has none of its own gets that key and its number.
     """
     check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
+    plain: dict[str, Intent] = {}
     for number in count(1):
         text = stream.readline(MAX_LINE_BYTES + 1)
         if not text:
@@ -59,12 +61,12 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
             yield Failed(number, InvalidValue(f"the line is over {MAX_LINE_BYTES:,} bytes long"))
         elif not text.isspace():
             try:
-                yield _parse(number, text, intent)
+                yield _parse(number, text, intent, plain)
             except CatactlError as error:
                 yield Failed(number, error)
 
 
-def _parse(number: int, text: bytes, intent: Intent) -> Line:
+def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -> Line:
     document = _load(text)
     name = document.get("command")
     verb = VERBS.get(name) if isinstance(name, str) else None
@@ -83,6 +85,11 @@ def _parse(number: int, text: bytes, intent: Intent) -> Line:
     key = common.get("key")
     if key is None and intent.idempotency_key is not None:
         key = f"{intent.idempotency_key}:{number}"
+    if key is None and len(common) == 1:
+        # Most lines say nothing of themselves but where they belong.
+        own = plain.get(common["org"]) or replace(intent, org_ref=common["org"])
+        plain[common["org"]] = own
+        return Line(number, verb, document, own)
     own = Intent(
         actor=common.get("actor", intent.actor),
         reason=common.get("reason", intent.reason),

@@ -8,6 +8,7 @@ differs without looking at every part.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from catactl.errors import InvalidValue
 
@@ -15,8 +16,7 @@ MAX_PART_NUMBER = 10_000
 _BLOCK = 100
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """`stored` says that the content lies in our blob store; else it is kept elsewhere."""
 
     number: int
