@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy import URL
 
-from tests.benchmarks import content, growth, start_up, throughput, usage
+from tests.benchmarks import batch, content, growth, start_up, throughput, usage
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.servers import postgresql_server
 
 BENCHMARKS: dict[str, Callable[[URL, float], Iterator[Figure]]] = {
     "one-process": throughput.measure_one_process,
     "eight-processes": throughput.measure_eight_processes,
+    "apply-sqlite": batch.measure_sqlite,
+    "apply-postgresql": batch.measure_postgresql,
     "long-stream": growth.measure_long_stream,
     "million-events": growth.measure_million_events,
     "usage-check": usage.measure_check,
@@ -27,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[URL, float], Iterator[Figure]]] = {
     "start-up": start_up.measure_without_database,
     "start-up-sqlite": start_up.measure_sqlite,
     "start-up-postgresql": start_up.measure_postgresql,
+    "completion": start_up.measure_completion,
     "upload-large": content.measure_upload_large,
     "upload-small": content.measure_upload_small,
     "download-large": content.measure_download_large,

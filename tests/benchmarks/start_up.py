@@ -11,6 +11,7 @@ from time import perf_counter
 
 from sqlalchemy import URL, make_url
 
+from catactl.cli.commands import COMPLETION_VARIABLE
 from catactl.domain.organization import CreateOrganization
 from catactl.handler import Handler, Outcome, utc_now
 from catactl.ids import new_id
@@ -58,6 +59,23 @@ def measure_postgresql(server: URL, seconds: float) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder, postgresql_database(server) as url:
         given = url.set(drivername="postgresql")
         yield _measure_org_show("catactl org show, PostgreSQL", given, url, folder)
+
+
+def measure_completion(server: URL, seconds: float) -> Iterator[Figure]:
+    """What a shell waits for after `catactl org show a` and TAB / `catactl org list`, on SQLite."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = make_url(f"sqlite:///{folder}/catactl.db")
+        upgrade(url)
+        environment = prepare(folder) | {"CATACTL_DATABASE_URL": str(url)}
+        milliseconds([CATACTL, "org", "create", "acme"], environment)
+        asked = ("org", "show", "a")
+        yield _measure(
+            "completion of an organization / org list",
+            [f"import os; os.environ['{COMPLETION_VARIABLE}'] = 'fish'; {CATACTL}", *asked],
+            [CATACTL, "org", "list"],
+            environment,
+            target=1.25,
+        )
 
 
 def _measure_org_show(name: str, url: URL, script_url: URL, folder: str) -> Figure:
