@@ -221,35 +221,48 @@ def read_log(engine: Engine, org_id: UUID) -> list[Recorded]:
 
 
 @dataclass
-class _RecomputedFile:
+class _ReplayedFile:
     parts: dict[int, int] = field(default_factory=dict)
     lives: bool = True
 
 
-def recompute(conn: Connection, org_id: UUID) -> Usage:
-    """What the file events add up to, in plain Python that shares nothing with catactl's own."""
-    column = events.c
-    seen: dict[UUID, _RecomputedFile] = {}
-    for stream_id, type_, payload in conn.execute(
-        select(column.stream_id, column.type, column.payload)
-        .where(column.org_id == org_id)
-        .order_by(column.position)
-    ):
+class FileReplay:
+    """What file events add up to, in plain Python that shares nothing with catactl's own."""
+
+    def __init__(self) -> None:
+        self._files: dict[UUID, _ReplayedFile] = {}
+
+    def hear(self, stream_id: UUID, type_: str, payload: str) -> None:
         content = json.loads(payload)
-        if type_ == "file.created":
-            seen[stream_id] = _RecomputedFile()
-        elif type_ == "file.part_uploaded":
-            seen[stream_id].parts[content["number"]] = content["size_bytes"]
-        elif type_ == "file.deleted":
-            seen[stream_id].lives = False
-        elif type_ == "file.restored":
-            seen[stream_id].lives = True
-    live = [file for file in seen.values() if file.lives]
-    return Usage(
-        sum(sum(file.parts.values()) for file in live),
-        len(live),
-        sum(len(file.parts) for file in live),
-    )
+        match type_:
+            case "file.created":
+                self._files[stream_id] = _ReplayedFile()
+            case "file.part_uploaded":
+                self._files[stream_id].parts[content["number"]] = content["size_bytes"]
+            case "file.deleted":
+                self._files[stream_id].lives = False
+            case "file.restored":
+                self._files[stream_id].lives = True
+
+    def usage(self) -> Usage:
+        live = [file for file in self._files.values() if file.lives]
+        return Usage(
+            sum(sum(file.parts.values()) for file in live),
+            len(live),
+            sum(len(file.parts) for file in live),
+        )
+
+
+def recompute(conn: Connection, org_id: UUID) -> Usage:
+    """What the file events in the database add up to."""
+    replay = FileReplay()
+    for row in conn.execute(
+        select(events.c.stream_id, events.c.type, events.c.payload)
+        .where(events.c.org_id == org_id)
+        .order_by(events.c.position)
+    ):
+        replay.hear(*row)
+    return replay.usage()
 
 
 def assert_consistent(engine: Engine, org_id: UUID) -> Usage:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -27,6 +28,8 @@ from catactl.usage.history import usage_history
 from tests.support import (
     NOON,
     Clock,
+    FileReplay,
+    Usage,
     create_file,
     create_organization,
     delete_file,
@@ -94,16 +97,29 @@ def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
     return Past(org_id, file_ids, read_log(engine, org_id))
 
 
+def _usage_steps(log: list[Recorded]) -> Iterator[tuple[datetime, Usage]]:
+    """Usage after each event, from first principles: file events, and what corrections added."""
+    replay, corrected = FileReplay(), 0
+    for each in log:
+        replay.hear(each.stream_id, each.type, each.payload)
+        if each.type == "organization.storage_usage_corrected":
+            payload = json.loads(each.payload)
+            corrected += payload["used_bytes"] - payload["before_bytes"]
+        usage = replay.usage()
+        yield each.recorded_at, usage._replace(used_bytes=usage.used_bytes + corrected)
+
+
 def _at(log: list[Recorded], moment: datetime) -> dict[str, Any]:
-    """What the events up to a moment say, in plain Python."""
-    found: dict[str, Any] = {"used_bytes": 0, "file_count": 0, "part_count": 0, "quota_bytes": None}
+    """What was so at a moment, from first principles."""
+    found: dict[str, Any] = {"quota_bytes": None}
+    found |= next(
+        (usage for at, usage in reversed(list(_usage_steps(log))) if at <= moment), Usage(0, 0, 0)
+    )._asdict()
     for each in log:
         if each.recorded_at > moment:
             break
         payload = json.loads(each.payload)
-        if "storage_usage" in each.type:
-            found |= {key: payload[key] for key in ("used_bytes", "file_count", "part_count")}
-        elif each.type == "organization.quota_set":
+        if each.type == "organization.quota_set":
             found["quota_bytes"] = payload["quota_bytes"]
         elif each.type == "organization.quota_cleared":
             found["quota_bytes"] = None
@@ -115,11 +131,7 @@ def _at(log: list[Recorded], moment: datetime) -> dict[str, Any]:
 
 def _over(log: list[Recorded], start: datetime, end: datetime) -> tuple[int, int, int, int]:
     """Opening, closing and peak bytes, and the integral, step by step."""
-    steps = [
-        (each.recorded_at, json.loads(each.payload)["used_bytes"])
-        for each in log
-        if "storage_usage" in each.type
-    ]
+    steps = [(moment, usage.used_bytes) for moment, usage in _usage_steps(log)]
     level = next((used for moment, used in reversed(steps) if moment < start), 0)
     opening = peak = level
     since, total = start, 0
