@@ -236,20 +236,20 @@ class Run:
             request=self._request,
         )
 
-    def organization_id(self, org_ref: str) -> UUID:
-        """Find an organization by name or id; by the idempotency key when its name is no more."""
-        from catactl.errors import NotFound
-        from catactl.store import directory
+    def organization_id(self, org_ref: str, *, key_suffix: str = "") -> UUID:
+        """Find an organization by name or id. One that this very command was done for under its
+        key goes first: the name may mean another by now, or none.
+        """
+        from catactl.store import directory, idempotency
 
+        request = self.intent(org_ref, key_suffix=key_suffix).keyed_request
         with self.reading() as conn:
-            try:
-                return directory.resolve_organization(conn, org_ref)
-            except NotFound:
-                key = self.common.idempotency_key
-                known = key and directory.find_organization_by_key(conn, org_ref, key)
-                if not known:
-                    raise
-                return known
+            if request is not None:
+                found = directory.find_organizations(conn, [org_ref]).get(org_ref)
+                done_for = idempotency.done_for(conn, request, found)
+                if done_for is not None:
+                    return done_for
+            return directory.resolve_organization(conn, org_ref)
 
     def write(
         self,
@@ -260,7 +260,7 @@ class Run:
         key_suffix: str = "",
     ) -> dict[str, Any]:
         """Run a command in an organization; return the resource after it with what was done."""
-        org_id = self.organization_id(org_ref)
+        org_id = self.organization_id(org_ref, key_suffix=key_suffix)
         target: Any = command
         if callable(command):
             resolve = command

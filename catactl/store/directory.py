@@ -10,7 +10,6 @@ from sqlalchemy import Column, Connection, Select, Table, and_, func, select
 from catactl.errors import NotFound
 from catactl.store.tables import (
     files,
-    idempotency_keys,
     is_live,
     job_configurations,
     logs,
@@ -73,18 +72,6 @@ def _in_pieces(
     for first in range(0, len(values), _AT_ONCE):
         some = values[first : first + _AT_ONCE]
         yield from map(tuple, conn.execute(query.where(column.in_(some))))
-
-
-def find_organization_by_key(conn: Connection, reference: str, key: str) -> UUID | None:
-    """Return the organization that a command named so was done for, under an idempotency key.
-
-    A command that renamed or deleted an organization and is run again finds it by this alone.
-    """
-    return conn.execute(
-        select(idempotency_keys.c.org_id).where(
-            idempotency_keys.c.key == key, idempotency_keys.c.org_ref == reference
-        )
-    ).scalar()
 
 
 def all_logs(conn: Connection) -> list[UUID]:

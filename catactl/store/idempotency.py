@@ -104,6 +104,19 @@ def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
             yield Used(org_id, org_ref, key, Answer(*answer))
 
 
+def done_for(conn: Connection, request: Request, org_id: UUID | None) -> UUID | None:
+    """Return the organization that a request was done for before: the one that its name means now,
+    if the key was used there, else the last that was named so then and asked for the same.
+    """
+    found = None
+    for each in used(conn, [Asked(request.key, request.org_ref, org_id)]):
+        if each.org_id == org_id:
+            return org_id
+        if each.org_ref == request.org_ref and each.answer.fingerprint == request.fingerprint:
+            found = each.org_id
+    return found
+
+
 def remember(
     conn: Connection, answered: Sequence[tuple[UUID, Request, Answer]], now: datetime
 ) -> None:

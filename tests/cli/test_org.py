@@ -185,6 +185,23 @@ def test_run_again_under_its_key_a_command_is_done_once(command: list[str], cli:
     assert len(cli.events(org_id)) == length
 
 
+@pytest.mark.parametrize(
+    "command", [["org", "rename", "acme", "old"], ["org", "delete", "acme", "--confirm", "acme"]]
+)
+def test_run_again_under_its_key_a_command_leaves_another_of_that_name_alone(
+    command: list[str], cli: Cli
+) -> None:
+    cli.ok("org", "create", "acme")
+    first = cli.ok(*command, "--idempotency-key", "k-1")
+    another = cli.ok("org", "create", "acme")
+    assert cli.ok(*command, "--idempotency-key", "k-1") == first
+    assert cli.ok("org", "show", "acme")["org_id"] == another["org_id"]
+    # The key is free where it was not used; what else is asked under it is another request.
+    suspended = cli.ok("org", "suspend", "acme", "--idempotency-key", "k-1")
+    assert suspended["org_id"] == another["org_id"]
+    assert cli.fails(4, "org", "resume", "acme", "--idempotency-key", "k-1")
+
+
 def test_creating_run_again_under_its_key_gives_the_first_result(cli: Cli) -> None:
     command = ["org", "create", "acme", "--quota", "1KB", "--idempotency-key", "k-1"]
     first = cli.ok(*command)
