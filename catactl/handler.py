@@ -23,7 +23,6 @@ from sqlalchemy import Connection, Engine
 
 from catactl.domain.decider import Addressed, Command
 from catactl.domain.names import check_text
-from catactl.domain.organization import admits
 from catactl.errors import Busy
 from catactl.memory import Memories
 from catactl.store import idempotency
@@ -87,21 +86,6 @@ class Handler:
         def work(conn: Connection, unit: UnitOfWork) -> Result:
             target = Addressed(org_id, command) if isinstance(command, Command) else command(conn)
             return present(unit.run(target))
-
-        return self.transact(org_id, intent, work)
-
-    def change_rows(
-        self,
-        org_id: UUID,
-        intent: Intent,
-        change: Callable[[Connection], Result],
-    ) -> Result:
-        """Change plain rows of an organization, users, under the same lock, keys and retries."""
-
-        def work(conn: Connection, unit: UnitOfWork) -> Result:
-            admits(unit.organization(), Command())
-            result = change(conn) | {"position": unit.head.position, "events": []}
-            return result | {"dry_run": True} if intent.dry_run else result
 
         return self.transact(org_id, intent, work)
 

@@ -937,22 +937,19 @@ def test_plain_rows_change_under_the_same_lock_keys_and_dry_runs(
 ) -> None:
     org_id = create_organization(handler)
 
-    def change(conn: Connection) -> dict[str, Any]:
+    def change(conn: Connection, _unit: UnitOfWork) -> dict[str, Any]:
         conn.execute(update(organizations).values(part_count=organizations.c.part_count + 1))
         return {"done": True}
 
     before = contents(engine)
-    dry = handler.change_rows(org_id, replace(INTENT, dry_run=True), change)
-    assert dry == {"done": True, "position": 1, "events": [], "dry_run": True}
+    assert handler.transact(org_id, replace(INTENT, dry_run=True), change) == {"done": True}
     assert contents(engine) == before
     keyed = replace(INTENT, idempotency_key="k", request="change")
-    results = [handler.change_rows(org_id, keyed, change) for _ in range(3)]
-    assert results == [{"done": True, "position": 1, "events": []}] * 3
+    results = [handler.transact(org_id, keyed, change) for _ in range(3)]
+    assert results == [{"done": True}] * 3
     with reading(engine) as conn:
         assert conn.execute(select(organizations.c.part_count)).scalar() == 1
         assert conn.execute(select(func.count()).select_from(idempotency_keys)).scalar() == 1
-    with pytest.raises(NotFound):
-        handler.change_rows(UUID(int=1), INTENT, change)
 
 
 def test_a_failure_that_is_a_bug_leaves_nothing_either(engine: Engine, handler: Handler) -> None:

@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any, BinaryIO, NamedTuple
 
-from catactl.batch import verbs as verbs  # registers them
-from catactl.batch.verb import VERBS, Verb
 from catactl.domain.names import check_text
 from catactl.errors import CatactlError, InvalidValue
 from catactl.handler import MAX_KEY_BYTES, MAX_TEXT_BYTES
 from catactl.unit_of_work import Intent
+from catactl.verbs.commands import VERBS
+from catactl.verbs.verb import Verb
 
 MAX_LINE_BYTES = 1024 * 1024
 _MAX_DIGITS = 100

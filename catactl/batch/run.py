@@ -11,7 +11,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from catactl.batch.lines import Failed, Line
-from catactl.batch.verb import Place
 from catactl.errors import CatactlError, NotFound
 from catactl.handler import Handler, utc_now
 from catactl.ids import id_for_key, new_id
@@ -21,6 +20,7 @@ from catactl.store.idempotency import Answer, Asked, Request, Result
 from catactl.store.wire import begin
 from catactl.transaction import Transaction
 from catactl.unit_of_work import Intent
+from catactl.verbs.verb import Place
 from catactl.wiring import Aggregate
 
 

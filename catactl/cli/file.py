@@ -1,8 +1,6 @@
 """catactl file"""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -13,26 +11,14 @@ from catactl.cli.org import Deleted
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run
 from catactl.cli.shapes import FILE
-from catactl.errors import AlreadyExists, CatactlError, PartialFailure
-from catactl.ids import new_id
-from catactl.store import directory, tables
+from catactl.errors import CatactlError, PartialFailure
+from catactl.store import directory
 
 app = typer.Typer()
 
 _UPLOAD_WORKERS = 4
 _MAX_UPLOAD_WORKERS = 64
 File = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
-
-
-def _present(outcome: Any) -> dict[str, Any]:
-    return resources.file(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
-
-
-def _to_file(file: str, command: Any) -> Callable[[Any, UUID], Any]:
-    """Address a command to a file that is looked up under the lock."""
-    from catactl.domain.decider import Addressed
-
-    return lambda conn, org_id: Addressed(directory.resolve_file(conn, org_id, file), command)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -50,30 +36,8 @@ def create(
 
     Example: catactl file create acme reports/2026.csv
     """
-    from catactl.domain.decider import Addressed
-    from catactl.domain.file import CreateFile
-
-    now = datetime.now(UTC)
-    try:
-        result = run.write(
-            org, lambda _conn, _org_id: Addressed(new_id(now), CreateFile(name, now)), _present
-        )
-    except AlreadyExists:
-        if not if_not_exists:
-            raise
-        result = _existing(run, org, name)
-    run.output.show(result, FILE)
-
-
-def _existing(run: Run, org: str, name: str) -> dict[str, Any]:
-    """Return the live file of that name, complete or not; a name is all that was asked for."""
-    with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
-        file_id = directory.find_live(conn, tables.files, org_id, name)
-        if file_id is None:
-            raise AlreadyExists(f"file {name!r} was deleted just now", "run it again")
-        position = resources.get_usage(conn, org_id)["position"]
-        return resources.get_file(conn, org_id, file_id) | {"position": position, "events": []}
+    arguments = {"name": name, "if_not_exists": if_not_exists}
+    run.output.show(run.write("file.create", org, arguments), FILE)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -82,9 +46,7 @@ def complete(run: Run, org: Org, file: File) -> None:
 
     Example: catactl file complete acme reports/2026.csv
     """
-    from catactl.domain.file import CompleteFile
-
-    run.output.show(run.write(org, _to_file(file, CompleteFile()), _present), FILE)
+    run.output.show(run.write("file.complete", org, {"file": file}), FILE)
 
 
 @leaf(app, "list")
@@ -129,17 +91,15 @@ def delete(
 
     Example: catactl file delete acme reports/2025.csv
     """
-    from catactl.domain.file import DeleteFile
-
     if len(files) == 1:
-        run.output.show(run.write(org, _to_file(files[0], DeleteFile()), _present), FILE)
+        run.output.show(run.write("file.delete", org, {"file": files[0]}), FILE)
         return
     if run.is_interactive:
         run.confirm(f"delete {len(files)} files of {org!r}")
     results, failures = [], []
     for index, file in enumerate(files):
         try:
-            result = run.write(org, _to_file(file, DeleteFile()), _present, key_suffix=f"/{index}")
+            result = run.write("file.delete", org, {"file": file}, key_suffix=f"/{index}")
         except CatactlError as error:
             failures.append(error)
             run.failure(f"{file}: {error.message}")
@@ -160,9 +120,7 @@ def restore(run: Run, org: Org, file: File) -> None:
 
     Example: catactl file restore acme reports/2025.csv
     """
-    from catactl.domain.file import RestoreFile
-
-    run.output.show(run.write(org, _to_file(file, RestoreFile()), _present), FILE)
+    run.output.show(run.write("file.restore", org, {"file": file}), FILE)
 
 
 @leaf(app, writes=True, content=True)

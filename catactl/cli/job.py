@@ -3,35 +3,19 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
-from sqlalchemy import Connection
 
 from catactl import resources
 from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.org import Deleted
 from catactl.cli.run import Run
 from catactl.cli.shapes import JOB
-from catactl.domain.decider import Addressed
 from catactl.domain.durations import parse_duration
-from catactl.domain.job_configuration import (
-    CreateJobConfiguration,
-    DeleteJobConfiguration,
-    DisableJobConfiguration,
-    EnableJobConfiguration,
-    JobSpec,
-    UpdateJobConfiguration,
-    check_spec,
-)
 from catactl.domain.sizes import parse_size
-from catactl.errors import AlreadyExists, InvalidValue
-from catactl.ids import new_id
+from catactl.errors import InvalidValue
 from catactl.store import directory
-from catactl.store.tables import job_configurations
 
 app = typer.Typer()
 
@@ -68,10 +52,6 @@ From = Annotated[
 ]
 
 
-def _present(outcome: Any) -> dict[str, Any]:
-    return resources.job(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
-
-
 @leaf(app, writes=True, versioned=True)
 def create(
     run: Run,
@@ -98,37 +78,8 @@ def create(
     asked["name"] = name
     if not asked.get("image"):
         raise InvalidValue("a job needs an image", "add --image IMAGE")
-    now = datetime.now(UTC)
-
-    def resolve(conn: Connection, org_id: UUID) -> Addressed:
-        spec = JobSpec(**_with_file_ids(conn, org_id, asked))
-        return Addressed(new_id(now), CreateJobConfiguration(spec, now))
-
-    try:
-        result = run.write(org, resolve, _present)
-    except AlreadyExists:
-        if not if_not_exists:
-            raise
-        result = _existing(run, org, name, asked)
-    run.output.show(result, JOB)
-
-
-def _existing(run: Run, org: str, name: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the job of that name if it has every field that was asked for."""
-    with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
-        job_id = directory.find_live(conn, job_configurations, org_id, name)
-        if job_id is None:
-            raise AlreadyExists(f"job {name!r} was deleted just now", "run it again")
-        existing = resources.get_job(conn, org_id, job_id)
-        wanted = resources.job_spec(check_spec(JobSpec(**_with_file_ids(conn, org_id, asked))))
-        for field in asked:
-            if existing[field] != wanted[field]:
-                raise AlreadyExists(
-                    f"job {name!r} exists with another {field}", f"catactl job update {org} {name}"
-                )
-        position = resources.get_usage(conn, org_id)["position"]
-    return existing | {"position": position, "events": []}
+    asked["if_not_exists"] = if_not_exists
+    run.output.show(run.write("job.create", org, asked), JOB)
 
 
 @leaf(app, "list")
@@ -186,11 +137,7 @@ def update(
     if not asked:
         raise InvalidValue("nothing to update", "give at least one option")
 
-    def resolve(conn: Connection, org_id: UUID) -> Addressed:
-        changes = _with_file_ids(conn, org_id, asked)
-        return Addressed(directory.resolve_job(conn, org_id, job), UpdateJobConfiguration(changes))
-
-    run.output.show(run.write(org, resolve, _present), JOB)
+    run.output.show(run.write("job.update", org, {"job": job, **asked}), JOB)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -199,7 +146,7 @@ def enable(run: Run, org: Org, job: Job) -> None:
 
     Example: catactl job enable acme nightly
     """
-    run.output.show(run.write(org, _to_job(job, EnableJobConfiguration()), _present), JOB)
+    run.output.show(run.write("job.enable", org, {"job": job}), JOB)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -208,7 +155,7 @@ def disable(run: Run, org: Org, job: Job) -> None:
 
     Example: catactl job disable acme nightly
     """
-    run.output.show(run.write(org, _to_job(job, DisableJobConfiguration()), _present), JOB)
+    run.output.show(run.write("job.disable", org, {"job": job}), JOB)
 
 
 @leaf(app, writes=True, versioned=True, destructive=True)
@@ -218,12 +165,7 @@ def delete(run: Run, org: Org, job: Job) -> None:
     Example: catactl job delete acme nightly --yes
     """
     run.confirm(f"deleting job {job!r} of {org!r}")
-    run.output.show(run.write(org, _to_job(job, DeleteJobConfiguration()), _present), JOB)
-
-
-def _to_job(job: str, command: Any) -> Callable[[Connection, UUID], Addressed]:
-    """Address a command to a job that is looked up under the lock."""
-    return lambda conn, org_id: Addressed(directory.resolve_job(conn, org_id, job), command)
+    run.output.show(run.write("job.delete", org, {"job": job}), JOB)
 
 
 def _asked(
@@ -237,9 +179,8 @@ def _asked(
     input_: list[str] | None,
     from_: str | None,
 ) -> dict[str, Any]:
-    """Return the fields of `JobSpec` that were given; options go before a document's fields.
-
-    `inputs` are still names or ids here.
+    """Return the fields that were given, as a line of a batch has them; options go before a
+    document's.
     """
     given: dict[str, Any] = {
         "image": image,
@@ -253,14 +194,6 @@ def _asked(
     }
     options = {field: value for field, value in given.items() if value is not None}
     return (_read_document(from_) if from_ is not None else {}) | options
-
-
-def _with_file_ids(conn: Connection, org_id: UUID, asked: dict[str, Any]) -> dict[str, Any]:
-    if "inputs" not in asked:
-        return asked
-    inputs: Sequence[str] = asked["inputs"]
-    ids = {directory.resolve_file(conn, org_id, file) for file in inputs}
-    return asked | {"inputs": tuple(sorted(ids))}
 
 
 def _parse_env(pairs: list[str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """catactl org"""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,16 +9,11 @@ from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import ORGANIZATION
 from catactl.domain.sizes import parse_size
-from catactl.errors import AlreadyExists, ConfirmationRequired
-from catactl.ids import id_for_key, new_id
+from catactl.errors import ConfirmationRequired
 
 app = typer.Typer()
 
 Deleted = Annotated[bool, typer.Option("--all", help="Deleted ones as well.")]
-
-
-def _present(outcome: Any) -> dict[str, Any]:
-    return resources.organization(outcome.org_id, outcome.state, outcome.version)
 
 
 @leaf(app, writes=True)
@@ -37,37 +31,12 @@ def create(
 
     Example: catactl org create acme --quota 10GB
     """
-    from catactl.domain.organization import CreateOrganization
-    from catactl.store import directory
-
-    quota_bytes = parse_size(quota) if quota is not None else None
-    now = datetime.now(UTC)
-    key = run.common.idempotency_key
-    org_id = id_for_key(key) if key else new_id(now)
-    from catactl.cli.run import done
-
-    try:
-        result = run.handler.handle(
-            org_id,
-            CreateOrganization(name, now, quota_bytes),
-            run.intent(name),
-            lambda outcome: done(outcome, _present),
-        )
-    except AlreadyExists:
-        if not if_not_exists:
-            raise
-        with run.reading() as conn:
-            existing = directory.find_organization(conn, name)
-            if existing is None:
-                raise
-            result = resources.get_organization(conn, existing)
-            if quota is not None and result["quota_bytes"] != quota_bytes:
-                raise AlreadyExists(
-                    f"organization {name!r} exists with another quota: {result['quota_bytes']}",
-                    f"catactl quota set {name} {quota}",
-                ) from None
-            result |= {"position": resources.get_usage(conn, existing)["position"], "events": []}
-    run.output.show(result, ORGANIZATION)
+    arguments = {
+        "name": name,
+        "quota_bytes": parse_size(quota) if quota is not None else None,
+        "if_not_exists": if_not_exists,
+    }
+    run.output.show(run.write("org.create", name, arguments), ORGANIZATION)
 
 
 @leaf(app, "list")
@@ -106,9 +75,7 @@ def rename(
 
     Example: catactl org rename acme acme-inc
     """
-    from catactl.domain.organization import RenameOrganization
-
-    run.output.show(run.write(org, RenameOrganization(new), _present), ORGANIZATION)
+    run.output.show(run.write("org.rename", org, {"new": new}), ORGANIZATION)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -117,9 +84,7 @@ def suspend(run: Run, org: Org) -> None:
 
     Example: catactl org suspend acme --reason "invoice 4711 unpaid"
     """
-    from catactl.domain.organization import SuspendOrganization
-
-    run.output.show(run.write(org, SuspendOrganization(), _present), ORGANIZATION)
+    run.output.show(run.write("org.suspend", org, {}), ORGANIZATION)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -128,9 +93,7 @@ def resume(run: Run, org: Org) -> None:
 
     Example: catactl org resume acme
     """
-    from catactl.domain.organization import ResumeOrganization
-
-    run.output.show(run.write(org, ResumeOrganization(), _present), ORGANIZATION)
+    run.output.show(run.write("org.resume", org, {}), ORGANIZATION)
 
 
 @leaf(app, writes=True, versioned=True)
@@ -146,11 +109,9 @@ def delete(
 
     Example: catactl org delete acme --confirm acme
     """
-    from catactl.domain.organization import DeleteOrganization
-
     if confirm != org and not run.common.dry_run:
         raise ConfirmationRequired(
             f"deleting organization {org!r} needs its name as a confirmation",
             f"add --confirm {org}",
         )
-    run.output.show(run.write(org, DeleteOrganization(), _present), ORGANIZATION)
+    run.output.show(run.write("org.delete", org, {"confirm": confirm}), ORGANIZATION)

@@ -37,19 +37,13 @@ def record(
 
     Example: catactl part record acme data.bin 1 --size 1048576 --sha256 "$DIGEST"
     """
-    from catactl.domain.decider import Addressed
-    from catactl.domain.file import UploadPart
-
-    part_number = parse_part_number(number)
-    command = UploadPart(part_number, parse_size(size), sha256.lower())
-
-    def resolve(conn: Any, org_id: UUID) -> Addressed:
-        return Addressed(directory.resolve_file(conn, org_id, file), command)
-
-    def present(outcome: Any) -> dict[str, Any]:
-        return _present(outcome, part_number)
-
-    run.output.show(run.write(org, resolve, present), PART)
+    arguments = {
+        "file": file,
+        "number": parse_part_number(number),
+        "size_bytes": parse_size(size),
+        "sha256": sha256,
+    }
+    run.output.show(run.write("part.record", org, arguments), PART)
 
 
 @leaf(app, writes=True, versioned=True, content=True)

@@ -15,10 +15,6 @@ from catactl.usage.growth import used_percent
 app = typer.Typer()
 
 
-def _present(outcome: Any) -> dict[str, Any]:
-    return resources.organization(outcome.org_id, outcome.state, outcome.version)
-
-
 @leaf(app, "set", writes=True, versioned=True)
 def set_(
     run: Run,
@@ -29,9 +25,7 @@ def set_(
 
     Example: catactl quota set acme 10GiB
     """
-    from catactl.domain.organization import SetQuota
-
-    result = run.write(org, SetQuota(parse_size(size)), _present)
+    result = run.write("quota.set", org, {"size_bytes": parse_size(size)})
     if result["used_bytes"] > result["quota_bytes"]:
         run.note(
             f"{result['used_bytes']:,} bytes are used, more than the quota of "
@@ -46,9 +40,7 @@ def clear(run: Run, org: Org) -> None:
 
     Example: catactl quota clear acme
     """
-    from catactl.domain.organization import ClearQuota
-
-    run.output.show(run.write(org, ClearQuota(), _present), ORGANIZATION)
+    run.output.show(run.write("quota.clear", org, {}), ORGANIZATION)
 
 
 @leaf(app, "list")

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from catactl.cli.log import Log
 from catactl.cli.output import Lasting, Output
 from catactl.cli.words import shown
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
+from catactl.ids import id_for_key, new_id
 from catactl.settings import (
     OUTPUT_FORMATS,
     Setting,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from catactl.as_of import Point
     from catactl.blobs.store import BlobStore
     from catactl.cli.verbose import Told
-    from catactl.domain.decider import Addressed, Command
-    from catactl.handler import Handler, Intent, Outcome
+    from catactl.handler import Handler, Intent
+    from catactl.unit_of_work import UnitOfWork
 
 _BESIDE = "beside the database"
 
@@ -252,24 +253,33 @@ class Run:
             return directory.resolve_organization(conn, org_ref)
 
     def write(
-        self,
-        org_ref: str,
-        command: "Command | Callable[[Connection, UUID], Addressed]",
-        present: "Callable[[Outcome], dict[str, Any]]",
-        *,
-        key_suffix: str = "",
+        self, name: str, org_ref: str, arguments: Mapping[str, Any], *, key_suffix: str = ""
     ) -> dict[str, Any]:
-        """Run a command in an organization; return the resource after it with what was done."""
-        org_id = self.organization_id(org_ref, key_suffix=key_suffix)
-        target: Any = command
-        if callable(command):
-            resolve = command
+        """Do a write command in an organization; return the resource after it, with what was
+        done.
+        """
+        from catactl.errors import AlreadyExists
+        from catactl.verbs.commands import VERBS
+        from catactl.verbs.verb import Place
 
-            def target(conn: "Connection") -> "Addressed":
-                return resolve(conn, org_id)
+        verb, intent = VERBS[name], self.intent(org_ref, key_suffix=key_suffix)
+        if verb.creates:
+            key = intent.idempotency_key
+            org_id = id_for_key(key) if key is not None else new_id(datetime.now(UTC))
+        else:
+            org_id = self.organization_id(org_ref, key_suffix=key_suffix)
 
-        intent = self.intent(org_ref, key_suffix=key_suffix)
-        return self.handler.handle(org_id, target, intent, lambda outcome: done(outcome, present))
+        def work(conn: "Connection", unit: "UnitOfWork") -> dict[str, Any]:
+            place = Place(conn, unit, org_id, org_ref, intent, suggests=True)
+            return verb.do(place, **arguments)
+
+        try:
+            return self.handler.transact(org_id, intent, work)
+        except AlreadyExists:
+            if not arguments.get("if_not_exists"):
+                raise
+            # It was taken just now, by somebody who asked for the same, or not: now that is known.
+            return self.handler.transact(org_id, intent, work)
 
     # --- talking to people ------------------------------------------------------------------------
 
@@ -297,12 +307,3 @@ class Run:
         print(f"{shown(question)}? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise ConfirmationRequired("declined; nothing was changed")
-
-
-def done(outcome: "Outcome", present: "Callable[[Outcome], dict[str, Any]]") -> dict[str, Any]:
-    """The resource after a write, its position in the log, and the names of what happened."""
-    result = present(outcome) | {
-        "position": outcome.position,
-        "events": [recorded.type for recorded in outcome.events],
-    }
-    return result | {"dry_run": True} if outcome.dry_run else result

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from catactl.blobs.store import Content, measure
 from catactl.cli import exits
 from catactl.cli.progress import transfer
-from catactl.cli.run import Run, done
+from catactl.cli.run import Run
 from catactl.cli.shapes import UPLOADED
 from catactl.cli.words import counted
 from catactl.content.part import record_part
@@ -33,6 +33,7 @@ from catactl.domain.names import check_file_name
 from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.handler import Intent, Outcome
+from catactl.resources import written
 
 _STDIN = 0
 
@@ -180,7 +181,7 @@ def run_part_upload(
                 size_bytes,
                 store,
                 intent,
-                lambda outcome: done(outcome, present),
+                lambda outcome: written(present(outcome), outcome),
                 is_repeatable=opened is not None,
             )
     except SourceError as error:

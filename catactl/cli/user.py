@@ -1,20 +1,14 @@
 """catactl user"""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from catactl import resources
 from catactl.cli.leaf import Org, leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import USER
-from catactl.domain.names import check_email
-from catactl.errors import AlreadyExists, InvalidValue
-from catactl.ids import new_id
+from catactl.errors import InvalidValue
 from catactl.store import directory, users
 
 app = typer.Typer()
@@ -24,14 +18,6 @@ Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The pe
 Role = Annotated[
     users.Role | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")
 ]
-
-
-def _write(run: Run, org: str, change: Callable[[Connection, UUID], dict[str, Any]]) -> None:
-    org_id = run.organization_id(org)
-    result = run.handler.change_rows(
-        org_id, run.intent(org), lambda conn: resources.user(change(conn, org_id))
-    )
-    run.output.show(result, USER)
 
 
 @leaf(app, writes=True)
@@ -49,29 +35,8 @@ def add(
 
     Example: catactl user add acme ada@example.com --name "Ada Lovelace" --role admin
     """
-    now = datetime.now(UTC)
-
-    def change(conn: Connection, org_id: UUID) -> dict[str, Any]:
-        existing = users.find_by_email(conn, org_id, check_email(email))
-        if existing is None or not if_not_exists:
-            return users.add(
-                conn,
-                org_id,
-                new_id(now),
-                email=email,
-                name=name,
-                role=role if role is not None else "member",
-                created_at=now,
-            )
-        for field, asked in (("name", name), ("role", role)):
-            if asked is not None and existing[field] != asked:
-                raise AlreadyExists(
-                    f"user {existing['email']!r} exists with another {field}: {existing[field]!r}",
-                    f"catactl user update {org} {existing['email']} --{field} …",
-                )
-        return existing
-
-    _write(run, org, change)
+    arguments = {"email": email, "name": name, "role": role, "if_not_exists": if_not_exists}
+    run.output.show(run.write("user.add", org, arguments), USER)
 
 
 @leaf(app, "list")
@@ -112,11 +77,10 @@ def update(
 
     Example: catactl user update acme ada@example.com --role owner
     """
-    asked = {"email": email, "name": name, "role": role}
-    changes = {field: value for field, value in asked.items() if value is not None}
-    if not changes:
+    if email is None and name is None and role is None:
         raise InvalidValue("nothing to update", "give --email, --name or --role")
-    _change(run, org, user, **changes)
+    arguments = {"user": user, "email": email, "name": name, "role": role}
+    run.output.show(run.write("user.update", org, arguments), USER)
 
 
 @leaf(app, writes=True)
@@ -125,7 +89,7 @@ def disable(run: Run, org: Org, user: User) -> None:
 
     Example: catactl user disable acme ada@example.com
     """
-    _change(run, org, user, disabled=True)
+    run.output.show(run.write("user.disable", org, {"user": user}), USER)
 
 
 @leaf(app, writes=True)
@@ -134,7 +98,7 @@ def enable(run: Run, org: Org, user: User) -> None:
 
     Example: catactl user enable acme ada@example.com
     """
-    _change(run, org, user, disabled=False)
+    run.output.show(run.write("user.enable", org, {"user": user}), USER)
 
 
 @leaf(app, writes=True, destructive=True)
@@ -144,18 +108,4 @@ def remove(run: Run, org: Org, user: User) -> None:
     Example: catactl user remove acme ada@example.com --yes
     """
     run.confirm(f"removing user {user!r} from {org!r}")
-    _write(
-        run,
-        org,
-        lambda conn, org_id: users.remove(conn, org_id, directory.resolve_user(conn, org_id, user)),
-    )
-
-
-def _change(run: Run, org: str, user: str, **changes: Any) -> None:
-    _write(
-        run,
-        org,
-        lambda conn, org_id: users.change(
-            conn, org_id, directory.resolve_user(conn, org_id, user), **changes
-        ),
-    )
+    run.output.show(run.write("user.remove", org, {"user": user}), USER)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from catactl.batch.lines import _RUN_BY_THEMSELVES
-from catactl.batch.verb import VERBS
 from catactl.cli import commands
 from catactl.cli.leaf import _READ_OPTIONS, _VERSION_OPTION, _WRITE_OPTIONS, _YES_OPTION
+from catactl.verbs.commands import VERBS
 from tests.cli.support import Cli, Result, run_process
 from tests.cli.test_hostile import _shell
 from tests.support import BYTES_1

@@ -77,7 +77,7 @@ def test_a_taken_name_conflicts_unless_asked_for(cli: Cli) -> None:
     unsaid = cli.ok("org", "create", "acme", "--if-not-exists")
     assert unsaid == again
     other = cli.fails(4, "org", "create", "acme", "--quota", "2KB", "--if-not-exists")
-    assert other["hint"] == "catactl quota set acme 2KB"
+    assert other["hint"] == "catactl quota set acme 2000"
     assert cli.events() == ["organization.created", "organization.quota_set"]
 
 

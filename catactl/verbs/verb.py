@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -12,8 +13,9 @@ from sqlalchemy import Connection
 
 from catactl import resources
 from catactl.domain.decider import Addressed, Command
-from catactl.errors import InvalidValue
+from catactl.errors import InvalidValue, NotFound
 from catactl.resources import Resource
+from catactl.store import directory
 from catactl.store.idempotency import Result
 from catactl.unit_of_work import Intent, UnitOfWork
 from catactl.wiring import FILE, JOB_CONFIGURATION, Aggregate
@@ -24,13 +26,17 @@ JobRef = Annotated[str, JOB_CONFIGURATION]
 
 
 class Place(NamedTuple):
-    """Where a command is done: an organization, its unit of work, and on whose behalf."""
+    """Where a command is done: an organization, its unit of work, and on whose behalf.
+
+    It `suggests` what a name may have meant that is not found; among many lines none does.
+    """
 
     conn: Connection
     unit: UnitOfWork
     org_id: UUID
     org_ref: str
     intent: Intent
+    suggests: bool = False
 
     def run(
         self,
@@ -47,10 +53,23 @@ class Place(NamedTuple):
         return self.run(self.org_id, command, _present_organization)
 
     def file(self, reference: str) -> UUID:
-        return self.unit.resolve(FILE, reference)
+        return self._find(FILE, reference, directory.resolve_file)
 
     def job(self, reference: str) -> UUID:
-        return self.unit.resolve(JOB_CONFIGURATION, reference)
+        return self._find(JOB_CONFIGURATION, reference, directory.resolve_job)
+
+    def _find(
+        self,
+        aggregate: Aggregate,
+        reference: str,
+        resolve: Callable[[Connection, UUID, str], UUID],
+    ) -> UUID:
+        try:
+            return self.unit.resolve(aggregate, reference)
+        except NotFound:
+            if not self.suggests:
+                raise
+            return resolve(self.conn, self.org_id, reference)
 
     def unchanged(self, resource: Resource) -> Result:
         """The result of what was there already, or of what is no event."""
@@ -106,10 +125,24 @@ class Verb:
 
     name: str
     do: Callable[..., Result]
-    arguments: Mapping[str, Argument]
     creates: bool
     names: bool
     is_versioned: bool
+    fields: Mapping[str, Any]
+
+    @cached_property
+    def arguments(self) -> Mapping[str, Argument]:
+        """What it takes, as the signature of its function says."""
+        hints = get_type_hints(self.do, include_extras=True)
+        parameters = list(inspect.signature(self.do).parameters.values())[1:]
+        required_or_not = {
+            each.name: _argument(hints[each.name], is_required=each.default is each.empty)
+            for each in parameters
+            if each.kind is each.KEYWORD_ONLY
+        }
+        return required_or_not | {
+            name: _argument(hint, is_required=False) for name, hint in self.fields.items()
+        }
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise `InvalidValue` that names the argument that is unknown, missing or of another
@@ -156,17 +189,8 @@ def verb(
     """
 
     def register(do: Callable[..., Result]) -> Callable[..., Result]:
-        hints = get_type_hints(do, include_extras=True)
-        parameters = list(inspect.signature(do).parameters.values())[1:]
-        arguments = {
-            each.name: _argument(hints[each.name], is_required=each.default is each.empty)
-            for each in parameters
-            if each.kind is each.KEYWORD_ONLY
-        }
-        for field, hint in (fields or {}).items():
-            arguments[field] = _argument(hint, is_required=False)
         VERBS[name] = Verb(
-            name, do, arguments, creates, names or creates, is_versioned and not creates
+            name, do, creates, names or creates, is_versioned and not creates, fields or {}
         )
         return do
 

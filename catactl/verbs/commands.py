@@ -1,4 +1,4 @@
-"""What a line of a batch may ask for: the write commands, with their arguments in JSON's types.
+"""The write commands, with their arguments in JSON's types.
 
 Each is done under its organization's lock. Nullable arguments that are absent are not set.
 """
@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from catactl import resources
-from catactl.batch.verb import FileRef, JobRef, Place, verb
 from catactl.domain.decider import Command
 from catactl.domain.file import CompleteFile, CreateFile, DeleteFile, RestoreFile, UploadPart
 from catactl.domain.job_configuration import (
@@ -35,6 +34,8 @@ from catactl.errors import AlreadyExists, ConfirmationRequired, InvalidValue
 from catactl.resources import Resource
 from catactl.store import directory, users
 from catactl.store.idempotency import Result
+from catactl.verbs.verb import VERBS as VERBS
+from catactl.verbs.verb import FileRef, JobRef, Place, verb
 from catactl.wiring import FILE, JOB_CONFIGURATION
 
 # --- organizations --------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ def add_user(
             if asked is not None and existing[field] != asked:
                 raise AlreadyExists(
                     f"user {existing['email']!r} exists with another {field}: {existing[field]!r}",
-                    f"user.update changes its {field}",
+                    f"catactl user update {at.org_ref} {existing['email']} --{field} …",
                 )
         return existing
 
@@ -203,7 +204,8 @@ def create_job(
     for field in asked:
         if getattr(state.spec, field) != getattr(spec, field):
             raise AlreadyExists(
-                f"job {name!r} exists with another {field}", "change it: job.update"
+                f"job {name!r} exists with another {field}",
+                f"catactl job update {at.org_ref} {name}",
             )
     return at.unchanged(resources.job(at.org_id, existing, state, version))
 
