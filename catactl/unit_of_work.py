@@ -11,20 +11,20 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 
 from catactl.domain.decider import Addressed, Event, Occurred
 from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
-from catactl.errors import AlreadyExists, NotFound, Refused, VersionConflict
+from catactl.errors import NotFound, Refused, VersionConflict
 from catactl.ids import Id, new_ids
+from catactl.live_names import LiveNames, table_of
 from catactl.memory import Memory
 from catactl.projections.view import Happened
 from catactl.store import codec, directory, event_log
 from catactl.store.event_log import Head, Recorded
 from catactl.store.idempotency import Request
 from catactl.store.state_store import Stored
-from catactl.store.tables import files, job_configurations
 from catactl.wiring import (
     FILE,
     ORGANIZATION,
@@ -108,9 +108,6 @@ def _live_name(aggregate: Aggregate, state: Any) -> tuple[str, str] | None:
     return (aggregate.name, name) if name is not None else None
 
 
-_Name = tuple[str, str]
-
-
 class UnitOfWork:
     """Everything one transaction changes, in memory until `flush` writes each thing once."""
 
@@ -133,9 +130,8 @@ class UnitOfWork:
         self._ids = new_ids(now)
         self._entries: dict[UUID, _Entry] = {}
         self._happened: list[Happened] = []
-        self._names: dict[_Name, UUID | None] = {}
+        self._names = LiveNames(conn, self._org_id)
         self._entries_before: list[tuple[_Entry, Any, int]] = []
-        self._names_before: list[tuple[_Name, UUID | None, bool]] = []
 
     @property
     def recorded(self) -> list[Recorded]:
@@ -165,7 +161,7 @@ class UnitOfWork:
         """
         head, happened = self.head, len(self._happened)
         self._entries_before.clear()
-        self._names_before.clear()
+        self._names.begin()
         try:
             return self._run(target, intent if intent is not None else self._intent)
         except BaseException:
@@ -173,10 +169,7 @@ class UnitOfWork:
             del self._happened[happened:]
             for entry, state, version in reversed(self._entries_before):
                 entry.state, entry.version = state, version
-            for name, holder, was_known in reversed(self._names_before):
-                self._names[name] = holder
-                if not was_known:  # none is not nobody: it is to be asked for
-                    del self._names[name]
+            self._names.undo()
             raise
 
     def _run(self, target: Addressed, intent: Intent) -> Outcome:
@@ -230,7 +223,8 @@ class UnitOfWork:
         self.memory = self.memory.after(written, self.head.position)
         self._before = self.head
         self._happened = []
-        self._entries, self._names = {}, {}
+        self._entries = {}
+        self._names.forget()
 
     def _in_order_of_names(self) -> list[tuple[UUID, _Entry]]:
         """The entries to write, in an order in which each live name is free when it is taken.
@@ -272,7 +266,7 @@ class UnitOfWork:
         name_before = before.live_name if before is not None else None
         name = entry.state.live_name if events else name_before
         if name != name_before:
-            self._take_name(aggregate, addressed.stream_id, name_before, name)
+            self._names.take(aggregate, addressed.stream_id, name_before, name)
         return events
 
     def _record(
@@ -345,22 +339,18 @@ class UnitOfWork:
         return _Entry(aggregate, stored if trusted else None, state, version, trusted)
 
     def find_live(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return what is live under a name, as it is now: what this transaction did counts.
+        """Return what is live under a name, as it is now: what this transaction did counts."""
+        return self._names.find(aggregate, name)
 
-        Organizations' names are unique in all, others' in their organization.
-        """
-        if (aggregate.name, name) in self._names:
-            return self._names[aggregate.name, name]
-        if aggregate is ORGANIZATION:
-            return directory.find_organization(self._conn, name)
-        self.look_up(aggregate, [name])
-        return self._names[aggregate.name, name]
+    def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
+        """Ask once for what is live under any of the names, of files or jobs."""
+        self._names.look_up(aggregate, names)
 
     def resolve(self, aggregate: Aggregate, reference: str) -> UUID:
         """Return the id of a file or job by id or name: the live one's, else the one deleted last;
         or `NotFound`.
         """
-        found = self._names.get((aggregate.name, reference)) or directory.parse_id(reference)
+        found = self._names.known(aggregate, reference) or directory.parse_id(reference)
         if found is None:
             found = self.find_live(aggregate, reference) or self._find_deleted(aggregate, reference)
         if found is None:
@@ -375,45 +365,15 @@ class UnitOfWork:
             for stream_id, entry in self._entries.items()
             if entry.aggregate is aggregate and entry.state and entry.state.name == name
         }
-        stored = directory.find(self._conn, _table_of(aggregate), self._org_id, name)
+        stored = directory.find(self._conn, table_of(aggregate), self._org_id, name)
         if stored is not None and stored not in self._entries:
             stored_state = self.get(aggregate, stored).state
             found[stored] = stored_state.created_at
         return max(found, key=lambda stream_id: (found[stream_id], stream_id), default=None)
 
-    def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
-        """Ask once for what is live under any of the names, of files or jobs."""
-        unknown = [name for name in names if (aggregate.name, name) not in self._names]
-        if unknown:
-            found = directory.find_all_live(self._conn, _table_of(aggregate), self._org_id, unknown)
-            for name in unknown:
-                holder = found.get(name)
-                self._names[aggregate.name, name] = Id.of(holder) if holder is not None else None
-
     def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:
         """Do without loading a stream whose id was just made."""
         self._entries[stream_id] = _Entry(aggregate, None, None, 0)
-
-    def _take_name(
-        self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
-    ) -> None:
-        """Give a stream its live name, which must be free, and free the one it had before."""
-        if name is not None:
-            holder = self.find_live(aggregate, name)
-            if holder is not None and holder != stream_id:
-                what = aggregate.name.replace("_", " ")
-                raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
-            self._set_name((aggregate.name, name), stream_id)
-        if before is not None:
-            self._set_name((aggregate.name, before), None)
-
-    def _set_name(self, name: _Name, holder: UUID | None) -> None:
-        self._names_before.append((name, self._names.get(name), name in self._names))
-        self._names[name] = holder
-
-
-def _table_of(aggregate: Aggregate) -> Table:
-    return files if aggregate is FILE else job_configurations
 
 
 def _no_such(aggregate: Aggregate, stream_id: UUID) -> NotFound:

@@ -1,0 +1,86 @@
+"""Which names are taken, as a transaction that takes and frees some sees it before it writes."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Connection, Table
+
+from catactl.errors import AlreadyExists
+from catactl.ids import Id
+from catactl.store import directory
+from catactl.store.tables import files, job_configurations
+from catactl.wiring import FILE, ORGANIZATION, Aggregate
+
+_Name = tuple[str, str]
+
+
+class LiveNames:
+    """Names of what lives: of files and jobs in one organization, and of organizations in all."""
+
+    def __init__(self, conn: Connection, org_id: UUID) -> None:
+        self._conn = conn
+        self._org_id = org_id
+        self._holders: dict[_Name, UUID | None] = {}
+        self._before: list[tuple[_Name, UUID | None, bool]] = []
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def find(self, aggregate: Aggregate, name: str) -> UUID | None:
+        """Return what is live under a name now: what the transaction did counts."""
+        if (aggregate.name, name) in self._holders:
+            return self._holders[aggregate.name, name]
+        if aggregate is ORGANIZATION:
+            return directory.find_organization(self._conn, name)
+        self.look_up(aggregate, [name])
+        return self._holders[aggregate.name, name]
+
+    def known(self, aggregate: Aggregate, name: str) -> UUID | None:
+        """Return what is live under a name as far as that was looked up."""
+        return self._holders.get((aggregate.name, name))
+
+    def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
+        """Ask once for what is live under any of the names, of files or jobs."""
+        unknown = [name for name in names if (aggregate.name, name) not in self._holders]
+        if unknown:
+            found = directory.find_all_live(self._conn, table_of(aggregate), self._org_id, unknown)
+            for name in unknown:
+                holder = found.get(name)
+                self._holders[aggregate.name, name] = Id.of(holder) if holder is not None else None
+
+    def take(
+        self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
+    ) -> None:
+        """Give a stream its live name, which must be free, and free the one it had before."""
+        if name is not None:
+            holder = self.find(aggregate, name)
+            if holder is not None and holder != stream_id:
+                what = aggregate.name.replace("_", " ")
+                raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
+            self._set((aggregate.name, name), stream_id)
+        if before is not None:
+            self._set((aggregate.name, before), None)
+
+    def begin(self) -> None:
+        """From here on what is taken can be undone."""
+        self._before.clear()
+
+    def undo(self) -> None:
+        """Put back what was taken and freed since the beginning."""
+        for name, holder, was_known in reversed(self._before):
+            self._holders[name] = holder
+            if not was_known:  # none is not nobody: it is to be asked for
+                del self._holders[name]
+
+    def forget(self) -> None:
+        """Ask the database again, which now has what was taken and freed."""
+        self._holders.clear()
+
+    def _set(self, name: _Name, holder: UUID | None) -> None:
+        self._before.append((name, self._holders.get(name), name in self._holders))
+        self._holders[name] = holder
+
+
+def table_of(aggregate: Aggregate) -> Table:
+    """Where the names of files, or of job configurations, are."""
+    return files if aggregate is FILE else job_configurations
