@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, func, select
 from sqlalchemy.sql.base import Executable
 
+from catactl.errors import NotFound
 from catactl.store import documents
 from catactl.store.tables import (
     file_parts,
@@ -100,8 +101,19 @@ def list_organizations(conn: Connection, *, deleted: bool = False) -> Iterator[R
 
 
 def get_organization(conn: Connection, org_id: UUID) -> Resource:
-    row = conn.execute(_ORGANIZATIONS.where(organizations.c.org_id == org_id)).mappings().one()
-    return from_row(row)
+    return from_row(_row(conn, _ORGANIZATIONS, org_id))
+
+
+def _row(conn: Connection, query: Select[Any], org_id: UUID) -> RowMapping:
+    row = conn.execute(query.where(organizations.c.org_id == org_id)).mappings().one_or_none()
+    if row is None:
+        raise missing_row()
+    return row
+
+
+def missing_row() -> NotFound:
+    """What to say where an organization has a log and a name, and its state was lost."""
+    return NotFound("the organization's stored state is missing", "catactl usage recompute")
 
 
 # --- files and parts ------------------------------------------------------------------------------
@@ -275,8 +287,7 @@ def usage_query() -> Select[Any]:
 
 
 def get_usage(conn: Connection, org_id: UUID) -> Resource:
-    query = usage_query().where(organizations.c.org_id == org_id)
-    return from_row(conn.execute(query).mappings().one())
+    return from_row(_row(conn, usage_query(), org_id))
 
 
 # --- events ---------------------------------------------------------------------------------------

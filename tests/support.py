@@ -36,6 +36,7 @@ from catactl.store.tables import (
     files,
     job_configurations,
     logs,
+    metadata,
     organization_names,
     organizations,
     storage_usage,
@@ -337,6 +338,15 @@ def _assert_states_are_folds(conn: Connection, org_id: UUID, history: list[Recor
             select(func.count()).select_from(table).where(table.c.org_id == org_id)
         ).scalar()
         assert found == expected, f"{table.name} has {found} rows, not {expected}"
+
+
+def contents(engine: Engine) -> dict[str, list[Any]]:
+    """Every row of every table: what must be the same after a failure."""
+    with reading(engine) as conn:
+        return {
+            table.name: sorted(map(repr, conn.execute(select(table)).all()))
+            for table in metadata.sorted_tables
+        }
 
 
 def view_rows(conn: Connection, org_id: UUID) -> dict[str, list[tuple[Any, ...]]]:

@@ -74,6 +74,7 @@ from tests.support import (
     Usage,
     assert_consistent,
     complete,
+    contents,
     create_file,
     create_job,
     create_organization,
@@ -89,16 +90,6 @@ from tests.support import (
     upload,
     usage,
 )
-
-
-def contents(engine: Engine) -> dict[str, list[Any]]:
-    """Every row of every table: what must be the same after a failure."""
-    with reading(engine) as conn:
-        return {
-            table.name: sorted(map(repr, conn.execute(select(table)).all()))
-            for table in metadata.sorted_tables
-        }
-
 
 # --- usage ----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ _COMMON = ("org", "key", "actor", "reason", "expected_version")
 _RUN_BY_THEMSELVES = frozenset(
     {"file.upload", "part.upload", "usage.recompute", "projection.rebuild", "blob.gc", "apply"}
 )
+_DESTROY = frozenset({"org.delete", "user.remove", "job.delete", "file.delete"})
 _UTF_8_MARK = b"\xef\xbb\xbf"
 
 
@@ -110,7 +111,8 @@ def _no_such_command(name: object) -> InvalidValue:
     if name in _RUN_BY_THEMSELVES:
         by_itself = f"catactl {name.replace('.', ' ')}"
         return InvalidValue(f"{name} is not done in a batch", f"run it by itself: {by_itself}")
-    close = get_close_matches(name, VERBS, n=1)
+    # Nobody is led to what destroys.
+    close = get_close_matches(name, [each for each in VERBS if each not in _DESTROY], n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(VERBS)}"
     return InvalidValue(f"no such command: {name!r}", hint)
 

@@ -48,7 +48,8 @@ class ObjectStore:
             from obstore.store import from_url
         except ImportError:
             raise BadConfiguration(
-                f"content at {url} needs the package obstore", "pip install 'catactl[s3]'"
+                f"content at {url} needs the package obstore",
+                "install catactl with its extra s3, as in: pip install '.[s3]'",
             ) from None
         options: Any = dict(_TIMEOUTS)
         if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):

@@ -1,6 +1,7 @@
 """What a verb is to Typer, with its own options first in its help; and walking the tree of them."""
 
 import inspect
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 EVERY_COMMAND = "Options every command takes"
 WRITES = "Options of writes"
 
+MOST = 2**63 - 1  # that a database can count
 _MIN_WIDTH, _MAX_WIDTH = 30, 100
 _NARROW = 60  # from here down what is explained stands on a line of its own
 _INDENT_IF_NARROW = 6
@@ -59,10 +61,21 @@ class Leaf(TyperCommand):
         """Write those groups of arguments or options that the command has any of."""
         for title in titles:
             params = [each for each in self.get_params(ctx) if section_of(each) == title]
-            records = [record for each in params if (record := each.get_help_record(ctx))]
+            records = [
+                (name, _without_most(text))
+                for each in params
+                if (record := each.get_help_record(ctx))
+                for name, text in (record,)
+            ]
             if records:
                 with formatter.section(title):
                     write_list(formatter, records)
+
+
+def _without_most(text: str) -> str:
+    """Return a help text without the most that is meant by no limit at all."""
+    text = text.replace(f"  [x<={MOST}]", "").replace(f"; x<={MOST}", "")
+    return re.sub(rf"(\d+)<=x<={MOST}", r"x>=\1", text)
 
 
 def section_of(param: Any) -> str:

@@ -18,10 +18,10 @@ NOUNS = {
     "file": "Files: upload, download, list, delete, restore.",
     "part": "The parts of a file.",
     "blob": "Stored content: verify it, remove what nothing refers to.",
-    "usage": "Storage usage: show it, prove it, correct it.",
+    "usage": "Storage usage: now and then, proved, corrected, explained, billed, exported.",
     "event": "The log: list, show, trace, verify.",
     "projection": "Views that are kept up from the events.",
-    "db": "The database's schema.",
+    "db": "The database's schema, and who may use it.",
     "config": "Settings and where they come from.",
 }
 VERBS = {

@@ -121,7 +121,7 @@ def _names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> It
         case "VIEW":
             from catactl.wiring import VIEWS
 
-            return [view.NAME for view in VIEWS]
+            return [*(view.NAME for view in VIEWS), "states"]
         case "NOUN":
             return [*commands.NOUNS, *commands.VERBS]
         case "VERB":

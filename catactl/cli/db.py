@@ -8,9 +8,8 @@ from catactl.cli.leaf import leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import SCHEMA, Shape
 from catactl.cli.words import shown
-from catactl.errors import BadConfiguration, InvalidValue, SchemaMismatch
+from catactl.errors import InvalidValue, SchemaMismatch
 from catactl.store import schema
-from catactl.store.engine import parse_url
 from catactl.store.grants import statements
 from catactl.store.tables import SCHEMA_REVISION
 
@@ -60,8 +59,8 @@ def grants(
     """Print the SQL that lets a PostgreSQL role run every command but `db upgrade`, and neither
     change nor delete an event.
 
-    Nothing is executed or connected to: who owns the tables gives it to psql, again after each
-    upgrade.
+    Nothing is executed or connected to, whatever database is configured: who owns the tables gives
+    it to psql, again after each upgrade.
 
     Example: catactl db grants app | psql -v ON_ERROR_STOP=1 "$OWNER_URL"
     """
@@ -70,11 +69,6 @@ def grants(
             raise InvalidValue(f"{name!r} is no name of a {what}")
     if role == "public":
         raise InvalidValue("to PostgreSQL 'public' is every role", "name one role")
-    if parse_url(run.settings.database_url.value).get_backend_name() != "postgresql":
-        raise BadConfiguration(
-            "there are no roles in SQLite: who can write its file can change all of it",
-            "name a PostgreSQL database: --database-url URL",
-        )
     written = statements(role, in_schema)
     if run.output.is_for_programs:
         run.output.show(

@@ -8,7 +8,8 @@ from uuid import UUID
 import typer
 
 from catactl import resources
-from catactl.cli.leaf import MOST, Org, leaf
+from catactl.cli.command import MOST
+from catactl.cli.leaf import Org, leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import EVENT, VERIFIED

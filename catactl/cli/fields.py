@@ -180,6 +180,7 @@ FINDING: Fields = {
     "running_bytes": "integer",
     "organization_bytes": "integer?",
     "projection_bytes": "integer",
+    "files_bytes": "integer",
     "drift_bytes": "integer",
     "unpaired_events": "integer",
     "drifted": "boolean",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from catactl.cli.command import EVERY_COMMAND, WRITES, Leaf
+from catactl.cli.command import EVERY_COMMAND, MOST, WRITES, Leaf
 from catactl.cli.output import ReaderGone
 from catactl.cli.run import Common, Run
 from catactl.settings import LogFormat, OutputFormat
@@ -167,8 +167,6 @@ def leaf(
 
     return register
 
-
-MOST = 2**63 - 1  # that a database can count
 
 AsOf = Annotated[
     str | None,

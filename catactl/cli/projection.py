@@ -1,6 +1,7 @@
 """catactl projection"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -12,16 +13,22 @@ from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import VIEW, VIEW_REBUILT
 from catactl.errors import NotFound
-from catactl.rebuild import rebuild_view
+from catactl.rebuild import rebuild_states, rebuild_view
 from catactl.store import codec, directory
+from catactl.store.tables import files, job_configurations, organizations
 from catactl.wiring import VIEWS
 
 app = typer.Typer()
 
+_STATES = "states"
+_STATE_TABLES = (organizations, files, job_configurations)
+Rebuild = Callable[..., int]
+
 
 @leaf(app, "list")
 def list_(run: Run) -> None:
-    """List the views, the events each listens to, and how many rows it has.
+    """List the views, the events each listens to, and how many rows it has; and the states, which
+    are what `list` and `show` read.
 
     Example: catactl projection list
     """
@@ -34,6 +41,9 @@ def list_(run: Run) -> None:
             }
             for view in VIEWS
         ]
+        held = (select(func.count()).select_from(table) for table in _STATE_TABLES)
+        states = sum(conn.execute(count).scalar_one() for count in held)
+        rows.append({"name": _STATES, "listens": list(codec.EVENT_CLASSES), "rows": states})
     run.output.rows(rows, VIEW)
 
 
@@ -41,27 +51,29 @@ def list_(run: Run) -> None:
 def rebuild(
     run: Run,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[VIEW…]", help="Views; none: every one.")
+        list[str] | None, typer.Argument(metavar="[VIEW…]", help="Views, or states; none: all.")
     ] = None,
 ) -> None:
-    """Rebuild views from the events, one organization at a time: writers elsewhere go on.
+    """Rebuild views and states from the events, one organization at a time: writers elsewhere go
+    on.
 
     Example: catactl projection rebuild storage_usage
     """
-    known = {view.NAME: view for view in VIEWS}
+    known: dict[str, Rebuild] = {view.NAME: partial(rebuild_view, view=view) for view in VIEWS}
+    known[_STATES] = rebuild_states
     for name in names or ():
         if name not in known:
             raise NotFound(f"no view {name!r}", f"one of: {', '.join(known)}")
-    views = [known[name] for name in dict.fromkeys(names)] if names else list(VIEWS)
+    chosen = list(dict.fromkeys(names)) if names else list(known)
     with run.reading() as conn:
         org_ids = directory.all_logs(conn)
-    counts = {view.NAME: 0 for view in views}
+    counts = dict.fromkeys(chosen, 0)
     intent = run.intent("")
 
     def rebuild_in(org_id: UUID) -> Callable[[Connection], None]:
         def inspect(conn: Connection) -> None:
-            for view in views:
-                counts[view.NAME] += rebuild_view(conn, view, org_id)
+            for name in chosen:
+                counts[name] += known[name](conn, org_id=org_id)
 
         return inspect
 

@@ -150,6 +150,7 @@ RESULTS: dict[str, Result] = {
             "option_groups": "object",
             "exit_codes": "[object]",
             "error": "[object]",
+            "lines": "[object]",
         }
     ),
     "version": Result({"version": "string"}),

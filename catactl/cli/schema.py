@@ -33,7 +33,8 @@ _WRITES_ANYHOW = {"db upgrade", "demo"}
 
 @leaf(app)
 def schema(run: Run) -> None:
-    """Describe every command, its arguments, options and result, and the exit codes: always JSON.
+    """Describe every command, its arguments, options and result, the exit codes, and what the lines
+    of `apply` may say: always JSON.
 
     Options that many commands take are listed once, as a group that commands name.
 
@@ -52,8 +53,25 @@ def schema(run: Run) -> None:
             {"code": code, "meaning": meaning} for code, meaning in exits.MEANINGS.items()
         ],
         "error": list(_fields(_ERROR)),
+        "lines": _lines(),
     }
     run.output.as_json().show(document, Shape("", ()))
+
+
+def _lines() -> list[dict[str, Any]]:
+    """What a line of a batch may ask for, and the arguments that it takes."""
+    from catactl.verbs.commands import VERBS
+
+    return [
+        {
+            "command": verb.name,
+            "arguments": [
+                {"name": name, "takes": argument.words, "required": argument.is_required}
+                for name, argument in verb.arguments.items()
+            ],
+        }
+        for verb in VERBS.values()
+    ]
 
 
 def _command(ctx: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import typer
 
 from catactl import resources
 from catactl.cli import exits
-from catactl.cli.leaf import MOST, AsOf, Org, leaf
+from catactl.cli.command import MOST
+from catactl.cli.leaf import AsOf, Org, leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
@@ -105,7 +106,8 @@ def history(
     to: Annotated[str, typer.Option("--to", metavar="TIME", help="Excluded.")] = "now",
     every: Annotated[Every, typer.Option("--every", help="How long a bucket is.")] = Every.DAY,
     plot: Annotated[
-        bool, typer.Option("--plot", help="Draw it over the terminal's width.")
+        bool,
+        typer.Option("--plot", help="Draw its mean, up to the peak, over the terminal's width."),
     ] = False,
 ) -> None:
     """Show usage over time, a row an hour, day or month (UTC): opening, closing and peak bytes, and

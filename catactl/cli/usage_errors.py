@@ -5,7 +5,7 @@ Typer keeps the classes of its errors and types to itself, so they are told apar
 
 from typing import Any
 
-from catactl.cli.leaf import MOST
+from catactl.cli.command import MOST
 
 
 def translated(error: Any) -> tuple[str, str]:
@@ -31,6 +31,10 @@ def translated(error: Any) -> tuple[str, str]:
 def _meant(error: Any, path: str) -> str | None:
     if error.possibilities:
         return f"did you mean {' or '.join(error.possibilities)}?"
+    if " " not in path and error.option_name == "--version":
+        return "catactl version"
+    if " " not in path:
+        return f"options go after the command, as in: {path} org list {error.option_name}"
     if error.option_name[1:2].isdigit():
         return f"a value that begins with - goes after --, as in: {path} -- …"
     return None

@@ -105,7 +105,10 @@ def _translate_sqlstate(sqlstate: str, error: BaseException) -> CatactlError | N
                 "the organization is locked by another command",
                 "run it again, or wait longer: --lock-timeout SECONDS",
             )
-        case "42501" | "25006" | "28000" | "28P01":
+        case "42501":
+            hint = "the tables' owner lets a role in: catactl db grants ROLE | psql URL"
+            return Forbidden(f"the database refuses: {message}", hint)
+        case "25006" | "28000" | "28P01":
             return Forbidden(f"the database refuses: {message}")
         case "42P01" | "42703" | "3F000":
             return SchemaMismatch("the database has not catactl's schema", _UPGRADE_HINT)

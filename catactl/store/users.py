@@ -45,7 +45,9 @@ def add(
     """Insert and return a row. Raises `AlreadyExists` when the organization has that address."""
     email = check_email(email)
     if find_by_email(conn, org_id, email) is not None:
-        raise AlreadyExists(f"user {email!r} exists already", "--if-not-exists makes that no error")
+        raise AlreadyExists(
+            f"user {email!r} exists already", "if that is no error, say so: if-not-exists"
+        )
     row = {
         "org_id": org_id,
         "user_id": user_id,

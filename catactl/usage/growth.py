@@ -43,8 +43,10 @@ def largest(conn: Connection, limit: int, now: datetime) -> Iterator[Resource]:
 
 def get_usage(conn: Connection, org_id: UUID, now: datetime) -> Resource:
     """Return an organization's usage."""
-    (found,) = _found(conn, _query(now).where(organizations.c.org_id == org_id), now)
-    return found
+    found = list(_found(conn, _query(now).where(organizations.c.org_id == org_id), now))
+    if not found:
+        raise resources.missing_row()
+    return found[0]
 
 
 def used_percent(used_bytes: int, quota_bytes: int) -> int:

@@ -24,12 +24,12 @@ from catactl.domain.decider import fold
 from catactl.domain.organization import CorrectStorageUsage
 from catactl.errors import Busy, CorruptLog
 from catactl.handler import Handler, Intent
-from catactl.rebuild import rebuild_view
+from catactl.rebuild import rebuild_states, rebuild_view
 from catactl.store import documents, event_log
 from catactl.store.engine import reading
 from catactl.store.history import Figures
 from catactl.store.latest import latest
-from catactl.store.tables import events, logs, organizations, storage_usage
+from catactl.store.tables import events, files, logs, organizations, storage_usage
 from catactl.store.types import payload_field
 from catactl.wiring import ORGANIZATION, VIEWS
 
@@ -38,6 +38,16 @@ _USAGE_CHANGING = ("file.created", _PART_UPLOADED, "file.deleted", "file.restore
 _CHANGED = "organization.storage_usage_changed"
 _CORRECTED = "organization.storage_usage_corrected"
 _ORGANIZATIONS_AT_ONCE = 200
+_FILES = (
+    select(
+        files.c.org_id,
+        func.sum(files.c.size_bytes).label("used_bytes"),
+        func.count().label("file_count"),
+        func.sum(files.c.part_count).label("part_count"),
+    )
+    .where(~files.c.deleted)
+    .group_by(files.c.org_id)
+)
 
 
 @dataclass
@@ -53,6 +63,7 @@ class Finding:
     running: Figures = field(default_factory=Figures)
     organization: Figures | None = None
     view: Figures | None = None
+    files: Figures = field(default_factory=Figures)
     unpaired_events: int = 0
     correction: str | None = None
     busy: Busy | None = None
@@ -64,18 +75,24 @@ class Finding:
         return self.organization != self.running or view != self.running
 
     @property
+    def files_depart(self) -> bool:
+        """Whether the stored files are others than those of the file events."""
+        return self.files != self.first_principles
+
+    @property
     def events_depart(self) -> bool:
         """Whether the running figure is not what the file events add up to."""
         return self.running != self.first_principles or self.unpaired_events > 0
 
     @property
     def drifted(self) -> bool:
-        return self.rows_depart or self.events_depart
+        return self.rows_depart or self.files_depart or self.events_depart
 
     @property
     def drift_bytes(self) -> int:
         """The largest departure of a stored or running figure from first principles, signed."""
-        figures = (self.running, self.organization or Figures(), self.view or Figures())
+        rows = (self.organization or Figures(), self.view or Figures(), self.files)
+        figures = (self.running, *rows)
         departures = [each.used_bytes - self.first_principles.used_bytes for each in figures]
         return max(departures, key=abs)
 
@@ -87,6 +104,7 @@ class Finding:
             "running_bytes": self.running.used_bytes,
             "organization_bytes": self.organization.used_bytes if self.organization else None,
             "projection_bytes": self.view.used_bytes if self.view else 0,
+            "files_bytes": self.files.used_bytes,
             "drift_bytes": self.drift_bytes,
             "unpaired_events": self.unpaired_events,
             "drifted": self.drifted,
@@ -131,6 +149,9 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
         if finding.rows_depart:
             finding.correction = "rebuilt"
             _rebuild_rows(conn, org_id)
+        if finding.files_depart:
+            finding.correction = "rebuilt"
+            rebuild_states(conn, org_id)
         if not finding.events_depart:
             return None
         finding.correction = "event"
@@ -184,6 +205,8 @@ def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
         findings[row.org_id].organization = _figures(row)
     for row in conn.execute(select(storage_usage).where(storage_usage.c.org_id.in_(org_ids))):
         findings[row.org_id].view = _figures(row)
+    for row in conn.execute(_FILES.where(files.c.org_id.in_(org_ids))):
+        findings[row.org_id].files = _figures(row)
     for finding in findings.values():
         if finding.organization is None:
             finding.name = _name_in_events(conn, finding.org_id)

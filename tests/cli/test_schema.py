@@ -14,6 +14,7 @@ from catactl.cli.exits import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAG
 from catactl.cli.exits import EXIT_CODES as OF_ERRORS
 from catactl.cli.fields import Fields
 from catactl.cli.results import RESULTS
+from catactl.verbs.commands import VERBS
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1, ROOT
 
@@ -53,6 +54,14 @@ def test_every_command_is_described_with_all_that_it_takes(stranger: Cli) -> Non
     assert role["choices"] == ["owner", "admin", "member"]
     workers = next(o for o in described["file upload"]["options"] if o["name"] == "workers")
     assert (workers["type"], workers["default"], workers["minimum"]) == ("integer", 4, 1)
+
+
+def test_the_lines_of_apply_are_described_with_their_arguments(stranger: Cli) -> None:
+    lines = {each["command"]: each["arguments"] for each in stranger("schema").json["lines"]}
+    assert lines.keys() == VERBS.keys()
+    assert lines["quota.set"] == [
+        {"name": "size_bytes", "takes": "a whole number", "required": True}
+    ]
 
 
 def test_exit_codes_are_all_there_and_the_readme_has_the_same(stranger: Cli) -> None:

@@ -12,7 +12,14 @@ from catactl.handler import Handler, utc_now
 from catactl.ids import new_id
 from catactl.store import event_log
 from catactl.store.engine import writing
-from catactl.store.tables import events, organizations, storage_usage, swept_content
+from catactl.store.tables import (
+    events,
+    file_parts,
+    files,
+    organizations,
+    storage_usage,
+    swept_content,
+)
 from tests.cli.support import Cli, sha256
 from tests.support import Clock, create_file, opened, run, tampering, upload
 
@@ -36,6 +43,7 @@ FINDING = {
     "events_bytes",
     "organization_bytes",
     "projection_bytes",
+    "files_bytes",
     "drift_bytes",
     "corrected",
 }
@@ -260,7 +268,8 @@ def test_an_event_that_was_changed_is_found_where_it_is(acme: Cli, database_url:
 
 def test_views_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
     listed = {view["name"]: view["rows"] for view in acme.ok("projection", "list")}
-    assert listed == {"storage_usage": 1, "storage_usage_days": 1, "swept_content": 0}
+    views = {"storage_usage": 1, "storage_usage_days": 1, "swept_content": 0}
+    assert listed == views | {"states": 3}
     before = acme.ok("usage", "show", "acme")
     with tampering(database_url) as conn:
         conn.execute(delete(storage_usage))
@@ -270,6 +279,14 @@ def test_views_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
     rebuilt = acme.ok("projection", "rebuild", "storage_usage")
     assert [each["name"] for each in rebuilt] == ["storage_usage"]
     assert acme.ok("usage", "show", "acme") == before
+    shown = acme.ok("file", "list", "acme"), acme.ok("org", "show", "acme")
+    with tampering(database_url) as conn:
+        for table in (file_parts, files, organizations):
+            conn.execute(delete(table))
+    assert acme.fails(3, "org", "show", "acme")["hint"] == "catactl usage recompute"
+    assert acme.fails(3, "usage", "show", "acme")["hint"] == "catactl usage recompute"
+    acme.ok("projection", "rebuild", "states")
+    assert (acme.ok("file", "list", "acme"), acme.ok("org", "show", "acme")) == shown
     error = acme.fails(3, "projection", "rebuild", "storage_usag")
     assert "storage_usage" in error["hint"]
 

@@ -12,7 +12,15 @@ from sqlalchemy import URL, Connection, Engine, delete, select, update
 from catactl.handler import Handler
 from catactl.rebuild import rebuild_view
 from catactl.store.engine import reading
-from catactl.store.tables import events, organizations, storage_usage, storage_usage_days
+from catactl.store.tables import (
+    events,
+    file_parts,
+    files,
+    job_configurations,
+    organizations,
+    storage_usage,
+    storage_usage_days,
+)
 from catactl.usage.proof import Finding, check, recompute
 from catactl.wiring import VIEWS
 from tests.support import (
@@ -20,7 +28,9 @@ from tests.support import (
     INTENT,
     Usage,
     assert_consistent,
+    contents,
     create_file,
+    create_job,
     create_organization,
     delete_file,
     opened,
@@ -173,6 +183,24 @@ def test_rows_are_rebuilt_from_their_events_without_another(
     assert assert_consistent(engine, org_id) == Usage(180, 2, 3)
     assert not _check(engine, org_id).drifted
     assert _recompute(database_url, org_id).correction is None
+
+
+def test_files_that_are_lost_are_found_and_come_back_as_they_were(
+    handler: Handler, engine: Engine, database_url: URL
+) -> None:
+    org_id = _filled(handler)
+    create_job(handler, org_id, inputs=(create_file(handler, org_id, "input"),))
+    lost = (file_parts, files, job_configurations)
+    before = contents(engine)
+    with tampering(database_url) as conn:
+        for table in lost:
+            conn.execute(delete(table))
+    found = _check(engine, org_id)
+    assert (found.drifted, found.files_depart, found.rows_depart) == (True, True, False)
+    assert found.as_row()["files_bytes"] == 0
+    assert _recompute(database_url, org_id).correction == "rebuilt"
+    assert contents(engine) == before
+    assert not _check(engine, org_id).drifted
 
 
 @pytest.mark.parametrize("tamper", _EVENTS)
