@@ -1,5 +1,6 @@
 """The configuration file: settings at its top, and others for each `[profiles.NAME]`."""
 
+import stat
 import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "log_format": (str,),
     "lock_timeout": (int, float, str),
 }
+_MAX_BYTES = 1024 * 1024
 _TYPE_NAMES = {dict: "a table", list: "an array", bool: "a boolean", int: "a number"}
 
 
@@ -45,13 +47,18 @@ def read(path: Path) -> dict[str, Any]:
 def parse(path: Path) -> dict[str, Any]:
     """Return what the file says, whether it makes sense or not."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadConfiguration(f"{path} is no file")
+        if status.st_size > _MAX_BYTES:
+            raise BadConfiguration(f"{path} is over {_MAX_BYTES:,} bytes long")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise BadConfiguration(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfiguration(f"{path} is not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # also numbers and nesting beyond all measure
+        raise BadConfiguration(f"{path} is not TOML that can be read: {error}") from error
 
 
 def problems(path: Path, document: dict[str, Any]) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ OutputFormat = Literal["table", "json", "jsonl", "csv", "tsv", "id"]
 LogFormat = Literal["text", "json"]
 OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 LOG_FORMATS: tuple[str, ...] = get_args(LogFormat)
+_MAX_URL_LENGTH = 65_536
 _MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
 # A password that nobody encoded may hold anything: it ends at the last @ before another URL begins.
 _SECRET = re.compile(
@@ -81,6 +82,10 @@ def load_settings(
 
     default = Setting(f"sqlite:///{default_database_path(environ)}", "default")
     database_url, database_url_file = _find_database_url(layers) or (default, None)
+    if not database_url.value.isprintable():
+        raise BadConfiguration(
+            f"the database URL ({database_url.origin}) holds a control character"
+        )
     return Settings(
         database_url=database_url,
         database_url_file=database_url_file,
@@ -136,7 +141,11 @@ def mask(text: str) -> str:
 
 def masked_url(text: str) -> str:
     """Return a URL without its password; of what is no URL nothing, it may be one."""
-    return mask(text) if "://" in text else "***"
+    _, is_url, rest = text.partition("://")
+    user, port = rest.partition("/")[0].rpartition(":")[::2]
+    if not is_url or (user and "@" not in rest and not port.isdigit()):
+        return "***"
+    return mask(text)
 
 
 def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
@@ -258,12 +267,15 @@ def parse_lock_timeout(value: str) -> float:
 def read_url_file(path: str, origin: str) -> str:
     """Return the database URL that a file holds; `BadConfiguration` if it holds none."""
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
+        with open(path, encoding="utf-8") as file:  # a pipe, too, from what keeps secrets
+            text = file.read(_MAX_URL_LENGTH + 1).strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise BadConfiguration(f"cannot read the database URL from {origin}: {reason}") from error
     if not text:
         raise BadConfiguration(f"{origin} is empty")
+    if len(text) > _MAX_URL_LENGTH:
+        raise BadConfiguration(f"{origin} is too long to hold a database URL")
     return text
 
 

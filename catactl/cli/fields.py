@@ -181,6 +181,7 @@ FINDING: Fields = {
     "organization_bytes": "integer?",
     "projection_bytes": "integer",
     "files_bytes": "integer",
+    "broken_days": "integer",
     "drift_bytes": "integer",
     "unpaired_events": "integer",
     "drifted": "boolean",

@@ -28,6 +28,8 @@ from catactl.settings import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Connection, Engine
 
     from catactl.as_of import Point
@@ -111,7 +113,7 @@ class Run:
             self.log.warning(self.settings.overridden)
         self.log.detail(f"database {setting.value} ({setting.origin})")
         if setting.origin == "default":
-            default_database_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_folder(default_database_path().parent)
         seconds = parse_lock_timeout(self.lock_timeout_setting.value)
         engine = open_engine(url, lock_timeout_seconds=seconds)
         if self.common.verbose:
@@ -138,6 +140,15 @@ class Run:
 
         default = Setting(f"{DEFAULT_LOCK_TIMEOUT_SECONDS:g}", "default")
         return self.settings.lock_timeout or default
+
+    def _make_folder(self, folder: "Path") -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadConfiguration(
+                f"cannot make the folder {folder} for the database: {error.strerror}",
+                "name a database: --database-url URL",
+            ) from error
 
     @cached_property
     def engine(self) -> "Engine":

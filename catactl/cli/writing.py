@@ -17,11 +17,18 @@ def write_whole(path: str, text: str, *, mode: int = 0o644) -> None:
 
 @contextmanager
 def whole_file(path: str, *, mode: int = 0o644) -> Iterator[TextIO]:
-    """Yield what takes a file's text; it appears under its name when the block ends well."""
+    """Yield what takes a file's text; it appears under its name when the block ends well.
+
+    A link stays, and what it leads to is replaced. What is no file, as a device, is not.
+    """
+    if path == "-":
+        raise InvalidValue("'-' is no file", "name one; stdout is the result's alone")
+    named, path = path, os.path.realpath(path)
     folder = os.path.dirname(path) or "."
     try:
-        if os.path.isdir(path):
-            raise InvalidValue(f"{path!r} is a folder")
+        if os.path.exists(path) and not os.path.isfile(path):
+            what = "a folder" if os.path.isdir(path) else "no file"
+            raise InvalidValue(f"{named!r} is {what}", "name a file, there or not")
         file, temporary = tempfile.mkstemp(dir=folder, prefix=".catactl-")
         try:
             with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:

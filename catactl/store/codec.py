@@ -11,7 +11,8 @@ hashed.
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -105,7 +106,7 @@ def load_object(cls: type[Any], document: Mapping[str, Any]) -> Any:
 
 def _dump(value: object) -> Payload:
     document: Payload = {}
-    for name, dump, _ in _converters(type(value)):
+    for name, dump, *_ in _converters(type(value)):
         plain = getattr(value, name)
         document[name] = dump(plain) if dump is not None and plain is not None else plain
     return document
@@ -116,27 +117,40 @@ def _load(cls: type[Any], document: Mapping[str, Any]) -> Any:
     if len(document) != len(converters):
         raise ValueError(f"its fields are {sorted(document)}")
     values: dict[str, Any] = {}
-    for name, _, load in converters:
+    for name, _, load, takes_null in converters:
         plain = document[name]
-        values[name] = load(plain) if load is not None and plain is not None else plain
+        if plain is not None:
+            values[name] = load(plain)
+        elif takes_null:
+            values[name] = None
+        else:
+            raise TypeError(f"{name} is null")
     return cls(**values)
 
 
-_Converters = tuple[tuple[str, _Convert | None, _Convert | None], ...]
+_Converters = tuple[tuple[str, _Convert | None, _Convert, bool], ...]
 _known_converters: dict[type[Any], _Converters] = {}
 
 
 def _converters(cls: type[Any]) -> _Converters:
-    """For each field: its name, how it becomes JSON, how it is read back; None where the same."""
+    """For each field: its name, how it becomes JSON (None where it is the same), how it is read
+    back, and whether it may be null.
+    """
     known = _known_converters.get(cls)
     if known is None:
         hints = get_type_hints(cls)
-        known = tuple((field.name, *_converter(hints[field.name])) for field in fields(cls))
+        known = tuple((field.name, *_field(hints[field.name])) for field in fields(cls))
         _known_converters[cls] = known
     return known
 
 
-def _converter(hint: Any) -> tuple[_Convert | None, _Convert | None]:
+def _field(hint: Any) -> tuple[_Convert | None, _Convert, bool]:
+    arms = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    (plain,) = (arm for arm in arms if arm is not NoneType)
+    return *_converter(plain), NoneType in arms
+
+
+def _converter(hint: Any) -> tuple[_Convert | None, _Convert]:
     if hint is datetime:
         return format_instant, datetime.fromisoformat
     if hint is UUID:
@@ -144,7 +158,14 @@ def _converter(hint: Any) -> tuple[_Convert | None, _Convert | None]:
     if get_origin(hint) is tuple and get_args(hint)[0] is UUID:
         return (lambda ids: [str(id_) for id_ in ids]), (lambda ids: tuple(map(UUID, ids)))
     if get_origin(hint) is Mapping:
-        return dict, None
+        return dict, partial(_checked, dict)
     if is_dataclass(hint):
         return _dump, lambda document: _load(hint, document)  # type: ignore[arg-type]
-    return None, None
+    return None, partial(_checked, hint)
+
+
+def _checked(cls: type[Any], value: Any) -> Any:
+    """Return a value of JSON as it is: what was tampered with may be of another type."""
+    if type(value) is not cls:
+        raise TypeError(f"{value!r} is no {cls.__name__}")
+    return value

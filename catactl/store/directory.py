@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, Select, Table, and_, func, select
+from sqlalchemy import Column, Connection, Select, Table, and_, func, select, union
 
 from catactl.errors import NotFound
 from catactl.store.tables import (
@@ -75,10 +75,11 @@ def _in_pieces(
 
 
 def all_logs(conn: Connection) -> list[UUID]:
-    """Return the ids of all organizations, oldest first: also deleted ones, and where no state is
-    stored, since their figures must hold as well.
+    """Return the ids of all organizations, oldest first: also deleted ones, and where no state, or
+    no log, is stored, since their figures must hold as well.
     """
-    return list(conn.execute(select(logs.c.org_id).order_by(logs.c.org_id)).scalars())
+    known = (select(table.c.org_id) for table in (logs, organizations, organization_names))
+    return sorted(conn.execute(union(*known)).scalars())
 
 
 def organization_name(conn: Connection, org_id: UUID) -> str | None:

@@ -12,6 +12,7 @@ from catactl.errors import (
     BadConfiguration,
     Busy,
     CatactlError,
+    CorruptLog,
     Forbidden,
     InvalidValue,
     SchemaMismatch,
@@ -40,6 +41,8 @@ def _translate(error: BaseException) -> CatactlError | None:
         error = error.orig
     if isinstance(error, UnicodeEncodeError):
         return InvalidValue("a name or value is not UTF-8")
+    if isinstance(error, OverflowError):
+        return CorruptLog("a figure is larger than a database can hold", "catactl event verify")
     if isinstance(error, PoolTimeout):
         return Busy("no database connection was free in time")
     if isinstance(error, sqlite3.Error):
@@ -74,6 +77,8 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         return Unreachable(f"the disk failed: {message}", "nothing was written")
     if "no such table" in message or "no such column" in message:
         return SchemaMismatch("the database has not catactl's schema", _UPGRADE_HINT)
+    if "integer overflow" in message:
+        return CorruptLog("figures add up to more than a database can hold", "catactl event verify")
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _translate_constraint(message)
     return None
@@ -118,6 +123,8 @@ def _translate_sqlstate(sqlstate: str, error: BaseException) -> CatactlError | N
             return _translate_constraint(message)
         case "53100":
             return Unreachable(f"the database server's disk is full: {message}")
+    if sqlstate.startswith("22"):
+        return CorruptLog(f"what is stored cannot be read: {message}", "catactl event verify")
     if sqlstate.startswith("53"):
         return Busy(f"the database has no room for another connection: {message}")
     if sqlstate.startswith(("08", "57P")):

@@ -58,11 +58,17 @@ def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -
         )
         recorded_at = {row.org_id: row.recorded_at for row in rows}
         for org_id, middle in middles.items():
+            if org_id not in recorded_at:
+                raise _missing(f"event {middle} of the log {org_id}")
             if recorded_at[org_id] <= moment:
                 low[org_id] = middle
             else:
                 high[org_id] = middle - 1
     return low
+
+
+def _missing(what: str) -> CorruptLog:
+    return CorruptLog(f"{what} is missing", "catactl event verify")
 
 
 def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
@@ -95,7 +101,10 @@ def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -
     while low < high:
         middle = (low + high + 1) // 2
         found = select(events.c.position).where(*ours, events.c.version == middle)
-        if conn.execute(found).scalar_one() <= position:
+        at = conn.execute(found).scalar()
+        if at is None:
+            raise _missing(f"version {middle} of the stream {stream_id}")
+        if at <= position:
             low = middle
         else:
             high = middle - 1
@@ -146,18 +155,26 @@ def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
         .order_by(events.c.position.desc())
         .limit(1)
     ).one_or_none()
-    figures = Figures(row[0], row[1], row[2]) if row is not None else Figures()
-    if None in figures:
+    return Figures(*(_figure(each, position) for each in row)) if row is not None else Figures()
+
+
+def _figure(value: object, position: int) -> int:
+    """Return what a payload says if it is a figure; it may have been tampered with."""
+    if type(value) is not int:
         raise CorruptLog(
             f"the usage event before position {position + 1} has no figures", "catactl event verify"
         )
-    return figures
+    return value
 
 
 def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[Step]:
     """Yield how usage changed between two positions of a log, the first excluded."""
     query = (
-        select(events.c.recorded_at, payload_field(events.c.payload, "used_bytes"))
+        select(
+            events.c.recorded_at,
+            payload_field(events.c.payload, "used_bytes"),
+            events.c.position,
+        )
         .where(
             events.c.org_id == org_id,
             events.c.position > after,
@@ -167,7 +184,7 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
         .order_by(events.c.position)
     )
     for row in conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
-        yield Step(*row)
+        yield Step(row[0], _figure(row[1], row[2]))
 
 
 def events_of(

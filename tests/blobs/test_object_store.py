@@ -277,5 +277,5 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(BadConfiguration, match="s3://bucket/prefix") as caught:
         open_blobs("s3://bucket/prefix")
-    assert caught.value.hint == "pip install 'catactl[s3]'"
+    assert caught.value.hint == "install catactl with its extra s3, as in: pip install '.[s3]'"
     assert caught.value.__suppress_context__

@@ -44,6 +44,7 @@ FINDING = {
     "organization_bytes",
     "projection_bytes",
     "files_bytes",
+    "broken_days",
     "drift_bytes",
     "corrected",
 }

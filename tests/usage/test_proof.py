@@ -148,7 +148,23 @@ def _answer_to_nothing(conn: Connection, org_id: UUID) -> None:
     )
 
 
+def _days_closing(conn: Connection, org_id: UUID) -> None:
+    table = storage_usage_days
+    conn.execute(update(table).values(closing_bytes=table.c.closing_bytes + 1))
+
+
+def _days_peak(conn: Connection, org_id: UUID) -> None:
+    conn.execute(update(storage_usage_days).values(peak_bytes=0))
+
+
+def _days_gone(conn: Connection, org_id: UUID) -> None:
+    conn.execute(delete(storage_usage_days))
+
+
 _ROWS = (
+    _days_closing,
+    _days_peak,
+    _days_gone,
     _organization_bytes,
     _organization_files,
     _organization_gone,
