@@ -248,11 +248,12 @@ def _name_in_events(conn: Connection, org_id: UUID) -> str:
 
 
 def _figures(row: Any) -> Figures:
-    if row.used_bytes is None or row.file_count is None or row.part_count is None:
+    try:
+        return Figures(int(row.used_bytes), int(row.file_count), int(row.part_count))
+    except (TypeError, ValueError):
         raise CorruptLog(
             f"a usage event of organization {row.org_id} has no figures", "catactl event verify"
-        )
-    return Figures(int(row.used_bytes), int(row.file_count), int(row.part_count))
+        ) from None
 
 
 def _first_principles(ours: ColumnElement[bool]) -> Any:

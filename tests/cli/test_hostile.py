@@ -156,3 +156,48 @@ def test_an_idempotency_key_is_not_for_another_path(sqlite_acme: Cli, many: Path
     sqlite_acme.ok("file", "upload", "acme", many / "000", *key)
     error = sqlite_acme.fails(4, "file", "upload", "acme", many / "001", *key)
     assert error["code"] == "idempotency_key_reused"
+
+
+# --- files that are named to be written, or read --------------------------------------------------
+
+
+def test_a_file_is_written_through_a_link_and_never_over_what_is_no_file(
+    sqlite_acme: Cli, tmp_path: Path
+) -> None:
+    export = ("usage", "export", "--format", "prometheus", "--write")
+    real, link, pipe = (tmp_path / name for name in ("real.prom", "link.prom", "pipe"))
+    real.write_text("old")
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    assert sqlite_acme(*export, str(link)).code == 0
+    assert link.is_symlink()
+    assert "catactl_storage_used_bytes" in real.read_text()
+    for no_file in (str(pipe), "/dev/null", str(tmp_path), "-"):
+        assert sqlite_acme(*export, no_file, "--json").code == 2
+        assert sqlite_acme("usage", "report", "--html", no_file).code == 2
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    "text", ["lock_timeout = " + "9" * 6_000, "a = " + "[" * 5_000 + "]" * 5_000, None]
+)
+def test_a_configuration_beyond_measure_or_that_is_no_file_is_told_of(
+    text: str | None, stranger: Cli, home: Path
+) -> None:
+    path = home / "config" / "catactl" / "config.toml"
+    path.parent.mkdir(parents=True)
+    if text is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(text)
+    for command in ("usage show", "config show"):
+        assert stranger.fails(78, *command.split())["code"] == "bad_configuration"
+
+
+def test_a_url_file_without_an_end_and_a_folder_that_is_none_are_bad_configurations(
+    stranger: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = stranger.fails(78, "usage", "show", "--database-url-file", "/dev/zero")
+    assert "too long" in endless["message"]
+    monkeypatch.setenv("XDG_DATA_HOME", "/dev/null")
+    assert "folder" in stranger.fails(78, "usage", "show")["message"]
