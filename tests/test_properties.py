@@ -249,7 +249,7 @@ _UNHURRIED: dict[str, Any] = {
 }
 
 
-@settings(max_examples=100, **_UNHURRIED)
+@settings(max_examples=80, **_UNHURRIED)
 @given(moves=_histories(40))
 def test_any_interleaving_of_commands_keeps_everything_exact_on_sqlite(
     sqlite_engine: Engine, second_sqlite_engine: Engine, moves: list[Move]
