@@ -53,9 +53,8 @@ class Interval(NamedTuple):
 def checked_interval(start: datetime, end: datetime) -> Interval:
     """Return the interval; raise `InvalidValue` when it is reversed. An empty one is allowed."""
     if end < start:
-        raise InvalidValue(
-            f"the interval ends before it begins: {start.isoformat()} to {end.isoformat()}"
-        )
+        both = (each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in (start, end))
+        raise InvalidValue(f"the interval ends before it begins: {' to '.join(both)}")
     return Interval(start, end)
 
 
