@@ -249,7 +249,7 @@ _UNHURRIED: dict[str, Any] = {
 }
 
 
-@settings(max_examples=80, **_UNHURRIED)
+@settings(max_examples=60, **_UNHURRIED)
 @given(moves=_histories(40))
 def test_any_interleaving_of_commands_keeps_everything_exact_on_sqlite(
     sqlite_engine: Engine, second_sqlite_engine: Engine, moves: list[Move]
@@ -257,7 +257,7 @@ def test_any_interleaving_of_commands_keeps_everything_exact_on_sqlite(
     _any_interleaving_keeps_everything_exact((sqlite_engine, second_sqlite_engine), moves)
 
 
-@settings(max_examples=30, **_UNHURRIED)
+@settings(max_examples=20, **_UNHURRIED)
 @given(moves=_histories(40))
 def test_any_interleaving_of_commands_keeps_everything_exact_on_postgresql(
     postgresql_engine: Engine, second_postgresql_engine: Engine, moves: list[Move]
@@ -295,7 +295,7 @@ def test_views_replayed_in_any_pieces_are_the_same_rows(
         assert view_rows(conn, world.org_id) == inline
 
 
-@settings(max_examples=30, **_UNHURRIED)
+@settings(max_examples=20, **_UNHURRIED)
 @given(
     quota_bytes=st.integers(0, 300),
     sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 120)), max_size=15),

@@ -22,7 +22,7 @@ from tests.support import (
 from tests.workers import Race, Report, Slaughter, race, race_for_room, slaughter
 
 _RACERS = 8
-_UPLOADS = 100
+_UPLOADS = 70
 
 
 def _run_race(target: Callable[..., None], what: Race) -> list[Report]:
@@ -91,7 +91,7 @@ def test_processes_killed_at_random_moments_leave_nothing_half_written(
     file_ids = tuple(create_file(handler, org_id, f"file-{number}") for number in range(4))
     before = len(read_log(engine, org_id))
     text = database_url.render_as_string(hide_password=False)
-    what = Slaughter(text, org_id, file_ids, rounds=36, at_once=4, longest_ms=25)
+    what = Slaughter(text, org_id, file_ids, rounds=24, at_once=4, longest_ms=25)
     killed, complaints = receive(start(slaughter, what))
     assert complaints == []
     assert killed == what.rounds * what.at_once

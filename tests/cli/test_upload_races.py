@@ -114,7 +114,7 @@ def test_uploads_killed_at_any_moment_are_finished_by_the_same_command(
     organization: Acme, tmp_path: Path, engine: Engine
 ) -> None:
     chance = random.Random(7)
-    rounds = 10 if engine.dialect.name == "sqlite" else 5
+    rounds = 7 if engine.dialect.name == "sqlite" else 4
     environment = dict(os.environ)
     receive(start(run_in_child, environment, None, ["version"]))  # the next starts at once
     longest_seconds, killed = 0.0, 0

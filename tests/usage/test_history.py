@@ -61,7 +61,7 @@ class Past(NamedTuple):
         ]
 
 
-@pytest.fixture(params=range(2))
+@pytest.fixture(params=[0])
 def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
     """A month of parts, replaced parts, deletes, restores, quotas, names and a correction."""
     chance = random.Random(request.param)
