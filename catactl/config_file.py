@@ -1,7 +1,6 @@
 """The configuration file: settings at its top, and others for each `[profiles.NAME]`."""
 
 import stat
-import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -52,6 +51,8 @@ def parse(path: Path) -> dict[str, Any]:
             raise BadConfiguration(f"{path} is no file")
         if status.st_size > _MAX_BYTES:
             raise BadConfiguration(f"{path} is over {_MAX_BYTES:,} bytes long")
+        import tomllib  # which takes longer than finding that there is no file
+
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
