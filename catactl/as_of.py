@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from catactl import resources
 from catactl.domain.decider import fold
 from catactl.domain.organization import Organization
-from catactl.errors import InvalidValue, NotFound
+from catactl.errors import CorruptLog, InvalidValue, NotFound
 from catactl.resources import Resource
 from catactl.store import event_log, history
 from catactl.wiring import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
@@ -62,7 +62,8 @@ def list_usage(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> l
 def _organization(conn: Connection, org_id: UUID, position: int) -> Organization:
     events = history.organization_events(conn, org_id, position)
     state: Organization | None = fold(ORGANIZATION.decider, None, (later.event for later in events))
-    assert state is not None, "a log begins with the organization's creation"
+    if state is None:
+        raise CorruptLog(f"the log {org_id} does not begin with a creation", "catactl event verify")
     return state
 
 
