@@ -96,6 +96,8 @@ FINDING = Shape(
         "drift_bytes",
         "unpaired_events",
         "correction",
+        "files_bytes",
+        "broken_days",
     ),
 )
 EVENT = Shape("event_id", ("position", "recorded_at", "type", "stream_id", "version", "actor"))

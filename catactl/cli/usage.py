@@ -253,7 +253,8 @@ def export(
 @leaf(app)
 def check(run: Run, orgs: Orgs = None) -> None:
     """Prove storage usage: recompute it from the file events alone, and compare it with what the
-    organization, the view and the running figure say; every file event must have its usage event.
+    organization, its files, the view and the running figure say; every file event must have its
+    usage event, and the days that bills are made of must join.
 
     Exit code 6 when anything differs; nothing is written.
 
