@@ -1,4 +1,5 @@
-"""The synchronous command handler: one command, one transaction, one organization.
+"""The synchronous command handler: one command, one transaction, one organization; a batch has
+several of the first and the last.
 
     lock      the organization's log, first and alone
     replay    an idempotency key that was seen gives its stored result
@@ -129,10 +130,10 @@ class Handler:
             unit = transaction.unit(org_id)
             if request is None:
                 return work(transaction.conn, unit)
-            answers = idempotency.answers(transaction.conn, org_id, [request.key])
-            if request.key in answers:
+            answer = idempotency.find_answer(transaction.conn, org_id, request.key)
+            if answer is not None:
                 transaction.is_replay = True
-                return answers[request.key].to(request)
+                return answer.to(request)
             result = work(transaction.conn, unit)
             transaction.answer(org_id, request, result)
             return result

@@ -51,6 +51,11 @@ def new_ids(now: datetime) -> Iterator[UUID]:
             yield Id(int=fixed | number >> 62 << 64 | number & _LOW_BITS)
 
 
+def id_to_create(key: str | None, now: datetime) -> UUID:
+    """Return the id that an organization is created with; under a key every run has the same."""
+    return id_for_key(key) if key is not None else new_id(now)
+
+
 def id_for_key(key: str) -> UUID:
     """Return the id that every run of one request under an idempotency key creates with."""
     return uuid5(_CREATED_BY_KEY, key)

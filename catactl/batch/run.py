@@ -13,7 +13,7 @@ from uuid import UUID
 from catactl.batch.lines import Failed, Line
 from catactl.errors import CatactlError, NotFound
 from catactl.handler import Handler, utc_now
-from catactl.ids import id_for_key, new_id
+from catactl.ids import id_for_key, id_to_create
 from catactl.store import directory, idempotency
 from catactl.store.driver_errors import translated_errors
 from catactl.store.idempotency import Answer, Asked, Request, Result
@@ -192,9 +192,9 @@ class _Doing:
 
     def _organization(self, line: Line) -> UUID | None:
         """Return the organization that a line creates or names, if there is one of that name."""
-        reference, key = line.intent.org_ref, line.intent.idempotency_key
+        reference = line.intent.org_ref
         if line.verb.creates:
-            return id_for_key(key) if key is not None else new_id(utc_now())
+            return id_to_create(line.intent.idempotency_key, utc_now())
         if reference not in self._org_ids:
             found = directory.find_organizations(self._conn, [reference]).get(reference)
             self._org_ids[reference] = found

@@ -57,6 +57,9 @@ def apply(
     """
     if atomic and fail_fast:
         raise InvalidValue("--atomic beside --fail-fast", "--atomic stops at the first failure")
+    # What is kept until the end is left alone, and what a line leaves is freed by counting.
+    gc.freeze()
+    gc.set_threshold(100_000)
     with _opened(from_, again=atomic or run.common.dry_run) as file:
         applying = _Applying(run, file, batch)
         if run.common.dry_run or atomic:
@@ -82,9 +85,6 @@ class _Applying:
         from catactl.batch.lines import read_lines
         from catactl.batch.run import apply_in_batches
 
-        # What is kept until the end is left alone, and what a line leaves is freed by counting.
-        gc.freeze()
-        gc.set_threshold(100_000)
         with self._rate() as advance:
             lines = read_lines(self._file, self._intent)
             for outcomes in apply_in_batches(

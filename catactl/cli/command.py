@@ -61,12 +61,8 @@ class Leaf(TyperCommand):
         """Write those groups of arguments or options that the command has any of."""
         for title in titles:
             params = [each for each in self.get_params(ctx) if section_of(each) == title]
-            records = [
-                (name, _without_most(text))
-                for each in params
-                if (record := each.get_help_record(ctx))
-                for name, text in (record,)
-            ]
+            found = filter(None, (each.get_help_record(ctx) for each in params))
+            records = [(name, _without_most(text)) for name, text in found]
             if records:
                 with formatter.section(title):
                     write_list(formatter, records)

@@ -16,7 +16,7 @@ from catactl.cli.log import Log
 from catactl.cli.output import Lasting, Output
 from catactl.cli.words import shown
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
-from catactl.ids import id_for_key, new_id
+from catactl.ids import id_to_create
 from catactl.settings import (
     OUTPUT_FORMATS,
     Setting,
@@ -275,8 +275,7 @@ class Run:
 
         verb, intent = VERBS[name], self.intent(org_ref, key_suffix=key_suffix)
         if verb.creates:
-            key = intent.idempotency_key
-            org_id = id_for_key(key) if key is not None else new_id(datetime.now(UTC))
+            org_id = id_to_create(intent.idempotency_key, datetime.now(UTC))
         else:
             org_id = self.organization_id(org_ref, key_suffix=key_suffix)
 

@@ -60,15 +60,14 @@ class Answer(NamedTuple):
         return result
 
 
-def answers(conn: Connection, org_id: UUID, keys: Sequence[str]) -> dict[str, Answer]:
-    """Return what is stored under those of the keys that were used in an organization."""
-    table, found = idempotency_keys, dict[str, Answer]()
-    for first in range(0, len(keys), _AT_ONCE):
-        query = select(table.c.key, table.c.fingerprint, table.c.result).where(
-            table.c.org_id == org_id, table.c.key.in_(keys[first : first + _AT_ONCE])
-        )
-        found |= {row[0]: Answer(row[1], row[2]) for row in conn.execute(query)}
-    return found
+def find_answer(conn: Connection, org_id: UUID, key: str) -> Answer | None:
+    """Return what is stored under a key, if it was used in an organization."""
+    table = idempotency_keys
+    query = select(table.c.fingerprint, table.c.result).where(
+        table.c.org_id == org_id, table.c.key == key
+    )
+    row = conn.execute(query).one_or_none()
+    return Answer(*row) if row is not None else None
 
 
 class Asked(NamedTuple):
