@@ -7,12 +7,13 @@ A period that is over gives the same figures for ever: usage counts from when it
 correction made later changes none of them, and is a line of its own in the period it was made in.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, case, func, literal, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, func, literal, select
 
 from catactl.domain.times import DAY, Every, Interval
 from catactl.resources import stream
@@ -58,21 +59,27 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
     Those created later are left out, and those deleted that used nothing in the period. The
     interval must not be empty.
     """
-    found: dict[UUID, Line] = {}
+    spans: dict[UUID, Span] = {}
+    by_month = defaultdict[UUID, list[tuple[Interval, int]]](list)
+    names: dict[UUID, str] = {}
+    listed: set[UUID] = set()
     for month in Every.MONTH.cut(interval):
-        for org_id, name, span in _spans(conn, month, org_ids):
-            part = (month, span.byte_microseconds)
-            line = found.get(org_id)
-            if line is None:
-                found[org_id] = Line(org_id, name, span, (part,))
-            else:
-                found[org_id] = Line(org_id, name, line.span.then(span), (*line.by_month, part))
-    yield from sorted(found.values(), key=lambda line: (line.name, line.org_id))
+        for row, span in _spans(conn, month, org_ids):
+            org_id, created_at = row["org_id"], row["created_at"]
+            spans[org_id] = spans[org_id].then(span) if org_id in spans else span
+            by_month[org_id].append((month, span.byte_microseconds))
+            names[org_id] = row["name"] or str(org_id)
+            was_there = row["status"] != "deleted" and created_at and created_at < month.end
+            if was_there or span.peak_bytes:
+                listed.add(org_id)
+    for org_id in sorted(listed, key=lambda org_id: (names[org_id], org_id)):
+        yield Line(org_id, names[org_id], spans[org_id], tuple(by_month[org_id]))
 
 
 def _spans(
     conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
-) -> Iterator[tuple[UUID, str, Span]]:
+) -> Iterator[tuple[RowMapping, Span]]:
+    """Yield each organization, whether it lived then or not, with its usage over a month."""
     within_day = interval.start != Every.DAY.floor(interval.start)
     for row in stream(conn, _query(interval, org_ids)):
         org_id = row["org_id"]
@@ -93,10 +100,7 @@ def _spans(
                 max(opening_bytes, row["peak_bytes"]),
                 opening_bytes * microseconds(until_first) + int(row["total"]),
             )
-        created_at = row["created_at"]
-        was_there = row["status"] != "deleted" and created_at and created_at < interval.end
-        if was_there or span.peak_bytes:
-            yield org_id, row["name"] or str(org_id), span
+        yield row, span
 
 
 def _query(interval: Interval, org_ids: Sequence[UUID] | None) -> Select[Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from catactl.domain.organization import CorrectStorageUsage
+from catactl.domain.organization import CorrectStorageUsage, DeleteOrganization
 from catactl.domain.times import Every, Interval, parse_month
 from catactl.handler import Handler
 from catactl.store.engine import reading
@@ -56,6 +56,30 @@ def test_every_line_is_usage_over_the_period(engine: Engine) -> None:
                 assert sum(part for _, part in line.by_month) == span.byte_microseconds
                 assert [month for month, _ in line.by_month] == list(Every.MONTH.cut(period))
                 assert list(lines(conn, period, [org_id])) == [line]
+
+
+def test_a_line_is_of_the_whole_period_whenever_the_organization_lived_in_it(
+    engine: Engine,
+) -> None:
+    """One begins to live in the second month; one stores nothing in a month, and is deleted."""
+    clock = Clock(START)
+    handler = Handler(engine, clock=clock)
+    gone = create_organization(handler, "gone")
+    for days in (30, 40):
+        file_id = create_file(handler, gone, f"after-{days}")
+        upload(handler, gone, file_id, 1, 1_000)
+        delete_file(handler, gone, file_id)
+        clock.advance(seconds=days * 86_400)
+    run(handler, gone, gone, DeleteOrganization())
+    late = create_organization(handler, "late")
+    upload(handler, late, create_file(handler, late), 1, 500)
+    period = Interval(parse_month("2024-01").start, parse_month("2024-05").end)
+    months = list(Every.MONTH.cut(period))
+    with reading(engine) as conn:
+        found = {line.org_id: line for line in lines(conn, period, None)}
+        for org_id in (gone, late):
+            assert found[org_id].span == usage_over(conn, org_id, period)
+            assert [month for month, _ in found[org_id].by_month] == months
 
 
 def test_a_correction_changes_no_period_before_it(engine: Engine) -> None:
