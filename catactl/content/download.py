@@ -64,10 +64,9 @@ def to_path(
         status = target.status()
         if status is not None and not stat.S_ISREG(status.st_mode) and not target.is_below:
             return _to_special(blobs, file, target, status.st_mode, advance)
-        if status is not None:
-            outcome = _compare(target, status, file, advance, force=force)
-            if outcome is not None:
-                return outcome
+        if _is_there(target, file, force=force):
+            advance(file.size_bytes)
+            return Downloaded(target.path, "unchanged", file.size_bytes)
         return _to_file(blobs, file, target, advance, force=force)
 
 
@@ -136,10 +135,11 @@ def _to_special(
     return Downloaded(target.path, "downloaded", 0)
 
 
-def _compare(
-    target: _Target, status: os.stat_result, file: Readable, advance: Advance, *, force: bool
-) -> Downloaded | None:
-    """Say what is to happen to what is there: stay, as it is the same, or be replaced (None)."""
+def _is_there(target: _Target, file: Readable, *, force: bool) -> bool:
+    """Whether the file is there already; what else is there is in the way, without `force`."""
+    status = target.status()
+    if status is None:
+        return False
     if not stat.S_ISREG(status.st_mode):
         raise AlreadyExists(f"{target.path!r} exists and is no file")
     there = target.open(target.name, os.O_RDONLY)
@@ -147,12 +147,11 @@ def _compare(
         is_same = status.st_size == file.size_bytes and _leading(there, file) == len(file.parts)
     finally:
         os.close(there)
-    if is_same:
-        advance(file.size_bytes)
-        return Downloaded(target.path, "unchanged", file.size_bytes)
-    if not force:
-        raise _exists(target)
-    return None
+    if not is_same and not force:
+        raise AlreadyExists(
+            f"{target.path!r} exists with other content", "replace it with --force, or use --to"
+        )
+    return is_same
 
 
 def _to_file(
@@ -161,7 +160,6 @@ def _to_file(
     partial = _partial_name(target.name, file)
     out = _open_partial(partial, target)
     try:
-        _lock(out, target, partial)
         kept = _leading(out, file)
         kept_bytes = sum(part.size_bytes for part in file.parts[:kept])
         os.ftruncate(out, kept_bytes)
@@ -175,15 +173,15 @@ def _to_file(
             os.unlink(partial, dir_fd=target.folder)  # it would fail again, or fills the disk
             raise
         os.fsync(out)
-        _name(partial, target, force=force)
+        _name(partial, target, file, force=force)
         os.fsync(target.folder)
     finally:
         os.close(out)
     return Downloaded(target.path, "resumed" if kept else "downloaded", kept_bytes)
 
 
-def _name(partial: str, target: _Target, *, force: bool) -> None:
-    """Give what is complete its name; without `force` only if nothing came there meanwhile."""
+def _name(partial: str, target: _Target, file: Readable, *, force: bool) -> None:
+    """Give what is complete its name; without `force` nothing else that came there is replaced."""
     if not force:
         try:
             os.link(
@@ -194,7 +192,9 @@ def _name(partial: str, target: _Target, *, force: bool) -> None:
                 follow_symlinks=False,
             )
         except FileExistsError:
-            raise _exists(target) from None
+            _is_there(target, file, force=False)  # as by a download that ended after we had looked
+            os.unlink(partial, dir_fd=target.folder)
+            return
         except OSError:
             pass  # a file system without hard links
         else:
@@ -203,46 +203,40 @@ def _name(partial: str, target: _Target, *, force: bool) -> None:
     os.rename(partial, target.name, src_dir_fd=target.folder, dst_dir_fd=target.folder)
 
 
-def _exists(target: _Target) -> AlreadyExists:
-    return AlreadyExists(
-        f"{target.path!r} exists with other content", "replace it with --force, or use --to"
-    )
-
-
 def _partial_name(name: str, file: Readable) -> str:
     """The temporary name: the same each time for a file and a target, however long that is."""
     return f".catactl-{file.file_id}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}.partial"
 
 
 def _open_partial(partial: str, target: _Target) -> int:
-    """Open what an earlier download left, if it is ours alone; else begin anew.
+    """Open and lock what an earlier download left, if it is ours alone; else begin anew.
 
-    Somebody else may have put a file there, or a link to one, to have it written to.
+    Somebody else may have put a file there, or a link to one, to have it written to. Nothing of
+    it is believed before it is locked: a download that ends gives it a second name for a moment.
     """
-    flags = os.O_RDWR
     with suppress(FileNotFoundError):
-        out = target.open(partial, flags)
+        out = _open_locked(partial, target, os.O_RDWR)
         status = os.fstat(out)
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == os.geteuid():
             return out
-        os.close(out)
         os.unlink(partial, dir_fd=target.folder)
-    return target.open(partial, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        os.close(out)
+    return _open_locked(partial, target, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
-def _lock(out: int, target: _Target, partial: str) -> None:
+def _open_locked(partial: str, target: _Target, flags: int) -> int:
     """Keep a second download away; one that has just finished took the name with it."""
-    busy = Busy(f"another download to {target.path!r} is under way", "wait for it")
+    out = target.open(partial, flags, 0o666)
     try:
         fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise busy from None
-    try:
         there = os.stat(partial, dir_fd=target.folder, follow_symlinks=False)
-    except FileNotFoundError:
-        raise busy from None
-    if there.st_ino != os.fstat(out).st_ino:
-        raise busy
+        is_ours = there.st_ino == os.fstat(out).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        is_ours = False
+    if not is_ours:
+        os.close(out)
+        raise Busy(f"another download to {target.path!r} is under way", "wait for it")
+    return out
 
 
 def _leading(there: int, file: Readable) -> int:

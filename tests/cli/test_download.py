@@ -91,6 +91,18 @@ def test_what_comes_there_meanwhile_is_not_replaced(
     assert (target / "data.bin").read_bytes() == b"somebody else's"
 
 
+def test_what_comes_there_meanwhile_and_is_the_same_is_enough(
+    stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contents(*_: object) -> Iterator[bytes]:
+        (target / "data.bin").write_bytes(CONTENT)
+        yield CONTENT
+
+    monkeypatch.setattr(download, "contents", contents)
+    stored.ok(*_to(target / "data.bin"))
+    assert contents_in(target) == {"data.bin": CONTENT}
+
+
 def test_all_files_are_downloaded_into_a_folder_that_is_made(
     stored: Cli, target: Path, tmp_path: Path
 ) -> None:
@@ -289,6 +301,18 @@ def test_a_download_under_way_is_not_disturbed(stored: Cli, target: Path) -> Non
         error = stored.fails(75, *_to(target / "data.bin"))
     assert (error["code"], error["retryable"]) == ("busy", True)
     assert contents_in(target) == {partial.name: b"aaa"}
+
+
+def test_a_download_that_is_giving_its_file_a_name_is_not_disturbed(
+    stored: Cli, target: Path
+) -> None:
+    partial = _partial(stored, target)
+    partial.write_bytes(CONTENT)
+    with partial.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        os.link(partial, target / "named")
+        stored.fails(75, *_to(target / "data.bin"))
+    assert contents_in(target) == {partial.name: CONTENT, "named": CONTENT}
 
 
 def test_two_downloads_to_one_path_at_once_both_end_well_or_one_is_told_to_wait(
