@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.decider import Addressed, Command, Event, Occurred
 from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
 from catactl.errors import NotFound, Refused, VersionConflict
@@ -180,16 +180,25 @@ class UnitOfWork:
                 f"the {entry.aggregate.name} is at version {entry.version}, not {expected_version}",
                 "look at it again and decide anew",
             )
-        first = len(self._happened)
+        events: list[Recorded] = []
         correlation_id = next(self._ids)
         queue: deque[tuple[Addressed, UUID, UUID | None]] = deque([(target, correlation_id, None)])
         while queue:
-            addressed, command_id, causation_id = queue.popleft()
-            for event in self._decide(addressed):
+            (stream_id, command), command_id, causation_id = queue.popleft()
+            deciding = self._load(aggregate_of(command), stream_id)
+            for event in self._decide(deciding, stream_id, command):
+                deciding.version += 1
                 recorded = self._record(
-                    addressed.stream_id, event, intent, command_id, correlation_id, causation_id
+                    stream_id,
+                    deciding.version,
+                    event,
+                    intent,
+                    command_id,
+                    correlation_id,
+                    causation_id,
                 )
-                for reaction in reactions_to(Occurred(self._org_id, addressed.stream_id, event)):
+                events.append(recorded)
+                for reaction in reactions_to(Occurred(self._org_id, stream_id, event)):
                     queue.append((reaction, next(self._ids), recorded.event_id))
         return Outcome(
             org_id=self._org_id,
@@ -197,7 +206,7 @@ class UnitOfWork:
             state=entry.state,
             version=entry.version,
             position=self.head.position,
-            events=tuple(recorded for recorded, _ in self._happened[first:]),
+            events=tuple(events),
             dry_run=intent.dry_run,
         )
 
@@ -251,35 +260,32 @@ class UnitOfWork:
             ordered += [(stream_id, left.pop(stream_id)) for stream_id in free]
         return ordered
 
-    def _decide(self, addressed: Addressed) -> list[Event]:
+    def _decide(self, entry: _Entry, stream_id: UUID, command: Command) -> list[Event]:
         """Return the events of a command, with the stream's state already evolved over them."""
-        command = addressed.command
-        aggregate = aggregate_of(command)
+        aggregate = entry.aggregate
         if aggregate is not ORGANIZATION:
             admits(self.organization(), command)
-        entry = self._load(aggregate, addressed.stream_id)
         before = entry.state
-        self._entries_before.append((entry, entry.state, entry.version))
+        self._entries_before.append((entry, before, entry.version))
         events: list[Event] = aggregate.decider.decide(before, command)
         for event in events:
             entry.state = aggregate.decider.evolve(entry.state, event)
         name_before = before.live_name if before is not None else None
         name = entry.state.live_name if events else name_before
         if name != name_before:
-            self._names.take(aggregate, addressed.stream_id, name_before, name)
+            self._names.take(aggregate, stream_id, name_before, name)
         return events
 
     def _record(
         self,
         stream_id: UUID,
+        version: int,
         event: Event,
         intent: Intent,
         command_id: UUID,
         correlation_id: UUID,
         causation_id: UUID | None,
     ) -> Recorded:
-        entry = self._entries[stream_id]
-        entry.version += 1
         name = codec.EVENT_NAMES[type(event)]
         recorded = event_log.seal(
             self.head,
@@ -287,7 +293,7 @@ class UnitOfWork:
                 org_id=self._org_id,
                 position=self.head.position + 1,
                 stream_id=stream_id,
-                version=entry.version,
+                version=version,
                 type=name,
                 schema_version=codec.schema_version(name),
                 payload=codec.encode(event),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from catactl.domain.decider import changed
 from catactl.errors import InvalidValue
 
 MAX_PART_NUMBER = 10_000
@@ -63,11 +64,13 @@ class Parts:
         blocks = self._blocks + (_EMPTY_BLOCK,) * missing
         old = blocks[block]
         replaced = old[slot]
-        new = (*old[:slot], part, *old[slot + 1 :])
-        return Parts(
+        new = list(old)
+        new[slot] = part
+        return changed(
+            self,
             count=self.count + (replaced is None),
             size_bytes=self.size_bytes + part.size_bytes - (replaced.size_bytes if replaced else 0),
-            _blocks=(*blocks[:block], new, *blocks[block + 1 :]),
+            _blocks=(*blocks[:block], tuple(new), *blocks[block + 1 :]),
         )
 
     def __iter__(self) -> Iterator[Part]:

@@ -3,14 +3,14 @@
 SQLAlchemy would look at each value of each row, which costs more than the database's own work.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
 from catactl.store.query import Row
-from catactl.store.types import to_sqlite
+from catactl.store.types import to_text
 from catactl.store.watch import trip
 
 
@@ -18,26 +18,11 @@ def insert_into_sqlite(
     conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> None:
     """Insert rows whose values are in the order of `columns`."""
-    statement, converters = _compiled(table, columns)
-    driver: Any = conn.connection.driver_connection
-    converted = (
-        [
-            convert(value) if convert is not None and value is not None else value
-            for convert, value in zip(converters, row, strict=True)
-        ]
-        for row in rows
-    )
-    with trip(conn, lambda: [statement]):
-        driver.executemany(statement, converted)
-
-
-@cache
-def _compiled(
-    table: Table, columns: tuple[str, ...]
-) -> tuple[str, tuple[Callable[[Any], Any] | None, ...]]:
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
-    return statement, tuple(to_sqlite(table.c[name].type) for name in columns)
+    driver: Any = conn.connection.driver_connection
+    with trip(conn, lambda: [statement]):
+        driver.executemany(statement, _in_words(table, columns, rows))
 
 
 def copy_into_postgresql(
@@ -47,5 +32,28 @@ def copy_into_postgresql(
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     driver: Any = conn.connection.driver_connection
     with trip(conn, lambda: [statement]), driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
+        for row in _in_words(table, columns, rows):
             copy.write_row(row)
+
+
+def _in_words(
+    table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> Iterator[Sequence[object]]:
+    """Yield the rows with ids and moments as text, which both databases take."""
+    converters = _converters(table, columns)
+    for row in rows:
+        values = list(row)
+        for index, convert in converters:
+            value = values[index]
+            if value is not None:
+                values[index] = convert(value)
+        yield values
+
+
+@cache
+def _converters(
+    table: Table, columns: tuple[str, ...]
+) -> tuple[tuple[int, Callable[[Any], str]], ...]:
+    """Return where in a row text is to be put, and how it comes about."""
+    converters = enumerate(to_text(table.c[name].type) for name in columns)
+    return tuple((index, convert) for index, convert in converters if convert is not None)

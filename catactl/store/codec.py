@@ -66,7 +66,31 @@ def schema_version(name: str) -> int:
 
 def encode(event: Event) -> str:
     """Return the canonical payload of an event."""
-    return canonical(_dump(event))
+    # The same as `canonical(_dump(event))`, with the keys in order and in words already.
+    members = []
+    for key, name, dump in _keys(type(event)):
+        plain = getattr(event, name)
+        if type(plain) is int:
+            members.append(f"{key}{plain}")
+        elif plain is None:
+            members.append(f"{key}null")
+        else:
+            members.append(key + canonical(dump(plain) if dump is not None else plain))
+    return "{" + ",".join(members) + "}"
+
+
+_Keys = tuple[tuple[str, str, _Convert | None], ...]
+_known_keys: dict[type[Event], _Keys] = {}
+
+
+def _keys(cls: type[Event]) -> _Keys:
+    """For each field, in the order of names: its key in JSON, its name, how it becomes JSON."""
+    known = _known_keys.get(cls)
+    if known is None:
+        dumps = {name: dump for name, dump, *_ in _converters(cls)}
+        known = tuple((f"{canonical(name)}:", name, dumps[name]) for name in sorted(dumps))
+        _known_keys[cls] = known
+    return known
 
 
 def decode(name: str, version: int, payload: str) -> Event:

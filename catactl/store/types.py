@@ -85,8 +85,10 @@ class Document(TypeDecorator[str]):
         return JSONB()
 
 
-def to_sqlite(type_: TypeEngine[Any]) -> Callable[[Any], Any] | None:
-    """Return how values of a column become what SQLite keeps; None where they are that already."""
+def to_text(type_: TypeEngine[Any]) -> Callable[[Any], str] | None:
+    """Return how values of a column become the text that SQLite keeps and PostgreSQL reads; None
+    where drivers have words of their own for them.
+    """
     if isinstance(type_, Id | ExactInteger):
         return str
     return _sortable if isinstance(type_, Instant) else None
