@@ -208,11 +208,11 @@ def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
         recorded_at,
         _,
     ) = recorded
-    cause = f'"{causation_id}"' if causation_id is not None else "null"
+    cause = f'"{causation_id!s}"' if causation_id is not None else "null"
     # A JSON array in canonical form, put together by hand: this is done for every event.
     header = (
-        f'["{org_id}",{position},"{stream_id}",{version},{_json(type_)},{schema_version},'
-        f'"{event_id}",{_json(actor)},{_json(reason)},"{command_id}","{correlation_id}",'
+        f'["{org_id!s}",{position},"{stream_id!s}",{version},{_json(type_)},{schema_version},'
+        f'"{event_id!s}",{_json(actor)},{_json(reason)},"{command_id!s}","{correlation_id!s}",'
         f'{cause},"{documents.format_instant(recorded_at)}"]'
     )
     payload_digest = hashlib.sha256(payload.encode()).digest()
