@@ -40,13 +40,15 @@ def run_report(
         org_ids = None
         if orgs:
             org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
-        found = list(lines(conn, interval, org_ids))
-        rows = [_usage_row(line, period) for line in found]
+        # A row is made while the database looks for the next one.
+        found = [(line, _usage_row(line, period)) for line in lines(conn, interval, org_ids)]
+        found.sort(key=lambda each: (each[0].name, each[0].org_id))
+        rows = [row for _, row in found]
         corrected = [_adjustment_row(each) for each in adjustments(conn, interval, org_ids)]
         days = list(by_day(conn, interval, org_ids)) if html is not None else []
     if html is not None:
-        total_microseconds = sum(line.span.byte_microseconds for line in found)
-        months = byte_months(part for line in found for part in line.by_month)
+        total_microseconds = sum(line.span.byte_microseconds for line, _ in found)
+        months = byte_months(part for line, _ in found for part in line.by_month)
         total = str(in_units(total_microseconds, months)[unit.field])
         page = Page(interval, is_closed, unit.value, unit.field, rows, corrected, total, days)
         write_whole(html, render(page))

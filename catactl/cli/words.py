@@ -49,6 +49,8 @@ def _is_harmless(character: str) -> bool:
 
 def plain(value: Any) -> str:
     """Return a value as programs that read no JSON get it; null is empty."""
+    if type(value) is int:
+        return str(value)
     match value:
         case None:
             return ""

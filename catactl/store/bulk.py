@@ -1,17 +1,21 @@
-"""Many rows of one table at once: COPY on PostgreSQL, the driver's `executemany` on SQLite.
+"""Many rows at once. Written: COPY on PostgreSQL, the driver's `executemany` on SQLite. Read: as
+PostgreSQL finds them.
 
-SQLAlchemy would look at each value of each row, which costs more than the database's own work.
+SQLAlchemy would look at each value of each row, which costs more than the database's own work, and
+ask for so many rows after it has used those before, so that both wait for each other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Select, Table
 
 from catactl.store.query import Row
 from catactl.store.types import to_text
 from catactl.store.watch import trip
+
+_ROWS_AT_ONCE = 500
 
 
 def insert_into_sqlite(
@@ -34,6 +38,20 @@ def copy_into_postgresql(
     with trip(conn, lambda: [statement]), driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in _in_words(table, columns, rows):
             copy.write_row(row)
+
+
+def stream_from_postgresql(conn: Connection, query: Select[Any]) -> Iterator[Row]:
+    """Yield rows as the driver has them; the server goes on while the caller looks at one."""
+    import psycopg  # which SQLite does without
+
+    compiled = query.compile(dialect=conn.dialect, compile_kwargs={"render_postcompile": True})
+    statement = str(compiled)
+    driver: Any = conn.connection.driver_connection
+    if not conn.in_transaction():
+        conn.begin()  # as SQLAlchemy would; it ends what it knows of
+    size = _ROWS_AT_ONCE if psycopg.capabilities.has_stream_chunked() else 1
+    with trip(conn, lambda: [statement]), driver.cursor() as cursor:
+        yield from cursor.stream(statement, compiled.params, size=size)
 
 
 def _in_words(

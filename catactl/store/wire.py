@@ -5,11 +5,12 @@ are SQLAlchemy constructs. Give only module-level constants to this module: they
 on PostgreSQL prepared, by identity.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, insert
+from sqlalchemy import Connection, Insert, Select, Table, bindparam, insert
 from sqlalchemy.sql.base import Executable
 
 from catactl.errors import CatactlError
@@ -19,6 +20,7 @@ from catactl.store.watch import trip
 
 # From so many rows on, COPY is worth its own round trips.
 _MANY_ROWS = 50
+_ROWS_AT_ONCE = 1_000
 
 _queues: dict[Connection, list[Guarded]] = {}
 _Rows = tuple[Table, tuple[str, ...], Sequence[Row]]
@@ -33,6 +35,17 @@ def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[lis
         [tuple(row) for row in conn.execute(statement, parameters)]
         for statement, parameters in queries
     ]
+
+
+def stream(conn: Connection, query: Select[Any]) -> Generator[Row]:
+    """Yield a query's rows while the database still looks for more of them; moments may be in any
+    time zone. Nothing else may be asked on the connection meanwhile, nor in the same transaction if
+    the rows are left before their end.
+    """
+    if conn.dialect.name == "postgresql":
+        yield from bulk.stream_from_postgresql(conn, query)
+    else:
+        yield from map(tuple, conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query))
 
 
 def write(

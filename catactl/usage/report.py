@@ -9,14 +9,13 @@ correction made later changes none of them, and is a line of its own in the peri
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, func, literal, select
+from sqlalchemy import Connection, Select, and_, case, func, literal, select
 
 from catactl.domain.times import DAY, Every, Interval
-from catactl.resources import stream
 from catactl.store.tables import IS_LANDMARK, events, logs, organizations, storage_usage_days
 from catactl.store.types import (
     Instant,
@@ -27,6 +26,7 @@ from catactl.store.types import (
     payload_field,
     plus_product,
 )
+from catactl.store.wire import stream
 from catactl.usage.history import Span, usage_over
 
 _CORRECTED = "organization.storage_usage_corrected"
@@ -54,53 +54,73 @@ class Adjustment(NamedTuple):
 
 
 def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Line]:
-    """Yield a line for each organization, all or those given, in order of name.
+    """Yield a line for each organization, all or those given, in no order.
 
     Those created later are left out, and those deleted that used nothing in the period. The
-    interval must not be empty.
+    interval must not be empty. Nothing else may be asked on the connection meanwhile.
     """
+    *earlier, last = Every.MONTH.cut(interval)
     spans: dict[UUID, Span] = {}
-    by_month = defaultdict[UUID, list[tuple[Interval, int]]](list)
-    names: dict[UUID, str] = {}
-    listed: set[UUID] = set()
-    for month in Every.MONTH.cut(interval):
-        for row, span in _spans(conn, month, org_ids):
-            org_id, created_at = row["org_id"], row["created_at"]
-            spans[org_id] = spans[org_id].then(span) if org_id in spans else span
-            by_month[org_id].append((month, span.byte_microseconds))
-            names[org_id] = row["name"] or str(org_id)
-            was_there = row["status"] != "deleted" and created_at and created_at < month.end
-            if was_there or span.peak_bytes:
-                listed.add(org_id)
-    for org_id in sorted(listed, key=lambda org_id: (names[org_id], org_id)):
-        yield Line(org_id, names[org_id], spans[org_id], tuple(by_month[org_id]))
+    by_month = defaultdict[UUID, tuple[tuple[Interval, int], ...]](tuple)
+    for month in earlier:
+        for org, span in _spans(conn, month, org_ids):
+            spans[org.org_id] = spans[org.org_id].then(span) if org.org_id in spans else span
+            by_month[org.org_id] += ((month, span.byte_microseconds),)
+    for org, span in _spans(conn, last, org_ids):
+        months = (*by_month[org.org_id], (last, span.byte_microseconds))
+        if org.org_id in spans:
+            span = spans[org.org_id].then(span)
+        was_there = org.status != "deleted" and org.created_at and org.created_at < last.end
+        if was_there or span.peak_bytes:
+            yield Line(org.org_id, org.name or str(org.org_id), span, months)
+
+
+class _Sums(NamedTuple):
+    """An organization, whether it lived then or not, and what its days in a month add up to, or
+    what it used before if it has none.
+    """
+
+    org_id: UUID
+    name: str | None
+    status: str | None
+    created_at: datetime | None
+    first_day: date | None
+    changed_at: datetime
+    opening_bytes: int
+    closing_bytes: int
+    peak_bytes: int
+    total: int
+    before: int | None
 
 
 def _spans(
     conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
-) -> Iterator[tuple[RowMapping, Span]]:
-    """Yield each organization, whether it lived then or not, with its usage over a month."""
+) -> Iterator[tuple[_Sums, Span]]:
+    """Yield each organization with its usage over a month."""
     within_day = interval.start != Every.DAY.floor(interval.start)
-    for row in stream(conn, _query(interval, org_ids)):
-        org_id = row["org_id"]
-        first_day, changed_at = row["first_day"], row["changed_at"]
+    left: list[_Sums] = []
+    for org in map(_Sums._make, stream(conn, _query(interval, org_ids))):
+        first_day = org.first_day
         if first_day is None:
-            level = row["before"] or 0
+            level = org.before or 0
             total = level * microseconds(interval.end - interval.start)
-            span = Span(*interval, level, level, level, total)
-        elif changed_at >= interval.end or (within_day and first_day == interval.start.date()):
-            span = usage_over(conn, org_id, interval)
+            yield org, Span(*interval, level, level, level, total)
+        elif org.changed_at >= interval.end or (within_day and first_day == interval.start.date()):
+            left.append(org)
         else:
             until_first = datetime.combine(first_day, time(), UTC) - interval.start
-            opening_bytes = row["opening_bytes"]
-            span = Span(
-                *interval,
-                opening_bytes,
-                row["closing_bytes"],
-                max(opening_bytes, row["peak_bytes"]),
-                opening_bytes * microseconds(until_first) + int(row["total"]),
+            yield (
+                org,
+                Span(
+                    *interval,
+                    org.opening_bytes,
+                    org.closing_bytes,
+                    max(org.opening_bytes, org.peak_bytes),
+                    org.opening_bytes * microseconds(until_first) + int(org.total),
+                ),
             )
-        yield row, span
+    for org in left:
+        yield org, usage_over(conn, org.org_id, interval)
 
 
 def _query(interval: Interval, org_ids: Sequence[UUID] | None) -> Select[Any]:

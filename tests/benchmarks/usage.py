@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from operator import sub
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import psycopg
@@ -156,8 +157,15 @@ def _statements(url: URL, work: Callable[[Engine], None]) -> str:
         driver: Any = conn.connection.driver_connection
         given.append(psycopg.ClientCursor(driver).mogrify(statement, parameters))
 
+    real_stream = psycopg.Cursor.stream
+
+    def stream(cursor: Any, statement: str, parameters: Any, **options: Any) -> Iterator[Any]:
+        given.append(psycopg.ClientCursor(cursor.connection).mogrify(statement, parameters))
+        return real_stream(cursor, statement, parameters, **options)
+
     try:
-        work(engine)
+        with patch.object(psycopg.Cursor, "stream", stream):
+            work(engine)
     finally:
         engine.dispose()
     return "".join(f"{statement};\n" for statement in given)
