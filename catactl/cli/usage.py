@@ -254,7 +254,7 @@ def export(
 def check(run: Run, orgs: Orgs = None) -> None:
     """Prove storage usage: recompute it from the file events alone, and compare it with what the
     organization, its files, the view and the running figure say; every file event must have its
-    usage event, and the days that bills are made of must join.
+    usage event, and each day that bills are made of must be what its usage events add up to.
 
     Exit code 6 when anything differs; nothing is written.
 

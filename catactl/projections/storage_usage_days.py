@@ -59,11 +59,11 @@ def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
         midnight = datetime.combine(day, time(), UTC)
         steps = [(each.recorded.recorded_at, *_before_and_after(each.event)) for each in on_day]
         first_at, opening_bytes, closing_bytes = steps[0]
-        changed_at, peak_bytes, from_first = first_at, max(opening_bytes, closing_bytes), 0
+        changed_at, from_first = first_at, 0
         for moment, _, used_bytes in steps[1:]:
             from_first += closing_bytes * microseconds(moment - changed_at)
             changed_at, closing_bytes = moment, used_bytes
-            peak_bytes = max(peak_bytes, used_bytes)
+        peak_bytes = max(max(before, after) for _, before, after in steps)
         _UPSERT.write(
             conn,
             {

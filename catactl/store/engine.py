@@ -19,7 +19,6 @@ from catactl.errors import BadConfiguration, Forbidden
 from catactl.store.driver_errors import translated_errors
 from catactl.store.types import (
     SqliteExactSum,
-    sqlite_microseconds_between,
     sqlite_plus_product,
 )
 
@@ -70,9 +69,6 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN, which loses updates
         connection.create_function("plus_product", 3, sqlite_plus_product, deterministic=True)
-        connection.create_function(
-            "microseconds_between", 2, sqlite_microseconds_between, deterministic=True
-        )
         connection.create_aggregate("exact_sum", 1, SqliteExactSum)  # type: ignore[arg-type]
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")

@@ -1,7 +1,7 @@
 """Column types that hold the same Python values on PostgreSQL and on SQLite."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -132,12 +132,11 @@ def _postgresql_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> 
 
 @compiles(microseconds_between, "sqlite")
 def _sqlite_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"microseconds_between({compiler.process(element.clauses, **kw)})"
-
-
-def sqlite_microseconds_between(later: str, earlier: str) -> int:
-    """The function that `microseconds_between` calls on SQLite; every connection registers it."""
-    return microseconds(datetime.fromisoformat(later) - datetime.fromisoformat(earlier))
+    seconds, rest = (
+        [take.format(compiler.process(clause, **kw)) for clause in element.clauses]
+        for take in ("strftime('%s', {})", "substr({}, 21, 6)")
+    )
+    return f"(({' - '.join(seconds)}) * 1000000 + ({' - '.join(rest)}))"
 
 
 def microseconds(span: timedelta) -> int:
@@ -174,6 +173,23 @@ class SqliteExactSum:
 
     def finalize(self) -> str | None:
         return str(self._total) if self._total is not None else None
+
+
+class day_of(FunctionElement[date]):  # noqa: N801 - a SQL function
+    """`day_of(moment)`: the date that an `Instant` has in UTC."""
+
+    type = types.Date()
+    inherit_cache = True
+
+
+@compiles(day_of, "postgresql")
+def _postgresql_day_of(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC' AS DATE)"
+
+
+@compiles(day_of, "sqlite")
+def _sqlite_day_of(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 10)"
 
 
 class midnight(FunctionElement[datetime]):  # noqa: N801 - a SQL function

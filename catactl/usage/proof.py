@@ -1,15 +1,15 @@
 """Proving storage usage, and mending it.
 
-Four figures are compared for each organization:
+Figures are compared for each organization:
 
 - first principles: the last size of each part of each file that is not deleted, from the file
-events
-  alone, trusting no stored delta and no stored state;
+  events alone, trusting no stored delta and no stored state;
 - the running figure that the organization's own usage events carry;
-- the organization's stored state;
+- the organization's stored state, and what its stored files add up to;
 - the storage usage view.
 
-And each file event that changes usage must have been answered by exactly one usage event.
+Each file event that changes usage must have been answered by exactly one usage event, and each day
+of the view that bills are made of must be what its usage events add up to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, and_, case, func, or_, select
+from sqlalchemy import Connection, Engine, and_, case, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.domain.decider import fold
@@ -35,9 +35,9 @@ from catactl.store.tables import (
     logs,
     organizations,
     storage_usage,
-    storage_usage_days,
 )
 from catactl.store.types import payload_field
+from catactl.usage.days import broken_days
 from catactl.wiring import ORGANIZATION, VIEWS
 
 _PART_UPLOADED = "file.part_uploaded"
@@ -71,7 +71,6 @@ class Finding:
     organization: Figures | None = None
     view: Figures | None = None
     files: Figures = field(default_factory=Figures)
-    last_day_bytes: int = 0
     broken_days: int = 0
     unpaired_events: int = 0
     correction: str | None = None
@@ -82,14 +81,7 @@ class Finding:
         """Whether a stored row says other than the events it was made from."""
         view = self.view if self.view is not None else Figures()
         figures_depart = self.organization != self.running or view != self.running
-        return figures_depart or self.days_depart
-
-    @property
-    def days_depart(self) -> bool:
-        """Whether the days do not join: one begins with what the day before it ended with, its peak
-        is no less than either end, and the last ends with the running figure.
-        """
-        return self.broken_days > 0 or self.last_day_bytes != self.running.used_bytes
+        return figures_depart or self.broken_days > 0
 
     @property
     def files_depart(self) -> bool:
@@ -223,9 +215,8 @@ def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
         findings[row.org_id].organization = _figures(row)
     for row in conn.execute(select(storage_usage).where(storage_usage.c.org_id.in_(org_ids))):
         findings[row.org_id].view = _figures(row)
-    for row in conn.execute(_days(org_ids)):
-        findings[row.org_id].broken_days = row.broken_days
-        findings[row.org_id].last_day_bytes = row.last_bytes
+    for org_id, count in broken_days(conn, org_ids).items():
+        findings[org_id].broken_days = count
     for row in conn.execute(_FILES.where(files.c.org_id.in_(org_ids))):
         findings[row.org_id].files = _figures(row)
     for finding in findings.values():
@@ -307,34 +298,6 @@ def _running(org_ids: Sequence[UUID]) -> Any:
         .join(logs, logs.c.org_id == events.c.org_id)
         .where(logs.c.org_id.in_(org_ids), events.c.position == last)
     )
-
-
-def _days(org_ids: Sequence[UUID]) -> Any:
-    """Count the days that do not join the one before, and tell what the last one ends with."""
-    table = storage_usage_days.c
-    in_order: dict[str, Any] = {"partition_by": table.org_id, "order_by": table.day}
-    day = (
-        select(
-            table.org_id,
-            table.opening_bytes,
-            table.closing_bytes,
-            table.peak_bytes,
-            func.lag(table.closing_bytes, 1, 0).over(**in_order).label("before_bytes"),
-            func.lead(table.day).over(**in_order).label("next_day"),
-        )
-        .where(table.org_id.in_(org_ids))
-        .subquery()
-    )
-    is_broken = or_(
-        day.c.opening_bytes != day.c.before_bytes,
-        day.c.peak_bytes < day.c.opening_bytes,
-        day.c.peak_bytes < day.c.closing_bytes,
-    )
-    return select(
-        day.c.org_id,
-        func.sum(case((is_broken, 1), else_=0)).label("broken_days"),
-        func.max(case((day.c.next_day.is_(None), day.c.closing_bytes))).label("last_bytes"),
-    ).group_by(day.c.org_id)
 
 
 def _unpaired(ours: ColumnElement[bool]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, delete, insert, select
 
 from catactl import as_of
 from catactl.as_of import Point
@@ -23,7 +23,9 @@ from catactl.handler import Handler
 from catactl.store import history
 from catactl.store.engine import reading
 from catactl.store.event_log import Recorded
+from catactl.store.tables import storage_usage_days
 from catactl.store.types import microseconds
+from catactl.usage import days
 from catactl.usage.history import usage_history
 from tests.support import (
     NOON,
@@ -36,6 +38,7 @@ from tests.support import (
     read_log,
     restore_file,
     run,
+    tampering,
     upload,
     usage,
 )
@@ -172,6 +175,42 @@ def test_usage_over_any_time_is_the_integral_of_its_steps(engine: Engine, past: 
                 )
                 for span in spans:
                     assert tuple(span)[2:] == _over(past.log, span.start, span.end)
+
+
+def test_the_days_of_a_past_are_proved_and_any_other_day_is_found(
+    engine: Engine, database_url: URL, past: Past
+) -> None:
+    column = storage_usage_days.c
+    with reading(engine) as conn:
+        assert days.broken_days(conn, [past.org_id]) == {}
+        rows = [row._asdict() for row in conn.execute(select(storage_usage_days))]
+    chance = random.Random(9)
+    others: dict[str, Any] = {
+        "opening_bytes": 1,
+        "closing_bytes": 1,
+        "peak_bytes": 1,
+        "byte_microseconds": 1,
+        "changed_at": timedelta(microseconds=1),
+        "day": timedelta(days=-1_000),
+    }
+    for field, more in others.items():
+        row = chance.choice(rows)
+        its_own = (column.org_id == past.org_id, column.day == row["day"])
+        with tampering(database_url) as conn:
+            conn.execute(delete(storage_usage_days).where(*its_own))
+        with reading(engine) as conn:
+            assert days.broken_days(conn, [past.org_id]) == {past.org_id: 1}
+        with tampering(database_url) as conn:
+            conn.execute(insert(storage_usage_days).values({**row, field: row[field] + more}))
+        count = 2 if field == "day" else 1  # one is missing, and one is there without an event
+        with reading(engine) as conn:
+            assert days.broken_days(conn, [past.org_id]) == {past.org_id: count}
+        with tampering(database_url) as conn:
+            moved = {**row, field: row[field] + more}["day"]
+            conn.execute(delete(storage_usage_days).where(column.day == moved))
+            conn.execute(insert(storage_usage_days).values(row))
+    with reading(engine) as conn:
+        assert days.broken_days(conn, [past.org_id]) == {}
 
 
 def test_any_version_of_anything_can_be_seen_again(engine: Engine, past: Past) -> None:

@@ -157,6 +157,11 @@ def _days_peak(conn: Connection, org_id: UUID) -> None:
     conn.execute(update(storage_usage_days).values(peak_bytes=0))
 
 
+def _days_integral(conn: Connection, org_id: UUID) -> None:
+    table = storage_usage_days
+    conn.execute(update(table).values(byte_microseconds=table.c.byte_microseconds + 1))
+
+
 def _days_gone(conn: Connection, org_id: UUID) -> None:
     conn.execute(delete(storage_usage_days))
 
@@ -164,6 +169,7 @@ def _days_gone(conn: Connection, org_id: UUID) -> None:
 _ROWS = (
     _days_closing,
     _days_peak,
+    _days_integral,
     _days_gone,
     _organization_bytes,
     _organization_files,
