@@ -4,13 +4,13 @@ Usage is a step function of time, so its integral over a span is an exact intege
 byte-microseconds. Whole days come from the view that keeps them, what is shorter from the events.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from itertools import groupby
+from datetime import UTC, datetime, time
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from catactl.domain.times import DAY, Every, Interval
 from catactl.store import history
@@ -29,17 +29,20 @@ class Span(NamedTuple):
     peak_bytes: int
     byte_microseconds: int
 
-    def then(self, later: "Span") -> "Span":
-        """This span and the one that begins where it ends, as one."""
-        assert self.end == later.start
-        return Span(
-            self.start,
-            later.end,
-            self.opening_bytes,
-            later.closing_bytes,
-            max(self.peak_bytes, later.peak_bytes),
-            self.byte_microseconds + later.byte_microseconds,
-        )
+
+def joined(before: Span | None, span: Span) -> Span:
+    """Return a span together with the one that ends where it begins, if there is one."""
+    if before is None:
+        return span
+    assert before.end == span.start
+    return Span(
+        before.start,
+        span.end,
+        before.opening_bytes,
+        span.closing_bytes,
+        max(before.peak_bytes, span.peak_bytes),
+        before.byte_microseconds + span.byte_microseconds,
+    )
 
 
 def usage_history(
@@ -47,23 +50,16 @@ def usage_history(
 ) -> Iterator[Span]:
     """Yield usage by hour, day or month, also where nothing happened; in flat memory."""
     if every is Every.HOUR:
-        yield from _from_events(conn, org_id, interval, every)
+        yield from _from_events(conn, org_id, interval, every.cut(interval))
         return
-    days = _days(conn, org_id, interval)
-    for _, group in groupby(days, key=lambda span: every.floor(span.start)):
-        yield _joined(group)
+    days = _Days(conn, org_id, interval)
+    for bucket in every.cut(interval):
+        yield days.over(bucket)
 
 
 def usage_over(conn: Connection, org_id: UUID, interval: Interval) -> Span:
     """Return usage over a whole interval, which must not be empty."""
-    return _joined(_days(conn, org_id, interval))
-
-
-def _joined(spans: Iterable[Span]) -> Span:
-    whole, *rest = spans
-    for span in rest:
-        whole = whole.then(span)
-    return whole
+    return _Days(conn, org_id, interval).over(interval)
 
 
 def integrate(
@@ -89,42 +85,57 @@ def integrate(
 
 
 def _from_events(
-    conn: Connection, org_id: UUID, interval: Interval, every: Every
+    conn: Connection, org_id: UUID, interval: Interval, buckets: Iterable[Interval]
 ) -> Iterator[Span]:
     first = history.position_before(conn, org_id, interval.start)
     last = history.position_before(conn, org_id, interval.end)
     opening_bytes = history.usage_at(conn, org_id, first).used_bytes
     steps = history.usage_steps(conn, org_id, first, last)
-    yield from integrate(opening_bytes, steps, every.cut(interval))
+    yield from integrate(opening_bytes, steps, buckets)
 
 
-def _days(conn: Connection, org_id: UUID, interval: Interval) -> Iterator[Span]:
-    """Yield usage by day; the first and the last may be parts of days."""
-    table = storage_usage_days
-    level: int | None = None
-    rows = conn.execute(
-        select(table)
-        .where(
-            table.c.org_id == org_id,
-            table.c.day >= interval.start.date(),
-            table.c.day <= interval.end.date(),
-        )
-        .order_by(table.c.day)
-    )
-    by_day = {row.day: row for row in rows}
-    for day in Every.DAY.cut(interval):
-        if level is None or day.end - day.start != DAY:
-            (span,) = _from_events(conn, org_id, day, Every.DAY)
-        else:
-            span = _of_day(day, level, by_day.get(day.start.date()))
-        level = span.closing_bytes
-        yield span
+class _Days:
+    """Usage over one interval after the other, from the view's days. What lies between two of them
+    takes no time, however long it is.
+    """
 
+    def __init__(self, conn: Connection, org_id: UUID, interval: Interval) -> None:
+        """The interval holds all that will be asked for."""
+        self._conn = conn
+        self._org_id = org_id
+        day = storage_usage_days.c
+        of_org = select(storage_usage_days).where(day.org_id == org_id).order_by(day.day)
+        start, end = (moment.date() for moment in interval)
+        earlier = of_org.where(day.day < start).order_by(None).order_by(day.day.desc()).limit(1)
+        before = conn.execute(earlier).one_or_none()
+        self._level_bytes: int = before.closing_bytes if before is not None else 0
+        self._rows = deque(conn.execute(of_org.where(day.day >= start, day.day <= end)))
 
-def _of_day(day: Interval, level: int, row: Row[object] | None) -> Span:
-    if row is None:
-        return Span(*day, level, level, level, level * microseconds(day.end - day.start))
-    rest = row.closing_bytes * microseconds(day.end - row.changed_at)
-    return Span(
-        *day, row.opening_bytes, row.closing_bytes, row.peak_bytes, row.byte_microseconds + rest
-    )
+    def over(self, interval: Interval) -> Span:
+        """Return usage over an interval, which must not be empty and follows the one before."""
+        whole: Span | None = None
+        while whole is None or whole.end < interval.end:
+            piece = self._next(interval.start if whole is None else whole.end, interval.end)
+            self._level_bytes = piece.closing_bytes
+            whole = joined(whole, piece)
+        return whole
+
+    def _next(self, start: datetime, end: datetime) -> Span:
+        """Return usage from a moment until the end, or until a day on which it changed begins or is
+        over, if that comes first.
+        """
+        row = self._rows[0] if self._rows else None
+        midnight = datetime.combine(row.day, time(), UTC) if row is not None else end
+        if row is None or midnight > start:
+            level, until = self._level_bytes, min(midnight, end)
+            return Span(start, until, level, level, level, level * microseconds(until - start))
+        if end - midnight >= DAY:
+            self._rows.popleft()
+            end = midnight + DAY
+        if start > midnight or row.changed_at >= end:
+            interval = Interval(start, end)
+            (span,) = _from_events(self._conn, self._org_id, interval, [interval])
+            return span
+        rest = row.closing_bytes * microseconds(end - row.changed_at)
+        integral = row.byte_microseconds + rest
+        return Span(start, end, row.opening_bytes, row.closing_bytes, row.peak_bytes, integral)

@@ -27,13 +27,15 @@ from catactl.store.types import (
     plus_product,
 )
 from catactl.store.wire import stream
-from catactl.usage.history import Span, usage_over
+from catactl.usage.history import Span, joined, usage_over
 
 _CORRECTED = "organization.storage_usage_corrected"
 
 
 class Line(NamedTuple):
-    """An organization's usage over the period, and how much of the integral each month has."""
+    """An organization's usage over the period, and how much of the integral each month has in which
+    anything was stored.
+    """
 
     org_id: UUID
     name: str
@@ -60,19 +62,32 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
     interval must not be empty. Nothing else may be asked on the connection meanwhile.
     """
     *earlier, last = Every.MONTH.cut(interval)
-    spans: dict[UUID, Span] = {}
+    busy = _since_anything_was_stored(conn, earlier)
+    before = Interval(interval.start, (busy or [last])[0].start)
+    nothing = Span(*before, 0, 0, 0, 0) if before.start < before.end else None
+    spans = defaultdict[UUID, Span | None](lambda: nothing)
     by_month = defaultdict[UUID, tuple[tuple[Interval, int], ...]](tuple)
-    for month in earlier:
+    for month in busy:
         for org, span in _spans(conn, month, org_ids):
-            spans[org.org_id] = spans[org.org_id].then(span) if org.org_id in spans else span
-            by_month[org.org_id] += ((month, span.byte_microseconds),)
+            spans[org.org_id] = joined(spans[org.org_id], span)
+            if span.byte_microseconds:
+                by_month[org.org_id] += ((month, span.byte_microseconds),)
     for org, span in _spans(conn, last, org_ids):
-        months = (*by_month[org.org_id], (last, span.byte_microseconds))
-        if org.org_id in spans:
-            span = spans[org.org_id].then(span)
+        months = by_month[org.org_id]
+        if span.byte_microseconds:
+            months += ((last, span.byte_microseconds),)
+        span = joined(spans[org.org_id], span)
         was_there = org.status != "deleted" and org.created_at and org.created_at < last.end
         if was_there or span.peak_bytes:
             yield Line(org.org_id, org.name or str(org.org_id), span, months)
+
+
+def _since_anything_was_stored(conn: Connection, months: list[Interval]) -> list[Interval]:
+    """Leave out the months before anybody stored anything: a period may begin long before that."""
+    if not months:
+        return months
+    first_day = conn.execute(select(func.min(storage_usage_days.c.day))).scalar()
+    return [month for month in months if first_day is not None and month.end.date() > first_day]
 
 
 class _Sums(NamedTuple):
