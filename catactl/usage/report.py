@@ -191,8 +191,8 @@ def _query(interval: Interval, org_ids: Sequence[UUID] | None) -> Select[Any]:
 
 
 def by_day(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Span]:
-    """Yield what all organizations, or those given, stored together, day by day, as if it changed
-    evenly: a chart's worth, not a bill's.
+    """Yield what all organizations, or those given, stored together, day by day since anything was
+    stored, as if it changed evenly: a chart's worth, not a bill's.
     """
     day = storage_usage_days.c
     growth = exact_sum(day.closing_bytes - day.opening_bytes)
@@ -202,7 +202,8 @@ def by_day(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None)
     rows = conn.execute(query).all()
     level = sum(int(grown) for on, grown in rows if on < interval.start.date())
     grown_on = {on: int(grown) for on, grown in rows}
-    for each in Every.DAY.cut(interval):
+    first = datetime.combine(rows[0].day, time(), UTC) if rows else interval.end
+    for each in Every.DAY.cut(Interval(max(interval.start, first), interval.end)):
         opening, level = level, level + grown_on.get(each.start.date(), 0)
         total = level * microseconds(each.end - each.start)
         yield Span(*each, opening, level, max(opening, level), total)
