@@ -17,10 +17,10 @@ from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, bindparam, event, select
+from sqlalchemy import Engine, bindparam, select
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import measure
@@ -32,6 +32,7 @@ from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused
 from catactl.handler import Handler
 from catactl.ids import new_id
 from catactl.projections.swept_content import generations
+from catactl.store import engine as store_engine
 from catactl.store import event_log
 from catactl.store.engine import open_engine, parse_url, reading
 from catactl.store.tables import logs
@@ -215,12 +216,7 @@ def _open(what: Race) -> Engine:
     )
 
     # SQLite: begin nothing, as its driver and SQLAlchemy do by default before the first write.
-    @event.listens_for(engine, "before_cursor_execute", retval=True)
-    def begin_nothing(
-        _conn: Connection, _cursor: object, statement: str, parameters: Any, *_more: Any
-    ) -> tuple[str, Any]:
-        return statement.replace("BEGIN IMMEDIATE", "SELECT 1"), parameters
-
+    store_engine._begin_immediate = lambda conn, lock_timeout_seconds: None
     return engine
 
 

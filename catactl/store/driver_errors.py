@@ -36,6 +36,11 @@ def translated_errors() -> Iterator[None]:
         raise translated from error
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether somebody else holds what was asked for."""
+    return isinstance(_translate(error), Busy)
+
+
 def _translate(error: BaseException) -> CatactlError | None:
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig

@@ -8,6 +8,7 @@ commits on power loss.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,14 +17,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from catactl.errors import BadConfiguration, Forbidden
-from catactl.store.driver_errors import translated_errors
+from catactl.store.driver_errors import is_busy, translated_errors
 from catactl.store.types import (
     SqliteExactSum,
     sqlite_plus_product,
 )
+from catactl.store.watch import trip
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _CONNECT_TIMEOUT_SECONDS = 10
+_WAIT_SECONDS = 0.25
 _LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
 
 
@@ -77,10 +80,31 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        writes = conn.get_execution_options().get("catactl_writes", True)
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if conn.get_execution_options().get("catactl_writes", True):
+            _begin_immediate(conn, lock_timeout_seconds)
+        else:
+            conn.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
+    """Take the lock of a database on SQLite, waiting in steps: a signal is answered between two."""
+    driver: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
+    deadline = time.monotonic() + lock_timeout_seconds
+    begun = False
+    with trip(conn, lambda: ["BEGIN IMMEDIATE"]):
+        while not begun:
+            left = max(deadline - time.monotonic(), 0)
+            step = min(left, _WAIT_SECONDS)
+            driver.execute(f"PRAGMA busy_timeout = {int(step * 1000)}")
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                begun = True
+            except sqlite3.OperationalError as error:
+                if left <= step or not is_busy(error):
+                    raise
+    driver.execute(f"PRAGMA busy_timeout = {int(lock_timeout_seconds * 1000)}")
 
 
 def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:

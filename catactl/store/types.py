@@ -134,7 +134,8 @@ def _postgresql_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> 
 def _sqlite_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     seconds, rest = (
         [take.format(compiler.process(clause, **kw)) for clause in element.clauses]
-        for take in ("strftime('%s', {})", "substr({}, 21, 6)")
+        # It would round to milliseconds what comes after the seconds.
+        for take in ("strftime('%s', substr({}, 1, 19))", "substr({}, 21, 6)")
     )
     return f"(({' - '.join(seconds)}) * 1000000 + ({' - '.join(rest)}))"
 

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,27 @@ def test_a_signal_while_the_program_loads_ends_it_without_a_trace(
     (tmp_path / "typer.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
     done = _run("-m", "catactl", "org", "list", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@_SIGNALS
+def test_a_signal_is_answered_while_another_process_has_the_database(
+    number: int, code: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "catactl.db"
+    database = {"CATACTL_DATABASE_URL": f"sqlite:///{path}"}
+    assert _run("-m", "catactl", "org", "create", "acme", **database).returncode == 0
+    command = [sys.executable, "-m", "catactl", "org", "suspend", "acme", "-v"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | database
+        ) as waiting:
+            assert waiting.stderr is not None
+            line = next(line for line in waiting.stderr if "alembic_version" in line)
+            time.sleep(0.1)
+            waiting.send_signal(number)
+            rest = waiting.communicate(timeout=10)[1]
+    assert waiting.returncode == code, line + rest
 
 
 @_SIGNALS

@@ -74,7 +74,9 @@ def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
     file_ids = [create_file(handler, org_id, name) for name in "abc"]
     deleted: set[UUID] = set()
     for step in range(45):
-        clock.advance(seconds=chance.choice([0, 1, 3_600, 90_000]), microseconds=step)
+        clock.advance(
+            seconds=chance.choice([0, 1, 3_600, 90_000]), microseconds=chance.randrange(10**6)
+        )
         file_id = chance.choice(file_ids)
         match chance.randrange(8):
             case 0 if file_id in deleted:
