@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.base import Executable
 
 from catactl.domain.decider import Event
@@ -39,20 +39,29 @@ class Upsert:
     """
 
     def __init__(self, table: Table, merge: Any) -> None:
-        key = [column.name for column in table.primary_key]
-        for_postgresql = postgresql.insert(table)
-        for_sqlite = sqlite.insert(table)
-        self._statements: Mapping[str, Executable] = {
-            "postgresql": for_postgresql.on_conflict_do_update(
-                index_elements=key, set_=merge(for_postgresql.excluded, table.c)
-            ),
-            "sqlite": for_sqlite.on_conflict_do_update(
-                index_elements=key, set_=merge(for_sqlite.excluded, table.c)
-            ),
-        }
+        self._table = table
+        self._merge = merge
+        self._statements: dict[str, Executable] = {}
 
     def write(self, conn: Connection, row: Parameters) -> None:
-        write(conn, self._statements[conn.dialect.name], row)
+        dialect = conn.dialect.name
+        if dialect not in self._statements:
+            self._statements[dialect] = self._statement(dialect)
+        write(conn, self._statements[dialect], row)
+
+    def _statement(self, dialect: str) -> Executable:
+        insertion: Any
+        if dialect == "postgresql":
+            from sqlalchemy.dialects import postgresql  # which SQLite does without
+
+            insertion = postgresql.insert(self._table)
+        else:
+            insertion = sqlite.insert(self._table)
+        statement: Executable = insertion.on_conflict_do_update(
+            index_elements=[column.name for column in self._table.primary_key],
+            set_=self._merge(insertion.excluded, self._table.c),
+        )
+        return statement
 
 
 Columns = Mapping[str, ColumnElement[Any]]

@@ -8,6 +8,8 @@ table.
 the other tables hold what the events add up to: they can be emptied and rebuilt at any time.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -40,6 +42,14 @@ metadata = MetaData(
         "pk": "%(table_name)s_pkey",
     }
 )
+
+
+def _partial(name: str, *columns: Column[Any], where: TextClause, unique: bool = False) -> Index:
+    """An index over the rows for which a condition holds. To say so for PostgreSQL as well would
+    load its dialect wherever there is but SQLite; the migrations, which make the indexes, do.
+    """
+    return Index(name, *columns, unique=unique, sqlite_where=where)
+
 
 # One row an organization: the row that every write locks first, and the head of its log.
 logs = Table(
@@ -80,13 +90,7 @@ IS_LANDMARK = text(
     "'organization.quota_cleared', 'organization.suspended', 'organization.resumed', "
     "'organization.deleted', 'organization.storage_usage_corrected')"
 )
-Index(
-    "events_landmarks_ix",
-    events.c.org_id,
-    events.c.position,
-    postgresql_where=IS_LANDMARK,
-    sqlite_where=IS_LANDMARK,
-)
+_partial("events_landmarks_ix", events.c.org_id, events.c.position, where=IS_LANDMARK)
 
 organization_names = Table(
     "organization_names",
@@ -124,13 +128,12 @@ files = Table(
     Column("created_at", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
 )
-Index(
+_partial(
     "files_live_name_key",
     files.c.org_id,
     files.c.name,
+    where=text("NOT deleted"),
     unique=True,
-    postgresql_where=text("NOT deleted"),
-    sqlite_where=text("NOT deleted"),
 )
 
 
@@ -162,13 +165,12 @@ job_configurations = Table(
     Column("created_at", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
 )
-Index(
+_partial(
     "job_configurations_live_name_key",
     job_configurations.c.org_id,
     job_configurations.c.name,
+    where=text("NOT deleted"),
     unique=True,
-    postgresql_where=text("NOT deleted"),
-    sqlite_where=text("NOT deleted"),
 )
 
 users = Table(

@@ -177,3 +177,22 @@ def test_who_stops_reading_is_no_error(sqlite_cli: Cli) -> None:
         ["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_sqlite_does_without_what_postgresql_needs(sqlite_cli: Cli) -> None:
+    program = (
+        "import sys; from catactl.__main__ import main; sys.argv = ['catactl', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in sys.modules if 'psycopg' in name or 'postgresql' in name])"
+    )
+    for command in ("org create acme -q", "file create acme data.bin -q", "usage check -q"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *command.split()],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=60,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("[]\n", "")
