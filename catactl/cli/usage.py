@@ -16,7 +16,7 @@ from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
 from catactl.cli.words import counted
 from catactl.domain.times import Every, Interval, checked_interval, parse_time
-from catactl.errors import Busy, Findings
+from catactl.errors import Busy, CorruptLog, Findings
 from catactl.store import directory
 from catactl.usage.units import Unit
 
@@ -266,6 +266,7 @@ def check(run: Run, orgs: Orgs = None) -> None:
     with progress(run, "checking", len(ids)) as advance:
         findings = _counted(proof.check(run.engine, ids), advance)
         _report(run, findings)
+    _raise_for_unreadable(run, findings)
     drifted = sum(finding.drifted for finding in findings)
     if drifted:
         raise Findings(
@@ -299,9 +300,10 @@ def recompute(
         findings = _counted(proof.recompute(run.handler, run.engine, ids, intent), advance)
         _report(run, findings)
     corrected = sum(finding.correction is not None for finding in findings)
-    busy = [finding for finding in findings if finding.busy is not None]
+    busy = [finding for finding in findings if isinstance(finding.error, Busy)]
     for finding in busy:
-        run.failure(f"{finding.name}: {finding.busy}")
+        run.failure(f"{finding.name}: {finding.error}")
+    _raise_for_unreadable(run, findings)
     if corrected and fail_on_drift:
         more = f"; {len(busy)} more drifted and were locked" if busy else ""
         raise Findings(f"storage usage was corrected in {counted(corrected, 'organization')}{more}")
@@ -309,6 +311,19 @@ def recompute(
         raise Busy(
             f"{len(busy):,} of {counted(len(findings), 'organization')} drifted and were locked",
             "the others are done; run it again, or wait longer: --lock-timeout SECONDS",
+        )
+
+
+def _raise_for_unreadable(run: Run, findings: list["Finding"]) -> None:
+    unreadable = [finding for finding in findings if finding.is_unreadable]
+    for finding in unreadable:
+        run.failure(f"{finding.name}: {finding.error}")
+    if unreadable:
+        drifted = sum(finding.drifted for finding in findings) - len(unreadable)
+        raise CorruptLog(
+            f"the events of {len(unreadable):,} of {counted(len(findings), 'organization')} cannot "
+            f"be read; {drifted:,} of the others drifted",
+            "catactl event verify",
         )
 
 
@@ -340,5 +355,5 @@ def _report(run: Run, findings: list["Finding"]) -> None:
 
 
 def _row(finding: "Finding") -> dict[str, Any]:
-    error = exits.as_fields(finding.busy) if finding.busy is not None else None
+    error = exits.as_fields(finding.error) if finding.error is not None else None
     return finding.as_row() | {"error": error}

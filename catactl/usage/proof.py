@@ -60,8 +60,8 @@ _FILES = (
 @dataclass
 class Finding:
     """What was compared for an organization. `correction` says what recomputing did, if anything:
-    `rebuilt` (rows from their own events) or `event` (the events' running figure); `busy` why it
-    could not.
+    `rebuilt` (rows from their own events) or `event` (the events' running figure); `error` why it
+    could not, or why nothing could be compared.
     """
 
     org_id: UUID
@@ -74,7 +74,7 @@ class Finding:
     broken_days: int = 0
     unpaired_events: int = 0
     correction: str | None = None
-    busy: Busy | None = None
+    error: Busy | CorruptLog | None = None
 
     @property
     def rows_depart(self) -> bool:
@@ -94,8 +94,14 @@ class Finding:
         return self.running != self.first_principles or self.unpaired_events > 0
 
     @property
+    def is_unreadable(self) -> bool:
+        """Whether its events cannot be read: then there are no figures, and nothing is proved."""
+        return isinstance(self.error, CorruptLog)
+
+    @property
     def drifted(self) -> bool:
-        return self.rows_depart or self.files_depart or self.events_depart
+        departs = self.rows_depart or self.files_depart or self.events_depart
+        return departs or self.is_unreadable
 
     @property
     def drift_bytes(self) -> int:
@@ -106,9 +112,7 @@ class Finding:
         return max(departures, key=abs)
 
     def as_row(self) -> dict[str, Any]:
-        return {
-            "org_id": str(self.org_id),
-            "name": self.name,
+        figures: dict[str, int | None] = {
             "events_bytes": self.first_principles.used_bytes,
             "running_bytes": self.running.used_bytes,
             "organization_bytes": self.organization.used_bytes if self.organization else None,
@@ -117,6 +121,11 @@ class Finding:
             "broken_days": self.broken_days,
             "drift_bytes": self.drift_bytes,
             "unpaired_events": self.unpaired_events,
+        }
+        return {
+            "org_id": str(self.org_id),
+            "name": self.name,
+            **(dict.fromkeys(figures) if self.is_unreadable else figures),
             "drifted": self.drifted,
             "corrected": self.correction is not None,
             "correction": self.correction,
@@ -124,11 +133,29 @@ class Finding:
 
 
 def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Finding]:
-    """Yield what was found for each organization, each batch of them in one consistent snapshot."""
+    """Yield what was found for each organization, each batch of them in one consistent snapshot.
+
+    One whose events cannot be read keeps no other from being proved.
+    """
     for first in range(0, len(org_ids), _ORGANIZATIONS_AT_ONCE):
-        with reading(engine) as conn:
-            found = compare(conn, org_ids[first : first + _ORGANIZATIONS_AT_ONCE])
+        some = org_ids[first : first + _ORGANIZATIONS_AT_ONCE]
+        try:
+            with reading(engine) as conn:
+                found = compare(conn, some)
+        except CorruptLog:
+            found = [_check_by_itself(engine, org_id) for org_id in some]
         yield from found
+
+
+def _check_by_itself(engine: Engine, org_id: UUID) -> Finding:
+    try:
+        with reading(engine) as conn:
+            (finding,) = compare(conn, [org_id])
+    except CorruptLog as error:
+        with reading(engine) as conn:
+            name = select(organizations.c.name).where(organizations.c.org_id == org_id)
+            finding = Finding(org_id, conn.execute(name).scalar() or str(org_id), error=error)
+    return finding
 
 
 def recompute(
@@ -139,10 +166,11 @@ def recompute(
     A snapshot finds the candidates, so writers wait only where something is wrong; each candidate
     is compared again under its lock, and only that comparison is acted on. So two recomputations at
     once, or a second one, correct nothing twice. One that is locked for too long keeps no other
-    from being corrected: its finding says `busy`.
+    from being corrected, nor does one whose events cannot be read: its finding has the error.
     """
     for finding in check(engine, org_ids):
-        yield _correct(handler, finding, intent) if finding.drifted else finding
+        can_be = finding.drifted and not finding.is_unreadable
+        yield _correct(handler, finding, intent) if can_be else finding
 
 
 def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
@@ -176,9 +204,9 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
 
     try:
         handler.inspect_and_handle(org_id, intent, inspect)
-    except Busy as error:
-        findings[0].busy = error
-    if intent.dry_run or findings[0].busy:
+    except (Busy, CorruptLog) as error:
+        findings[0].error = error
+    if intent.dry_run or findings[0].error:
         findings[0].correction = None
     return findings[0]
 

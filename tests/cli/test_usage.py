@@ -197,6 +197,31 @@ def test_a_locked_organization_keeps_no_other_from_being_corrected(
     assert acme(*recompute, "--fail-on-drift", "--quiet").code == 0
 
 
+def test_an_organization_that_cannot_be_read_keeps_no_other_from_being_corrected(
+    acme: Cli, database_url: URL
+) -> None:
+    org_id = UUID(acme.ok("org", "show", "acme")["org_id"])
+    with tampering(database_url) as conn:
+        conn.execute(update(organizations).values(used_bytes=999))
+        conn.execute(
+            update(events)
+            .where(events.c.org_id == org_id)
+            .where(events.c.type == "organization.storage_usage_changed")
+            .values(payload="{}")
+        )
+    checked, recomputed = (acme("usage", verb, "--json") for verb in ("check", "recompute"))
+    for result, corrected in ((checked, False), (recomputed, True)):
+        assert (result.code, result.error["code"]) == (6, "corrupt_log")
+        found = {each["name"]: each for each in result.json["organizations"]}
+        assert (found["acme"]["drifted"], found["acme"]["events_bytes"]) == (True, None)
+        assert found["acme"]["error"]["code"] == "corrupt_log"
+        assert (found["beta"]["corrected"], found["beta"]["error"]) == (corrected, None)
+    assert acme("usage", "check", "beta").code == 0
+    told = acme("usage", "check").stderr.splitlines()
+    assert told[0].startswith("catactl: error: acme: ")
+    assert told[-2].endswith("cannot be read; 0 of the others drifted")
+
+
 def test_a_dry_run_of_recomputing_corrects_nothing(acme: Cli, database_url: URL) -> None:
     _drift(database_url)
     assert acme.ok("usage", "recompute", "--dry-run")["drifted"] == 1
