@@ -127,7 +127,11 @@ class microseconds_between(FunctionElement[int]):  # noqa: N801 - a SQL function
 @compiles(microseconds_between, "postgresql")
 def _postgresql_microseconds(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     later, earlier = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"CAST(EXTRACT(EPOCH FROM {later} - {earlier}) * 1000000 AS BIGINT)"
+    span = f"({later} - {earlier})"
+    # Whole days apart: PostgreSQL 13 has seconds as a float, which holds those of a day exactly.
+    days = f"CAST(date_part('day', {span}) AS BIGINT) * 86400000000"
+    rest = f"date_part('epoch', {span} - date_trunc('day', {span})) * 1000000"
+    return f"({days} + CAST({rest} AS BIGINT))"
 
 
 @compiles(microseconds_between, "sqlite")
