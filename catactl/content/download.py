@@ -142,7 +142,10 @@ def _is_there(target: _Target, file: Readable, *, force: bool) -> bool:
         return False
     if not stat.S_ISREG(status.st_mode):
         raise AlreadyExists(f"{target.path!r} exists and is no file")
-    there = target.open(target.name, os.O_RDONLY)
+    try:
+        there = target.open(target.name, os.O_RDONLY)
+    except FileNotFoundError:  # it went away while we looked
+        return False
     try:
         is_same = status.st_size == file.size_bytes and _leading(there, file) == len(file.parts)
     finally:
@@ -182,7 +185,7 @@ def _to_file(
 
 def _name(partial: str, target: _Target, file: Readable, *, force: bool) -> None:
     """Give what is complete its name; without `force` nothing else that came there is replaced."""
-    if not force:
+    while not force:
         try:
             os.link(
                 partial,
@@ -192,14 +195,17 @@ def _name(partial: str, target: _Target, file: Readable, *, force: bool) -> None
                 follow_symlinks=False,
             )
         except FileExistsError:
-            _is_there(target, file, force=False)  # as by a download that ended after we had looked
-            os.unlink(partial, dir_fd=target.folder)
-            return
+            # Such as by a download that ended after we had looked; what goes away again is no more.
+            try:
+                if not _is_there(target, file, force=False):
+                    continue
+            except AlreadyExists:
+                os.unlink(partial, dir_fd=target.folder)
+                raise
         except OSError:
-            pass  # a file system without hard links
-        else:
-            os.unlink(partial, dir_fd=target.folder)
-            return
+            break  # a file system without hard links
+        os.unlink(partial, dir_fd=target.folder)
+        return
     os.rename(partial, target.name, src_dir_fd=target.folder, dst_dir_fd=target.folder)
 
 

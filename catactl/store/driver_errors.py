@@ -82,6 +82,8 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         return Unreachable(f"the disk failed: {message}", "nothing was written")
     if "no such table" in message or "no such column" in message:
         return SchemaMismatch("the database has not catactl's schema", _UPGRADE_HINT)
+    if "user-defined" in message or "malformed JSON" in message:
+        return CorruptLog("what is stored cannot be read", "catactl event verify")
     if "integer overflow" in message:
         return CorruptLog("figures add up to more than a database can hold", "catactl event verify")
     if primary == sqlite3.SQLITE_CONSTRAINT:
@@ -126,9 +128,11 @@ def _translate_sqlstate(sqlstate: str, error: BaseException) -> CatactlError | N
             return BadConfiguration(message, "create the database, then: catactl db upgrade")
         case "23505":
             return _translate_constraint(message)
+        case "57014":
+            return Busy(f"the database gave up: {message}", "run it again, or give it more time")
         case "53100":
             return Unreachable(f"the database server's disk is full: {message}")
-    if sqlstate.startswith("22"):
+    if sqlstate.startswith("22") or "infin" in message:
         return CorruptLog(f"what is stored cannot be read: {message}", "catactl event verify")
     if sqlstate.startswith("53"):
         return Busy(f"the database has no room for another connection: {message}")
@@ -146,6 +150,8 @@ def _translate_connection(error: BaseException) -> CatactlError | None:
     lowered = text.lower()
     if name == "ProgrammingError" and "connection option" in lowered:
         return BadConfiguration(message, "check the database URL: catactl config show")
+    if name == "DataError":
+        return CorruptLog(f"what is stored cannot be read: {message}", "catactl event verify")
     if name not in {"OperationalError", "InterfaceError", "ConnectionTimeout"}:
         return None
     if "does not exist" in lowered and "role" in lowered:

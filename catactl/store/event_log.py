@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+from sqlalchemy.exc import DataError
 
 from catactl.domain.decider import Event
 from catactl.errors import CorruptLog, VersionConflict
@@ -286,7 +287,7 @@ def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break |
             recorded = next(rows)
         except StopIteration:
             break
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, CorruptLog, DataError) as error:
             if one_by_one:
                 return position, Break(position + 1, f"changed: it cannot be read ({error})")
             rows, one_by_one = read_after(conn, org_id, position, page=1), True

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Dialect, Numeric, String, Text, TypeDecorator, types
@@ -12,6 +12,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+from catactl.errors import CorruptLog
+
+T = TypeVar("T")
 
 
 class Id(TypeDecorator[UUID]):
@@ -27,7 +31,7 @@ class Id(TypeDecorator[UUID]):
         return str(value) if value is not None and dialect.name != "postgresql" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        return UUID(value) if isinstance(value, str) else value
+        return _read(UUID, value) if isinstance(value, str) else value
 
 
 class Instant(TypeDecorator[datetime]):
@@ -46,8 +50,32 @@ class Instant(TypeDecorator[datetime]):
         return _sortable(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return moment.astimezone(UTC) if moment is not None else None
+        if value is None:
+            return None
+        moment = value if isinstance(value, datetime) else _read(datetime.fromisoformat, value)
+        return moment.astimezone(UTC)
+
+
+def _read(convert: Callable[[Any], T], value: object) -> T:
+    """Convert what a database holds; SQLite takes anything, if it is put there by hand."""
+    try:
+        return convert(value)
+    except (ValueError, TypeError, OverflowError):
+        raise CorruptLog(
+            f"a stored value cannot be read: {value!r}", "catactl event verify"
+        ) from None
+
+
+def exact(value: object) -> int:
+    """Return a number without bounds as a driver has it; `CorruptLog` if it is none."""
+    return _read(int, value)
+
+
+def whole(value: object) -> int:
+    """Return a number of bytes as a row has it; `CorruptLog` if it is none."""
+    if type(value) is int:
+        return value
+    raise CorruptLog(f"a stored number cannot be read: {value!r}", "catactl usage check")
 
 
 @lru_cache(maxsize=64)
@@ -68,7 +96,7 @@ class ExactInteger(TypeDecorator[int]):
         return value if value is None or dialect.name == "postgresql" else str(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
-        return int(value) if value is not None else None
+        return exact(value) if value is not None else None
 
 
 class Document(TypeDecorator[str]):

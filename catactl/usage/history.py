@@ -16,7 +16,7 @@ from catactl.domain.times import DAY, Every, Interval
 from catactl.store import history
 from catactl.store.history import Step
 from catactl.store.tables import storage_usage_days
-from catactl.store.types import microseconds
+from catactl.store.types import microseconds, whole
 
 
 class Span(NamedTuple):
@@ -108,7 +108,7 @@ class _Days:
         start, end = (moment.date() for moment in interval)
         earlier = of_org.where(day.day < start).order_by(None).order_by(day.day.desc()).limit(1)
         before = conn.execute(earlier).one_or_none()
-        self._level_bytes: int = before.closing_bytes if before is not None else 0
+        self._level_bytes = whole(before.closing_bytes) if before is not None else 0
         self._rows = deque(conn.execute(of_org.where(day.day >= start, day.day <= end)))
 
     def over(self, interval: Interval) -> Span:
@@ -136,6 +136,6 @@ class _Days:
             interval = Interval(start, end)
             (span,) = _from_events(self._conn, self._org_id, interval, [interval])
             return span
-        rest = row.closing_bytes * microseconds(end - row.changed_at)
-        integral = row.byte_microseconds + rest
-        return Span(start, end, row.opening_bytes, row.closing_bytes, row.peak_bytes, integral)
+        opening, closing, peak = map(whole, (row.opening_bytes, row.closing_bytes, row.peak_bytes))
+        integral = row.byte_microseconds + closing * microseconds(end - row.changed_at)
+        return Span(start, end, opening, closing, peak, integral)

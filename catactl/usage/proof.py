@@ -45,6 +45,7 @@ _USAGE_CHANGING = ("file.created", _PART_UPLOADED, "file.deleted", "file.restore
 _CHANGED = "organization.storage_usage_changed"
 _CORRECTED = "organization.storage_usage_corrected"
 _ORGANIZATIONS_AT_ONCE = 200
+_VERIFY = "catactl event verify"
 _FILES = (
     select(
         files.c.org_id,
@@ -190,6 +191,10 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
         if finding.files_depart:
             finding.correction = "rebuilt"
             rebuild_states(conn, org_id)
+        if finding.correction is not None:
+            (again,) = compare(conn, [org_id])
+            if again.rows_depart or again.files_depart:
+                raise CorruptLog("its events are none that rows could follow from", _VERIFY)
         if not finding.events_depart:
             return None
         finding.correction = "event"
@@ -271,7 +276,7 @@ def _figures(row: Any) -> Figures:
         return Figures(int(row.used_bytes), int(row.file_count), int(row.part_count))
     except (TypeError, ValueError):
         raise CorruptLog(
-            f"a usage event of organization {row.org_id} has no figures", "catactl event verify"
+            f"a usage event of organization {row.org_id} has no figures", _VERIFY
         ) from None
 
 

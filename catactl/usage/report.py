@@ -10,6 +10,7 @@ correction made later changes none of them, and is a line of its own in the peri
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,12 +20,14 @@ from catactl.domain.times import DAY, Every, Interval
 from catactl.store.tables import IS_LANDMARK, events, logs, organizations, storage_usage_days
 from catactl.store.types import (
     Instant,
+    exact,
     exact_sum,
     microseconds,
     microseconds_between,
     midnight,
     payload_field,
     plus_product,
+    whole,
 )
 from catactl.store.wire import stream
 from catactl.usage.history import Span, joined, usage_over
@@ -104,7 +107,7 @@ class _Sums(NamedTuple):
     opening_bytes: int
     closing_bytes: int
     peak_bytes: int
-    total: int
+    total: Decimal | int
     before: int | None
 
 
@@ -117,23 +120,18 @@ def _spans(
     for org in map(_Sums._make, stream(conn, _query(interval, org_ids))):
         first_day = org.first_day
         if first_day is None:
-            level = org.before or 0
+            level = whole(org.before or 0)
             total = level * microseconds(interval.end - interval.start)
             yield org, Span(*interval, level, level, level, total)
         elif org.changed_at >= interval.end or (within_day and first_day == interval.start.date()):
             left.append(org)
         else:
             until_first = datetime.combine(first_day, time(), UTC) - interval.start
-            yield (
-                org,
-                Span(
-                    *interval,
-                    org.opening_bytes,
-                    org.closing_bytes,
-                    max(org.opening_bytes, org.peak_bytes),
-                    org.opening_bytes * microseconds(until_first) + int(org.total),
-                ),
+            opening, closing, peak = map(
+                whole, (org.opening_bytes, org.closing_bytes, org.peak_bytes)
             )
+            integral = opening * microseconds(until_first) + exact(org.total)
+            yield org, Span(*interval, opening, closing, max(opening, peak), integral)
     for org in left:
         yield org, usage_over(conn, org.org_id, interval)
 
@@ -244,5 +242,5 @@ def adjustments(
             row.recorded_at,
             row.actor,
             row.reason,
-            int(row.delta_bytes),
+            whole(row.delta_bytes),
         )

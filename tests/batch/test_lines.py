@@ -182,6 +182,11 @@ def test_a_line_of_the_longest_length_is_read() -> None:
     assert _only_line(text + padding + b"\n").number == 1
 
 
+@pytest.mark.parametrize("reason", ["\\u0000", "a\\\\u0000", "\\\\"])
+def test_a_text_that_looks_like_an_escape_is_none(reason: str) -> None:
+    assert _only_line(_as_line(_GOOD | {"reason": reason})).intent.reason == reason
+
+
 def test_a_line_says_who_and_why_and_else_the_caller_does() -> None:
     caller = Intent("caller", reason="all", dry_run=True)
     own = {"actor": "me", "reason": "mine", "expected_version": 3, "key": "k"}

@@ -381,14 +381,18 @@ def test_usage_that_drifted_is_a_problem(cli: Cli, database_url: URL) -> None:
     assert examined["log"]["status"] == "ok"
 
 
-def test_what_breaks_an_examination_is_its_finding(sqlite_cli: Cli, sqlite_url: URL) -> None:
+def test_what_breaks_an_examination_is_its_finding(
+    sqlite_cli: Cli, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sqlite_cli.has_file("acme", "data.bin", 10)
     with tampering(sqlite_url) as conn:
         conn.execute(text("UPDATE events SET payload = '{' WHERE type = 'file.part_uploaded'"))
     examined = Examined(sqlite_cli)
     assert examined.with_status("problem") == {"log", "usage"}
-    assert "it cannot be examined" in examined["usage"]["message"]
+    assert "what is stored cannot be read" in examined["usage"]["message"]
     assert examined["content"]["status"] == "ok"
+    monkeypatch.setattr(proofs.proof, "compare", lambda *_: [][0])
+    assert "it cannot be examined" in Examined(sqlite_cli)["usage"]["message"]
 
 
 # --- clocks ---------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_what_comes_there_meanwhile_is_not_replaced(
 
     monkeypatch.setattr(download, "contents", contents)
     stored.fails(4, *_to(target / "data.bin"))
-    assert (target / "data.bin").read_bytes() == b"somebody else's"
+    assert contents_in(target) == {"data.bin": b"somebody else's"}
 
 
 def test_what_comes_there_meanwhile_and_is_the_same_is_enough(
@@ -99,6 +99,25 @@ def test_what_comes_there_meanwhile_and_is_the_same_is_enough(
         yield CONTENT
 
     monkeypatch.setattr(download, "contents", contents)
+    stored.ok(*_to(target / "data.bin"))
+    assert contents_in(target) == {"data.bin": CONTENT}
+
+
+def test_what_comes_there_meanwhile_and_goes_again_is_not_taken_for_the_file(
+    stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contents(*_: object) -> Iterator[bytes]:
+        (target / "data.bin").write_bytes(CONTENT)
+        yield CONTENT
+
+    is_there = download._is_there
+
+    def gone(*arguments: Any, **options: Any) -> bool:
+        (target / "data.bin").unlink(missing_ok=True)
+        return is_there(*arguments, **options)
+
+    monkeypatch.setattr(download, "contents", contents)
+    monkeypatch.setattr(download, "_is_there", gone)
     stored.ok(*_to(target / "data.bin"))
     assert contents_in(target) == {"data.bin": CONTENT}
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Connection, delete, select, update
+from sqlalchemy import URL, Connection, Table, delete, func, select, text, update
 
 from catactl.cli.exits import BUG
-from catactl.store.tables import events, logs
+from catactl.store.tables import events, logs, storage_usage_days
 from tests.cli.support import Cli
 from tests.support import BYTES_1, tampering
 
@@ -53,6 +53,24 @@ def _log_gone(conn: Connection) -> None:
     conn.execute(delete(logs))
 
 
+def _damaged(table: Table, field: str, value: str) -> Callable[[Connection], None]:
+    """Set a field to SQL that the database takes, on SQLite anything."""
+
+    def tamper(conn: Connection) -> None:
+        conn.execute(text(f"UPDATE {table.name} SET {field} = {value}"))
+
+    return tamper
+
+
+def _first_usage_event(payload: str) -> Callable[[Connection], None]:
+    def tamper(conn: Connection) -> None:
+        of_type = select(func.min(events.c.position)).where(events.c.type == _USAGE)
+        first = events.c.position == of_type.scalar_subquery()
+        conn.execute(update(events).where(first).values(payload=payload))
+
+    return tamper
+
+
 _USAGE, _PART = "organization.storage_usage_changed", "file.part_uploaded"
 
 
@@ -66,6 +84,9 @@ _USAGE, _PART = "organization.storage_usage_changed", "file.part_uploaded"
         _said(_USAGE, used_bytes=10**26),
         _said(_PART, size_bytes="x"),
         _said(_PART, number="x"),
+        _first_usage_event("{}"),
+        _first_usage_event("[]"),
+        _first_usage_event('{"used_bytes": 1.5, "delta_bytes": {}}'),
         _every_second_event_gone,
         _log_gone,
     ],
@@ -83,3 +104,62 @@ def test_what_was_changed_by_hand_is_a_finding_and_no_bug(
     codes = {command: acme(*command.split(), "--json").code for command in _ASKING}
     assert BUG not in codes.values(), codes
     assert codes["event verify"] == codes["doctor"] == 6, codes
+
+
+_ANYWHERE = (
+    ("byte_microseconds", "-1"),
+    ("closing_bytes", "-5"),
+    ("day", "'2020-02-29'"),
+)
+_IN_POSTGRESQL = (
+    ("byte_microseconds", "'NaN'"),
+    ("changed_at", "'infinity'"),
+    ("changed_at", "'4000-01-01 BC'"),
+    ("changed_at", "'200000-01-01'"),
+    ("day", "'0044-03-15 BC'"),
+)
+_IN_SQLITE = (
+    ("byte_microseconds", "'abc'"),
+    ("byte_microseconds", "''"),
+    ("closing_bytes", "'abc'"),
+    ("peak_bytes", "x'00'"),
+    ("changed_at", "'abc'"),
+    ("changed_at", "5"),
+)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_day_that_was_changed_by_hand_is_a_finding_and_is_mended(
+    acme: Cli, database_url: URL
+) -> None:
+    acme.ok("part", "record", "acme", _file(acme), 1, "--size", 5, "--sha256", BYTES_1)
+    its_own = _IN_SQLITE if database_url.get_backend_name() == "sqlite" else _IN_POSTGRESQL
+    for field, value in (*_ANYWHERE, *its_own):
+        with tampering(database_url) as conn:
+            _damaged(storage_usage_days, field, value)(conn)
+        codes = {command: acme(*command.split(), "--json").code for command in _ASKING}
+        assert BUG not in codes.values(), (field, value, codes)
+        assert codes["usage check"] == 6, (field, value)
+        assert acme("usage", "recompute").code == 0, (field, value)
+        assert acme("usage", "check").code == 0
+
+
+def _file(acme: Cli) -> str:
+    file_id: str = acme.ok("file", "create", "acme", "data.bin")["file_id"]
+    return file_id
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_moment_that_was_changed_by_hand_is_a_finding_and_no_bug(
+    acme: Cli, database_url: URL
+) -> None:
+    _file(acme)
+    in_sqlite = ("''", "'abc'", "5")
+    in_postgresql = ("'infinity'", "'0044-01-01 BC'", "'200000-01-01'")
+    is_sqlite = database_url.get_backend_name() == "sqlite"
+    for value in in_sqlite if is_sqlite else in_postgresql:
+        with tampering(database_url) as conn:
+            _damaged(events, "recorded_at", value)(conn)
+        codes = {command: acme(*command.split(), "--json").code for command in _ASKING}
+        assert BUG not in codes.values(), (value, codes)
+        assert codes["event verify"] == codes["usage check"] == 6, (value, codes)

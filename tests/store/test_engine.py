@@ -388,6 +388,13 @@ def test_sqlite_writes_begin_immediately_and_sync_fully(sqlite_engine: Engine) -
             other.execute("BEGIN IMMEDIATE")
 
 
+def test_a_statement_that_the_server_gave_up_may_be_run_again(postgresql_engine: Engine) -> None:
+    with reading(postgresql_engine) as conn:
+        conn.execute(text("SET LOCAL statement_timeout = 20"))
+        with pytest.raises(Busy, match="statement timeout"), translated_errors():
+            conn.execute(text("SELECT pg_sleep(5)"))
+
+
 def test_postgresql_writes_read_what_is_committed(postgresql_engine: Engine) -> None:
     with writing(postgresql_engine) as conn:
         assert conn.execute(text("SHOW transaction_isolation")).scalar() == "read committed"
