@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine, event, text
 from catactl.doctor import database, machine, proofs, sqlite
 from catactl.doctor.said import Status
 from catactl.store import vitals
+from catactl.usage import proof
 from tests.cli.support import Cli
 from tests.cli.test_database import _NOBODY_LISTENS, url_text
 from tests.support import tampering
@@ -391,7 +392,7 @@ def test_what_breaks_an_examination_is_its_finding(
     assert examined.with_status("problem") == {"log", "usage"}
     assert "what is stored cannot be read" in examined["usage"]["message"]
     assert examined["content"]["status"] == "ok"
-    monkeypatch.setattr(proofs.proof, "compare", lambda *_: [][0])
+    monkeypatch.setattr(proof, "compare", lambda *_: [][0])
     assert "it cannot be examined" in Examined(sqlite_cli)["usage"]["message"]
 
 
