@@ -215,6 +215,5 @@ def views_of(event: type[Event]) -> tuple[View, ...]:
 
 def reactions_to(occurred: Occurred) -> list[Addressed]:
     """Return the commands with which the sagas answer an event."""
-    return [
-        addressed for saga in _SAGAS_OF[type(occurred.event)] for addressed in saga.react(occurred)
-    ]
+    sagas = _SAGAS_OF[type(occurred.event)]
+    return [addressed for saga in sagas for addressed in saga.react(occurred)] if sagas else []

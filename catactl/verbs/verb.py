@@ -98,10 +98,8 @@ class Argument(NamedTuple):
         return f"{words} or null" if self.takes_null else words
 
     def accepts(self, value: object) -> bool:
-        if value is None:
-            return self.takes_null
         if type(value) is not self.kind:
-            return False
+            return value is None and self.takes_null
         if self.members is None:
             return True
         members = value.values() if isinstance(value, dict) else value
@@ -148,29 +146,31 @@ class Verb:
         """Raise `InvalidValue` that names the argument that is unknown, missing or of another
         type.
         """
+        arguments = self.arguments
         for name, value in given.items():
-            argument = self.arguments.get(name)
+            argument = arguments.get(name)
             if argument is None:
-                close = get_close_matches(name, self.arguments, n=1)
-                known = ", ".join(self.arguments) or "none"
+                close = get_close_matches(name, arguments, n=1)
+                known = ", ".join(arguments) or "none"
                 raise InvalidValue(
                     f"{self.name} has no argument {name!r}",
                     f"did you mean {close[0]!r}?" if close else f"its arguments: {known}",
                 )
             if not argument.accepts(value):
                 raise InvalidValue(f"{name!r} is not {argument.words}")
-        if len(given) < len(self.arguments):
-            for name, argument in self.arguments.items():
+        if len(given) < len(arguments):
+            for name, argument in arguments.items():
                 if argument.is_required and name not in given:
                     raise InvalidValue(f"{self.name} needs {name!r}, {argument.words}")
 
     def references(self, given: Mapping[str, Any]) -> list[tuple[Aggregate, str]]:
         """Return what is to be looked up for the arguments: names, and of what kind."""
-        return [
-            (argument.names, given[name])
-            for name, argument in self.arguments.items()
-            if argument.names is not None and name in given
-        ]
+        return [(kind, given[name]) for name, kind in self._references if name in given]
+
+    @cached_property
+    def _references(self) -> list[tuple[str, Aggregate]]:
+        arguments = self.arguments.items()
+        return [(name, each.names) for name, each in arguments if each.names is not None]
 
 
 VERBS: dict[str, Verb] = {}
