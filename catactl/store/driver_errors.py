@@ -1,5 +1,6 @@
 """From what the database drivers raise to errors of ours, with the mend where we know it."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from catactl.errors import (
 )
 
 _SQLITE_BUSY_PRIMARY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# What SQLAlchemy says of a date that SQLite holds and that is none.
+_NO_DATE = re.compile("isoformat|date string|month must be|day is out of range")
 _UPGRADE_HINT = "catactl db upgrade"
 
 
@@ -46,6 +49,8 @@ def _translate(error: BaseException) -> CatactlError | None:
         error = error.orig
     if isinstance(error, UnicodeEncodeError):
         return InvalidValue("a name or value is not UTF-8")
+    if isinstance(error, ValueError | TypeError) and _NO_DATE.search(str(error)):
+        return CorruptLog(f"what is stored cannot be read: {error}", "catactl usage check")
     if isinstance(error, OverflowError):
         return CorruptLog("a figure is larger than a database can hold", "catactl event verify")
     if isinstance(error, PoolTimeout):

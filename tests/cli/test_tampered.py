@@ -125,6 +125,9 @@ _IN_SQLITE = (
     ("peak_bytes", "x'00'"),
     ("changed_at", "'abc'"),
     ("changed_at", "5"),
+    ("day", "''"),
+    ("day", "'2026-13-45'"),
+    ("day", "5"),
 )
 
 
