@@ -1,6 +1,5 @@
 """From what the database drivers raise to errors of ours, with the mend where we know it."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ from catactl.errors import (
 )
 
 _SQLITE_BUSY_PRIMARY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-# What SQLAlchemy says of a date that SQLite holds and that is none.
-_NO_DATE = re.compile("isoformat|date string|month must be|day is out of range")
 _UPGRADE_HINT = "catactl db upgrade"
 
 
@@ -49,8 +46,6 @@ def _translate(error: BaseException) -> CatactlError | None:
         error = error.orig
     if isinstance(error, UnicodeEncodeError):
         return InvalidValue("a name or value is not UTF-8")
-    if isinstance(error, ValueError | TypeError) and _NO_DATE.search(str(error)):
-        return CorruptLog(f"what is stored cannot be read: {error}", "catactl usage check")
     if isinstance(error, OverflowError):
         return CorruptLog("a figure is larger than a database can hold", "catactl event verify")
     if isinstance(error, PoolTimeout):
@@ -134,10 +129,11 @@ def _translate_sqlstate(sqlstate: str, error: BaseException) -> CatactlError | N
         case "23505":
             return _translate_constraint(message)
         case "57014":
-            return Busy(f"the database gave up: {message}", "run it again, or give it more time")
+            hint = "run it again; statement_timeout says how long it may take"
+            return Busy(f"the database gave up: {message}", hint)
         case "53100":
             return Unreachable(f"the database server's disk is full: {message}")
-    if sqlstate.startswith("22") or "infin" in message:
+    if sqlstate.startswith("22"):
         return CorruptLog(f"what is stored cannot be read: {message}", "catactl event verify")
     if sqlstate.startswith("53"):
         return Busy(f"the database has no room for another connection: {message}")

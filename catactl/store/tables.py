@@ -14,7 +14,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Date,
     ForeignKey,
     Index,
     Integer,
@@ -29,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-from catactl.store.types import Document, ExactInteger, Id, Instant
+from catactl.store.types import Day, Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
 SCHEMA_REVISION = "0004"
@@ -204,7 +203,7 @@ storage_usage_days = Table(
     "storage_usage_days",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("day", Date, primary_key=True),
+    Column("day", Day, primary_key=True),
     Column("opening_bytes", BigInteger, nullable=False),
     Column("closing_bytes", BigInteger, nullable=False),
     Column("peak_bytes", BigInteger, nullable=False),

@@ -56,6 +56,33 @@ class Instant(TypeDecorator[datetime]):
         return moment.astimezone(UTC)
 
 
+class Day(TypeDecorator[date]):
+    """A date; on SQLite text as well, in a column that is declared as one."""
+
+    impl = types.Date
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return types.Date() if dialect.name == "postgresql" else _Declared()
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else value.isoformat()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        return (
+            value if value is None or isinstance(value, date) else _read(date.fromisoformat, value)
+        )
+
+
+class _Declared(types.UserDefinedType[str]):
+    """A date by its declaration alone: what is in the column is left to `Day`."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "DATE"
+
+
 def _read(convert: Callable[[Any], T], value: object) -> T:
     """Convert what a database holds; SQLite takes anything, if it is put there by hand."""
     try:
@@ -211,7 +238,7 @@ class SqliteExactSum:
 class day_of(FunctionElement[date]):  # noqa: N801 - a SQL function
     """`day_of(moment)`: the date that an `Instant` has in UTC."""
 
-    type = types.Date()
+    type = Day()
     inherit_cache = True
 
 

@@ -3,10 +3,11 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import Date, Engine, literal, select
+from sqlalchemy import Engine, literal, select
 
 from catactl.store.engine import reading
 from catactl.store.types import (
+    Day,
     ExactInteger,
     Instant,
     day_of,
@@ -42,7 +43,7 @@ def test_the_time_between_two_moments_is_exact(engine: Engine, later: datetime) 
 
 @pytest.mark.parametrize("moment", _MOMENTS)
 def test_a_moment_has_its_day_and_a_day_its_midnight(engine: Engine, moment: datetime) -> None:
-    columns = day_of(literal(moment, Instant)), midnight(literal(moment.date(), Date))
+    columns = day_of(literal(moment, Instant)), midnight(literal(moment.date(), Day))
     with reading(engine) as conn:
         day, beginning = conn.execute(select(*columns)).one()
     assert (day, beginning) == (moment.date(), datetime.combine(day, time(), UTC))
