@@ -18,10 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from catactl.errors import BadConfiguration, Forbidden
 from catactl.store.driver_errors import is_busy, translated_errors
-from catactl.store.types import (
-    SqliteExactSum,
-    sqlite_plus_product,
-)
+from catactl.store.types import SqliteExactSum, sqlite_plus_product
 from catactl.store.watch import trip
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
@@ -92,19 +89,19 @@ def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
     """Take the lock of a database on SQLite, waiting in steps: a signal is answered between two."""
     driver: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
     deadline = time.monotonic() + lock_timeout_seconds
-    begun = False
     with trip(conn, lambda: ["BEGIN IMMEDIATE"]):
-        while not begun:
+        while True:
             left = max(deadline - time.monotonic(), 0)
             step = min(left, _WAIT_SECONDS)
             driver.execute(f"PRAGMA busy_timeout = {int(step * 1000)}")
             try:
                 driver.execute("BEGIN IMMEDIATE")
-                begun = True
+                return
             except sqlite3.OperationalError as error:
                 if left <= step or not is_busy(error):
                     raise
-    driver.execute(f"PRAGMA busy_timeout = {int(lock_timeout_seconds * 1000)}")
+            finally:
+                driver.execute(f"PRAGMA busy_timeout = {int(lock_timeout_seconds * 1000)}")
 
 
 def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
