@@ -74,6 +74,8 @@ def encode(event: Event) -> str:
             members.append(f"{key}{plain}")
         elif plain is None:
             members.append(f"{key}null")
+        elif plain is False:
+            members.append(f"{key}false")
         else:
             members.append(key + canonical(dump(plain) if dump is not None else plain))
     return "{" + ",".join(members) + "}"

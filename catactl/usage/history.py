@@ -104,21 +104,22 @@ class _Days:
         self._conn = conn
         self._org_id = org_id
         day = storage_usage_days.c
-        of_org = select(storage_usage_days).where(day.org_id == org_id).order_by(day.day)
+        of_org = select(storage_usage_days).where(day.org_id == org_id)
         start, end = (moment.date() for moment in interval)
-        earlier = of_org.where(day.day < start).order_by(None).order_by(day.day.desc()).limit(1)
+        earlier = of_org.where(day.day < start).order_by(day.day.desc()).limit(1)
         before = conn.execute(earlier).one_or_none()
         self._level_bytes = whole(before.closing_bytes) if before is not None else 0
-        self._rows = deque(conn.execute(of_org.where(day.day >= start, day.day <= end)))
+        inside = of_org.where(day.day >= start, day.day <= end).order_by(day.day)
+        self._rows = deque(conn.execute(inside))
 
     def over(self, interval: Interval) -> Span:
         """Return usage over an interval, which must not be empty and follows the one before."""
-        whole: Span | None = None
-        while whole is None or whole.end < interval.end:
-            piece = self._next(interval.start if whole is None else whole.end, interval.end)
+        span: Span | None = None
+        while span is None or span.end < interval.end:
+            piece = self._next(interval.start if span is None else span.end, interval.end)
             self._level_bytes = piece.closing_bytes
-            whole = joined(whole, piece)
-        return whole
+            span = joined(span, piece)
+        return span
 
     def _next(self, start: datetime, end: datetime) -> Span:
         """Return usage from a moment until the end, or until a day on which it changed begins or is

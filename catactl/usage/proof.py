@@ -29,13 +29,7 @@ from catactl.store import documents, event_log
 from catactl.store.engine import reading
 from catactl.store.history import Figures
 from catactl.store.latest import latest
-from catactl.store.tables import (
-    events,
-    files,
-    logs,
-    organizations,
-    storage_usage,
-)
+from catactl.store.tables import events, files, logs, organizations, storage_usage
 from catactl.store.types import payload_field
 from catactl.usage.days import broken_days
 from catactl.wiring import ORGANIZATION, VIEWS

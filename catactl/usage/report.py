@@ -65,12 +65,12 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
     interval must not be empty. Nothing else may be asked on the connection meanwhile.
     """
     *earlier, last = Every.MONTH.cut(interval)
-    busy = _since_anything_was_stored(conn, earlier)
-    before = Interval(interval.start, (busy or [last])[0].start)
+    earlier = _since_anything_was_stored(conn, earlier)
+    before = Interval(interval.start, (*earlier, last)[0].start)
     nothing = Span(*before, 0, 0, 0, 0) if before.start < before.end else None
     spans = defaultdict[UUID, Span | None](lambda: nothing)
     by_month = defaultdict[UUID, tuple[tuple[Interval, int], ...]](tuple)
-    for month in busy:
+    for month in earlier:
         for org, span in _spans(conn, month, org_ids):
             spans[org.org_id] = joined(spans[org.org_id], span)
             if span.byte_microseconds:
