@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from catactl.cli import exits
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run
 from catactl.cli.shapes import DOWNLOADED
+from catactl.cli.words import counted
 from catactl.content.download import Advance, to_path, to_stream
 from catactl.content.reading import Readable, readable
 from catactl.errors import CatactlError, Forbidden, InvalidValue, PartialFailure, Unreachable
@@ -31,17 +33,19 @@ def run_download(
     with run.reading() as conn:
         org_id = directory.resolve_organization(conn, org)
         if every:
-            found = [
-                UUID(row["file_id"])
+            found = {
+                UUID(row["file_id"]): row["name"]
                 for row in resources.list_files(conn, org_id)
                 if row["status"] == "complete"
-            ]
+            }
         else:
-            found = [directory.resolve_file(conn, org_id, file) for file in dict.fromkeys(files)]
+            ids = [directory.resolve_file(conn, org_id, file) for file in dict.fromkeys(files)]
+            found = {each: resources.get_file(conn, org_id, each)["name"] for each in ids}
     if to.endswith("/"):
         _make_folder(to)
     if len(files) == 1:
-        _download_one(run, org_id, found[0], to, force=force)
+        (file_id,) = found
+        _download_one(run, org_id, file_id, to, force=force)
         return
     if not os.path.isdir(to):
         raise InvalidValue(
@@ -70,31 +74,41 @@ def _download_one(run: Run, org_id: UUID, file_id: UUID, to: str, *, force: bool
     run.output.show(row, DOWNLOADED)
 
 
-def _download_all(run: Run, org_id: UUID, file_ids: list[UUID], to: str, *, force: bool) -> None:
-    failed = 0
+def _download_all(run: Run, org_id: UUID, files: dict[UUID, str], to: str, *, force: bool) -> None:
+    """Download files into a folder. `files` maps the id of each file to its name."""
+    counts: Counter[str] = Counter()
 
     def results() -> Iterator[dict[str, Any]]:
-        nonlocal failed
-        for file_id in file_ids:
+        for file_id, name in files.items():
             try:
                 file = _readable(run, org_id, file_id)
                 meter.begin(file.name, file.size_bytes)
-                yield _download(run, file, to, meter.advance, force=force)
+                row = _download(run, file, to, meter.advance, force=force)
             except Unreachable:
                 raise
             except CatactlError as error:
-                failed += 1
-                run.failure(error.message)
-                yield {
+                hint = f" ({error.hint})" if error.hint else ""
+                run.failure(f"{name}: {error.message}{hint}")
+                row = {
                     "file_id": str(file_id),
+                    "name": name,
                     "outcome": "failed",
                     "error": exits.as_fields(error),
                 }
+            counts[row["outcome"]] += 1
+            yield row
 
-    with transfer(run, "downloading", len(file_ids), None) as meter:
+    with transfer(run, "downloading", len(files), None) as meter:
         run.output.rows(results(), DOWNLOADED)
-    if failed:
-        raise PartialFailure(f"{failed:,} of {len(file_ids):,} files were not downloaded")
+    run.note(
+        f"{counted(counts.total(), 'file')}: {counts['downloaded']:,} downloaded, "
+        f"{counts['resumed']:,} resumed, {counts['unchanged']:,} unchanged, "
+        f"{counts['failed']:,} failed"
+    )
+    if counts["failed"]:
+        raise PartialFailure(
+            f"{counts['failed']:,} of {counted(len(files), 'file')} were not downloaded"
+        )
 
 
 def _readable(run: Run, org_id: UUID, file_id: UUID) -> Readable:

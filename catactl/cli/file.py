@@ -101,15 +101,14 @@ def delete(
         try:
             result = run.write("file.delete", org, {"file": file}, key_suffix=f"/{index}")
         except CatactlError as error:
-            failures.append(error)
-            run.failure(f"{file}: {error.message}")
+            failures.append(f"{file}: {error.message}")
+            run.failure(failures[-1])
         else:
             results.append(result)
     run.output.rows(results, FILE)
     if failures:
         raise PartialFailure(
-            f"{len(failures)} of {len(files)} files were not deleted: "
-            + "; ".join(error.message for error in failures)
+            f"{len(failures)} of {len(files)} files were not deleted: " + "; ".join(failures)
         )
 
 

@@ -91,7 +91,7 @@ RESULTS: dict[str, Result] = {
         None,
         {**FILE, **WRITTEN, **DRY_RUN},
     ),
-    "file download": Result({"file_id": "uuid", **HOW_IT_WENT}, None, DOWNLOADED),
+    "file download": Result({"file_id": "uuid", "name": "string", **HOW_IT_WENT}, None, DOWNLOADED),
     "file verify": Result(VERIFIED_CONTENT),
     "part record": _written(PART),
     "part upload": _written(PART),

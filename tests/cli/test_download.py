@@ -143,8 +143,27 @@ def test_of_several_files_one_that_fails_does_not_keep_the_others(
     result = stored("file", "download", "acme", "open", "a/data.bin", "--to", target, "--json")
     assert result.code == 7
     assert [row["outcome"] for row in result.json] == ["failed", "downloaded"]
+    assert [row["name"] for row in result.json] == ["open", "a/data.bin"]
     assert result.json[0]["error"]["exit"] == 5
     assert (target / "a" / "data.bin").read_bytes() == CONTENT
+
+
+def test_each_failure_names_its_file_and_a_summary_counts_what_happened(
+    stored: Cli, target: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "b/c"):
+        stored.ok("file", "upload", "acme", tmp_path / "source", "--name", name)
+    (target / "b").write_bytes(CONTENT)
+    result = stored("file", "download", "acme", "--all", "--to", target)
+    assert result.code == 7
+    for name in ("a/data.bin", "b/c"):
+        assert f"catactl: error: {name}: " in result.stderr
+    summary = "4 files: 1 downloaded, 0 resumed, 1 unchanged, 2 failed"
+    assert f"catactl: {summary}\n" in result.stderr
+    result = stored("file", "download", "acme", "--all", "--to", target, "--json")
+    failed = [row["name"] for row in result.json if row["outcome"] == "failed"]
+    assert failed == ["a/data.bin", "b/c"]
+    assert result.error["message"] == "2 of 4 files were not downloaded"
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,7 @@ def test_some_of_several_deletions_may_fail(cli: Cli) -> None:
     result = cli(*command)
     assert result.code == 7
     assert [file["name"] for file in result.json] == ["a", "b"]
+    assert result.error["message"].startswith("1 of 3 files were not deleted: nothing: no file")
     assert cli.ok("usage", "show", "acme")["used_bytes"] == 0
     again = cli(*command)
     assert (again.code, again.json) == (7, result.json)
