@@ -7,11 +7,13 @@ The file is `config.toml` in `$XDG_CONFIG_HOME/catactl`: settings at its top, an
 
 import getpass
 import os
+import pwd
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -51,10 +53,11 @@ _Layer = Callable[[str], Setting | None]
 
 class Settings(NamedTuple):
     """`overridden` says what the environment says otherwise than the profile of the command
-    line.
+    line. `config_path` is None where there is no home folder.
     """
 
-    database_url: Setting
+    given_database_url: Setting | None
+    default_database_path: Callable[[], Path]
     database_url_file: Path | None
     blob_url: Setting | None
     actor: Setting
@@ -62,8 +65,18 @@ class Settings(NamedTuple):
     lock_timeout: Setting | None
     log_format: Setting
     profile: Setting | None
-    config_path: Path
+    config_path: Path | None
     overridden: str | None
+
+    @property
+    def database_url(self) -> Setting:
+        """Return the database as configured, else the default one.
+
+        Raises `BadConfiguration` where there is no home folder to keep the default one in.
+        """
+        if self.given_database_url is not None:
+            return self.given_database_url
+        return Setting(f"sqlite:///{self.default_database_path()}", "default")
 
 
 def load_settings(
@@ -73,21 +86,21 @@ def load_settings(
     environ = os.environ if environ is None else environ
     flags = flags or {}
     path = config_path(environ)
-    document = config_file.read(path)
+    document = config_file.read(path) if path is not None else {}
     profile = _profile(flags, environ)
     layers = _layers(flags, environ, path, document, profile)
 
     def find(key: str) -> Setting | None:
         return _first(*(layer(key) for layer in layers))
 
-    default = Setting(f"sqlite:///{default_database_path(environ)}", "default")
-    database_url, database_url_file = _find_database_url(layers) or (default, None)
-    if not database_url.value.isprintable():
+    database_url, database_url_file = _find_database_url(layers) or (None, None)
+    if database_url is not None and not database_url.value.isprintable():
         raise BadConfiguration(
             f"the database URL ({database_url.origin}) holds a control character"
         )
     return Settings(
-        database_url=database_url,
+        given_database_url=database_url,
+        default_database_path=partial(default_database_path, environ),
         database_url_file=database_url_file,
         blob_url=find("blob_url"),
         actor=find("actor") or Setting(_user_at_host(), "default"),
@@ -102,7 +115,8 @@ def load_settings(
 
 def profile_names() -> list[str]:
     """The profiles of the configuration file."""
-    return list(config_file.parse(config_path(os.environ)).get("profiles", {}))
+    path = config_path(os.environ)
+    return list(config_file.parse(path).get("profiles", {})) if path is not None else []
 
 
 def guess(
@@ -114,8 +128,9 @@ def guess(
     environ = os.environ if environ is None else environ
     path = config_path(environ)
     document: dict[str, Any] = {}
-    with suppress(CatactlError):
-        document = config_file.parse(path)
+    if path is not None:
+        with suppress(CatactlError):
+            document = config_file.parse(path)
     for layer in _layers(flags, environ, path, document, _profile(flags, environ)):
         with suppress(CatactlError):
             if (setting := layer(key)) is not None:
@@ -123,15 +138,32 @@ def guess(
     return None
 
 
-def config_path(environ: Mapping[str, str]) -> Path:
-    """Where the configuration file is, or would be."""
-    return _xdg(environ, "XDG_CONFIG_HOME", ".config") / "catactl" / "config.toml"
+def config_path(environ: Mapping[str, str]) -> Path | None:
+    """Return where the configuration file is, or would be; None where there is no home folder."""
+    folder = _xdg(environ, "XDG_CONFIG_HOME", ".config")
+    return folder / "catactl" / "config.toml" if folder is not None else None
 
 
 def default_database_path(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the SQLite database is that is used when none is configured."""
+    """Return where the SQLite database is that is used when none is configured.
+
+    Raises `BadConfiguration` where there is no home folder.
+    """
     environ = os.environ if environ is None else environ
-    return _xdg(environ, "XDG_DATA_HOME", ".local/share") / "catactl" / "catactl.db"
+    folder = _xdg(environ, "XDG_DATA_HOME", ".local/share")
+    if folder is None:
+        raise no_home(environ, "set HOME, XDG_DATA_HOME or CATACTL_DATABASE_URL")
+    return folder / "catactl" / "catactl.db"
+
+
+def no_home(environ: Mapping[str, str], hint: str) -> BadConfiguration:
+    """Return the error for a home folder that is needed and missing."""
+    home = environ.get("HOME")
+    if home is None:
+        reason = "HOME is not set, and passwd names none for this user"
+    else:
+        reason = f"HOME is not an absolute path: {home!r}"
+    return BadConfiguration(f"no home folder: {reason}", hint)
 
 
 def mask(text: str) -> str:
@@ -148,12 +180,22 @@ def masked_url(text: str) -> str:
     return mask(text)
 
 
-def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path | None:
     configured = environ.get(variable, "")
     # The XDG base directory specification: relative paths are invalid and ignored.
     if os.path.isabs(configured):
         return Path(configured)
-    return Path(environ.get("HOME") or os.path.expanduser("~")) / default
+    home = _home(environ)
+    return home / default if home is not None else None
+
+
+def _home(environ: Mapping[str, str]) -> Path | None:
+    """Return HOME, or without that variable the folder in passwd, if it is an absolute path."""
+    home = environ.get("HOME")
+    if home is None:
+        with suppress(KeyError):  # as of a user that only a container's --user names
+            home = pwd.getpwuid(os.getuid()).pw_dir
+    return Path(home) if home is not None and os.path.isabs(home) else None
 
 
 def _first(*settings: Setting | None) -> Setting | None:
@@ -177,7 +219,7 @@ def _profile(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Set
 def _layers(
     flags: Mapping[str, str | None],
     environ: Mapping[str, str],
-    path: Path,
+    path: Path | None,
     document: dict[str, Any],
     profile: Setting | None,
 ) -> list[_Layer]:
@@ -213,12 +255,17 @@ def _overridden(layers: Sequence[_Layer], profile: Setting | None) -> str | None
 
 
 def _in_profile(
-    path: Path, document: dict[str, Any], profile: Setting | None, key: str
+    path: Path | None, document: dict[str, Any], profile: Setting | None, key: str
 ) -> Setting | None:
     if profile is None:
         return None
     profiles = config_file.profiles_in(document)
     if profile.value not in profiles:
+        if path is None:
+            raise BadConfiguration(
+                f"no profile {profile.value!r}: there is no home folder for a configuration file",
+                "set HOME or XDG_CONFIG_HOME",
+            )
         close = get_close_matches(profile.value, profiles, n=1)
         raise BadConfiguration(
             f"no profile {profile.value!r} in {path}",

@@ -1,11 +1,12 @@
 """Settings: which goes before which, and what cannot be used."""
 
+import pwd
 from pathlib import Path
 
 import pytest
 
 from catactl.errors import BadConfiguration
-from catactl.settings import Settings, load_settings, mask
+from catactl.settings import Settings, config_path, load_settings, mask
 
 
 def _load(
@@ -145,3 +146,51 @@ def test_a_profile_without_a_file_is_refused(tmp_path: Path) -> None:
 )
 def test_passwords_in_urls_are_masked_and_nothing_else(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+# --- the home folder ------------------------------------------------------------------------------
+
+
+def _passwd_holds(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
+    def entry(uid: int) -> pwd.struct_passwd:
+        if home is None:
+            raise KeyError
+        return pwd.struct_passwd(("me", "x", uid, uid, "", home, "/bin/sh"))
+
+    monkeypatch.setattr(pwd, "getpwuid", entry)
+
+
+_NO_HOME = [
+    (None, None, "HOME is not set"),
+    (None, "relative", "HOME is not set"),
+    ("", None, "not an absolute path: ''"),
+    ("", "/home/me", "not an absolute path: ''"),
+    ("relative", "/home/me", "not an absolute path: 'relative'"),
+    ("~", "/home/me", "not an absolute path: '~'"),
+]
+
+
+@pytest.mark.parametrize(("home", "in_passwd", "message"), _NO_HOME)
+def test_without_a_home_folder_only_what_needs_one_is_refused(
+    home: str | None, in_passwd: str | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _passwd_holds(monkeypatch, in_passwd)
+    environ = {"HOME": home} if home is not None else {}
+    assert config_path(environ) is None
+    with pytest.raises(BadConfiguration, match=message) as caught:
+        _ = load_settings({}, environ).database_url
+    assert caught.value.hint == "set HOME, XDG_DATA_HOME or CATACTL_DATABASE_URL"
+    configured = environ | {"CATACTL_DATABASE_URL": "sqlite:////srv/x.db"}
+    assert load_settings({}, configured).database_url.value == "sqlite:////srv/x.db"
+    elsewhere = environ | {"XDG_DATA_HOME": "/srv/data"}
+    found = load_settings({}, elsewhere).database_url.value
+    assert found == "sqlite:////srv/data/catactl/catactl.db"
+    with pytest.raises(BadConfiguration, match="no profile 'production'"):
+        load_settings({"profile": "production"}, environ)
+
+
+def test_without_the_variable_the_home_folder_is_the_one_in_passwd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _passwd_holds(monkeypatch, "/home/me")
+    assert str(config_path({})) == "/home/me/.config/catactl/config.toml"

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 import typer
 
@@ -9,7 +10,7 @@ from catactl.cli.leaf import leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import PROBLEM_IN_CONFIG, SETTING, Shape
 from catactl.errors import BadConfiguration
-from catactl.settings import Setting, config_path, mask, masked_url
+from catactl.settings import Setting, config_path, mask, masked_url, no_home
 
 app = typer.Typer()
 
@@ -56,7 +57,7 @@ def path(run: Run) -> None:
 
     Example: catactl config path
     """
-    found = str(config_path(os.environ))
+    found = str(_config_path())
     output = run.output_without_settings()
     if output.is_for_programs:
         output.show({"path": found}, Shape("path", ("path",)))
@@ -75,7 +76,7 @@ def validate(run: Run) -> None:
     """
     from catactl.cli.validating import validate
 
-    found = config_path(os.environ)
+    found = _config_path()
     problems = validate(found)
     output = run.output_without_settings()
     summary = {
@@ -90,3 +91,10 @@ def validate(run: Run) -> None:
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise BadConfiguration(f"{count} in {found}")
+
+
+def _config_path() -> Path:
+    found = config_path(os.environ)
+    if found is None:
+        raise no_home(os.environ, "set HOME or XDG_CONFIG_HOME")
+    return found

@@ -63,7 +63,10 @@ def _checks(run: Run) -> "Iterator[Check]":
             yield Check(name, Status.SKIPPED, "left out: it needs the settings")
         return
     path, url, profile = settings.config_path, settings.database_url, settings.profile
-    config = f"{path} is read" if path.exists() else f"{path} is not there"
+    if path is None:
+        config = "there is no home folder, so no configuration file is read"
+    else:
+        config = f"{path} is read" if path.exists() else f"{path} is not there"
     chosen = f", profile {profile.value}" if profile is not None else ""
     yield Check("settings", Status.OK, f"{config}{chosen}; database {url.value} ({url.origin})")
     yield from examine(settings, engine)

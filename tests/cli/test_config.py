@@ -173,3 +173,24 @@ def test_errors_follow_the_output_format_wherever_it_is_set(
     _write(home, 'output = "json')
     broken = sqlite_cli(*missing)
     assert (broken.code, broken.stderr.startswith("catactl: error: ")) == (78, True)
+
+
+def test_without_a_home_folder_nothing_is_made(
+    stranger: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "relative")
+    for command in (("org", "create", "acme"), ("org", "list"), ("config", "show")):
+        assert "set HOME" in stranger.fails(78, *command)["hint"]
+    for command in (("config", "path"), ("config", "validate")):
+        assert stranger.fails(78, *command)["hint"] == "set HOME or XDG_CONFIG_HOME"
+    assert stranger("doctor").code == 6
+    stranger.ok("version")
+    assert list(folder.iterdir()) == []
+    monkeypatch.setenv("CATACTL_DATABASE_URL", f"sqlite:///{folder}/x.db")
+    stranger.ok("org", "create", "acme")
+    assert "no home folder" in stranger("doctor").stdout
