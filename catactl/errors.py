@@ -10,7 +10,7 @@ from typing import ClassVar
 
 class CatactlError(Exception):
     code: ClassVar[str] = "error"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -101,6 +101,25 @@ class ConfirmationRequired(CatactlError):
 class Unreachable(CatactlError):
     code = "database_unreachable"
     retryable = True
+
+
+class ConnectionLost(Unreachable):
+    """A connection to the database broke after it was made."""
+
+    code = "connection_lost"
+
+
+class OutcomeUnknown(Unreachable):
+    """The database did not confirm a commit, and it could not be asked for the outcome.
+
+    Only a command under an idempotency key is safe to run again: it is retryable.
+    """
+
+    code = "outcome_unknown"
+
+    def __init__(self, message: str, hint: str | None = None, *, retryable: bool = False) -> None:
+        super().__init__(message, hint)
+        self.retryable = retryable
 
 
 class ContentUnreachable(Unreachable):

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine
 
 from catactl.domain.decider import Addressed, Command
 from catactl.domain.names import check_text
-from catactl.errors import Busy
+from catactl.errors import Busy, ConnectionLost, OutcomeUnknown
 from catactl.memory import Memories
 from catactl.store import idempotency
 from catactl.store.engine import lock_timeout_seconds, writing
@@ -58,10 +58,12 @@ class Handler:
         self,
         engine: Engine,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         told: Told | None = None,
     ) -> None:
-        """`told` is called after each transaction that went well, with its events, or with None
+        """Without a clock PostgreSQL's server dates events; on SQLite this machine's clock does.
+
+        `told` is called after each transaction that went well, with its events, or with None
         when an idempotency key was seen before.
         """
         self._engine = engine
@@ -144,17 +146,24 @@ class Handler:
         """Let `work` change any number of organizations, all of them or none; it locks them.
 
         It is called again from the start when the database asks for that, after pauses that grow,
-        with jitter, while time is left; a lock that could not be had has used it up by itself.
+        with jitter, while time is left; a lock that could not be had has used it up by itself. It
+        is called once more when the connection was lost and nothing was committed. Raises
+        `OutcomeUnknown` if the connection was lost and the outcome cannot be found out.
         """
         check_text("actor", intent.actor, MAX_TEXT_BYTES)
         check_text("reason", intent.reason or "", MAX_TEXT_BYTES)
         deadline = time.monotonic() + lock_timeout_seconds(self._engine)
         pause_seconds = _FIRST_PAUSE_SECONDS
+        has_lost_connection = False
         for _ in range(_ATTEMPTS - 1):
             try:
                 return self._attempt(intent, work)
             except ForgottenStates:
                 continue
+            except ConnectionLost:
+                if has_lost_connection:
+                    raise
+                has_lost_connection = True
             except Busy:
                 pause_seconds *= random.uniform(1.0, 3.0)
                 if time.monotonic() + pause_seconds > deadline:
@@ -163,15 +172,30 @@ class Handler:
         return self._attempt(intent, work)
 
     def _attempt(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
-        with writing(self._engine) as conn:
-            transaction = Transaction(
-                conn, intent, self._clock, self._memories, keeps_events=self._told is not None
-            )
-            result = work(transaction)
-            transaction.flush(commits=not intent.dry_run)
-            if not intent.dry_run:
-                conn.commit()
-                transaction.remember()
-            if self._told is not None:
-                self._told(None if transaction.is_replay else transaction.recorded, intent)
-            return result
+        transaction: Transaction | None = None
+        try:
+            with writing(self._engine) as conn:
+                transaction = Transaction(
+                    conn, intent, self._clock, self._memories, keeps_events=self._told is not None
+                )
+                result = work(transaction)
+                transaction.flush(commits=not intent.dry_run)
+                if not intent.dry_run:
+                    conn.commit()
+        except ConnectionLost:
+            if transaction is None or not transaction.is_committing:
+                raise
+            if not self._was_committed(transaction):
+                raise
+        if not intent.dry_run:
+            transaction.remember()
+        if self._told is not None:
+            self._told(None if transaction.is_replay else transaction.recorded, intent)
+        return result
+
+    def _was_committed(self, transaction: Transaction) -> bool:
+        try:
+            return transaction.was_committed(self._engine)
+        except OutcomeUnknown as unknown:
+            unknown.retryable = transaction.intent.idempotency_key is not None
+            raise

@@ -4,31 +4,35 @@ Logs are locked in ascending order of their ids, so two transactions cannot wait
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from catactl.errors import VersionConflict
 from catactl.memory import Memories
 from catactl.store import event_log, idempotency
 from catactl.store.event_log import Recorded
 from catactl.store.idempotency import Answer, Request, Result
+from catactl.store.outcome import Evidence, was_committed
 from catactl.store.wire import pipelined
 from catactl.unit_of_work import Intent, UnitOfWork
 
 
 class Transaction:
-    """What is under way on one connection. Nothing is written before `flush`.
+    """A transaction under way on one connection. Nothing is written before `flush`.
 
-    `recorded` are the events that were written, if they are to be kept: a batch has many.
+    `recorded` has the events that were written, if they are to be kept: a batch has many. `id` is
+    PostgreSQL's id of the transaction once a log is locked. Without a clock PostgreSQL's server
+    dates events, so that no client's clock can; on SQLite this machine's clock does.
     """
 
     def __init__(
         self,
         conn: Connection,
         intent: Intent,
-        clock: Callable[[], datetime],
+        clock: Callable[[], datetime] | None,
         memories: Memories,
         *,
         keeps_events: bool = False,
@@ -37,11 +41,14 @@ class Transaction:
         self.intent = intent
         self.recorded: list[Recorded] = []
         self.is_replay = False
+        self.is_committing = False
+        self.id: str | None = None
         self._keeps_events = keeps_events
         self._clock = clock
         self._memories = memories
         self._units: dict[UUID, UnitOfWork] = {}
         self._answered: list[tuple[UUID, Request, Answer]] = []
+        self._evidence: Evidence | None = None
 
     def lock(self, org_ids: Iterable[UUID]) -> None:
         """Lock the logs of organizations, in the order in which everybody does."""
@@ -53,9 +60,12 @@ class Transaction:
         unit = self._units.get(org_id)
         if unit is None:
             position = self._memories.position(org_id)
-            head, later = event_log.lock(self.conn, org_id, position)
+            head, later, server_now, self.id = event_log.lock(self.conn, org_id, position)
             memory = self._memories.recall(org_id, later, head.position)
-            now = event_log.next_instant(head, self._clock())
+            clock_now = (
+                self._clock() if self._clock is not None else server_now or datetime.now(UTC)
+            )
+            now = event_log.next_instant(head, clock_now)
             unit = UnitOfWork(self.conn, org_id, head, self.intent, now, memory)
             self._units[org_id] = unit
         return unit
@@ -76,18 +86,38 @@ class Transaction:
         recorded: list[Recorded] = []
         if self._keeps_events:
             recorded = [each for unit in self._units.values() for each in unit.recorded]
+        self._note_evidence()
+        self.is_committing = commits
         try:
             with pipelined(self.conn, commits=commits):
                 for unit in self._units.values():
                     unit.flush()
                 if self._answered:
-                    idempotency.remember(self.conn, self._answered, self._clock())
+                    now = max(unit.now for unit in self._units.values())
+                    idempotency.remember(self.conn, self._answered, now)
                     self._answered = []
         except VersionConflict:
             if not self._memories.forget(self._units):
                 raise
             raise ForgottenStates from None
         self.recorded += recorded
+
+    def _note_evidence(self) -> None:
+        """Note something that the database holds only if this transaction is committed."""
+        for org_id, request, _ in self._answered:
+            self._evidence = partial(idempotency.holds, org_id=org_id, key=request.key)
+        for org_id, unit in self._units.items():
+            if unit.evidence is not None:
+                self._evidence = unit.evidence
+            if unit.has_events:
+                self._evidence = partial(event_log.holds, org_id=org_id, head=unit.head)
+
+    def was_committed(self, engine: Engine) -> bool:
+        """Ask the database whether it committed this transaction, after the answer was lost.
+
+        Raises `OutcomeUnknown`.
+        """
+        return self.id is not None and was_committed(engine, self.id, self._evidence)
 
     def remember(self) -> None:
         """Keep the states for the next transaction, now that they are committed."""

@@ -24,6 +24,7 @@ from catactl.projections.view import Happened
 from catactl.store import codec, directory, event_log
 from catactl.store.event_log import Head, Recorded
 from catactl.store.idempotency import Request
+from catactl.store.outcome import Evidence
 from catactl.store.state_store import Stored
 from catactl.wiring import (
     FILE,
@@ -109,7 +110,10 @@ def _live_name(aggregate: Aggregate, state: Any) -> tuple[str, str] | None:
 
 
 class UnitOfWork:
-    """Everything one transaction changes, in memory until `flush` writes each thing once."""
+    """Everything one transaction changes, in memory until `flush` writes each thing once.
+
+    `evidence` tells whether what was written without an event is in the database.
+    """
 
     def __init__(
         self,
@@ -123,6 +127,7 @@ class UnitOfWork:
         self.head = head
         self.now = now
         self.memory = memory
+        self.evidence: Evidence | None = None
         self._before = head
         self._conn = conn
         self._org_id = Id.of(org_id)
@@ -137,6 +142,11 @@ class UnitOfWork:
     def recorded(self) -> list[Recorded]:
         """The events so far, in order."""
         return [recorded for recorded, _ in self._happened]
+
+    @property
+    def has_events(self) -> bool:
+        """Whether there are events that are not written yet."""
+        return bool(self._happened)
 
     def organization(self) -> Organization | None:
         state: Organization | None = self._load(ORGANIZATION, self._org_id).state

@@ -159,9 +159,11 @@ def create_organization(
     return org_id
 
 
-def create_file(handler: Handler, org_id: UUID, name: str = "data.bin") -> UUID:
+def create_file(
+    handler: Handler, org_id: UUID, name: str = "data.bin", intent: Intent = INTENT
+) -> UUID:
     file_id = new_id(NOON)
-    run(handler, org_id, file_id, CreateFile(name, NOON))
+    run(handler, org_id, file_id, CreateFile(name, NOON), intent)
     return file_id
 
 

@@ -894,12 +894,12 @@ def test_an_interruption_while_the_database_answers_leaves_all_or_nothing(
     for interrupted_at in range(2):
         answers = 0
 
-        def receive(pgconn: Any, at: int = interrupted_at) -> Any:
+        def receive(pgconn: Any, timeout: float | None, at: int = interrupted_at) -> Any:
             nonlocal answers
             answers += 1
             if answers == at + 1:
                 raise KeyboardInterrupt
-            return real(pgconn)
+            return real(pgconn, timeout)
 
         with monkeypatch.context() as patched:
             patched.setattr(pipeline, "_receive", receive)

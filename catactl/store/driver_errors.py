@@ -1,4 +1,9 @@
-"""From what the database drivers raise to errors of ours, with the mend where we know it."""
+"""Translate what the database drivers raise into errors of ours, with a hint where we know one.
+
+PostgreSQL's errors are told apart by SQLSTATE, never by their words, which have the server's
+language. A code that is not listed is judged by its class, the first two characters
+(https://www.postgresql.org/docs/current/errcodes-appendix.html).
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +17,8 @@ from catactl.errors import (
     BadConfiguration,
     Busy,
     CatactlError,
+    Conflict,
+    ConnectionLost,
     CorruptLog,
     Forbidden,
     InvalidValue,
@@ -21,12 +28,23 @@ from catactl.errors import (
 )
 
 _SQLITE_BUSY_PRIMARY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_SQLITE_PASSING_CODES = frozenset(
+    {
+        sqlite3.SQLITE_ABORT,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_SCHEMA,
+    }
+)
 _UPGRADE_HINT = "catactl db upgrade"
+_VERIFY = "catactl event verify"
+_RUN_AGAIN = "run it again"
+_NO_SCHEMA = "the database does not have catactl's schema"
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what the drivers raise into errors of ours; what is not known passes as a bug."""
+    """Translate what the drivers raise; an error of another origin passes as it is."""
     try:
         yield
     except Exception as error:
@@ -37,7 +55,7 @@ def translated_errors() -> Iterator[None]:
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether somebody else holds what was asked for."""
+    """Return whether another process holds the lock that was asked for."""
     return isinstance(_translate(error), Busy)
 
 
@@ -47,16 +65,23 @@ def _translate(error: BaseException) -> CatactlError | None:
     if isinstance(error, UnicodeEncodeError):
         return InvalidValue("a name or value is not UTF-8")
     if isinstance(error, OverflowError):
-        return CorruptLog("a figure is larger than a database can hold", "catactl event verify")
+        return CorruptLog("a figure is larger than a database can hold", _VERIFY)
     if isinstance(error, PoolTimeout):
         return Busy("no database connection was free in time")
     if isinstance(error, sqlite3.Error):
         return _translate_sqlite(error)
-    # psycopg may not even be imported, so its errors are told by their module.
+    # psycopg may not be imported, so its errors are recognized by their module.
     if not type(error).__module__.startswith("psycopg"):
         return None
     sqlstate = getattr(error, "sqlstate", None)
-    return _translate_sqlstate(sqlstate, error) if sqlstate else _translate_connection(error)
+    if sqlstate is not None:
+        return _translate_sqlstate(sqlstate, _first_line(error))
+    match type(error).__name__:
+        case "DataError":
+            return CorruptLog(f"stored data cannot be read: {_first_line(error)}", _VERIFY)
+        case "OperationalError" | "InterfaceError":  # the connection broke
+            return ConnectionLost("the connection to the database was lost", _RUN_AGAIN)
+    return None
 
 
 def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
@@ -81,18 +106,26 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
     if primary == sqlite3.SQLITE_IOERR:
         return Unreachable(f"the disk failed: {message}", "nothing was written")
     if "no such table" in message or "no such column" in message:
-        return SchemaMismatch("the database has not catactl's schema", _UPGRADE_HINT)
+        return SchemaMismatch(_NO_SCHEMA, _UPGRADE_HINT)
     if "user-defined" in message or "malformed JSON" in message:
-        return CorruptLog("what is stored cannot be read", "catactl event verify")
+        return CorruptLog("what is stored cannot be read", _VERIFY)
     if "integer overflow" in message:
-        return CorruptLog("figures add up to more than a database can hold", "catactl event verify")
+        return CorruptLog("figures add up to more than a database can hold", _VERIFY)
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _translate_constraint(message)
-    return None
+    if primary in _SQLITE_PASSING_CODES:
+        return Busy(f"the database could not do it now: {message}", _RUN_AGAIN)
+    if primary in {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERNAL}:
+        return Unreachable(f"the database failed: {message}", "no change was committed")
+    if isinstance(error, sqlite3.ProgrammingError):  # the driver was called in a wrong way
+        return None
+    return CorruptLog(f"stored data cannot be read: {message}", _VERIFY)
 
 
-def _translate_constraint(message: str) -> CatactlError | None:
-    """Tell by the constraint's name (PostgreSQL, SQLite's indexes) or columns (SQLite's tables)."""
+def _translate_constraint(message: str) -> CatactlError:
+    """Recognize a constraint by its name (PostgreSQL, SQLite's indexes) or by its columns (SQLite's
+    tables).
+    """
     if any(
         mark in message
         for mark in ("live_name", "organization_names", "files.name", "job_configurations.name")
@@ -102,69 +135,77 @@ def _translate_constraint(message: str) -> CatactlError | None:
         return AlreadyExists("the e-mail address was taken by another writer just now")
     if "events" in message or "logs" in message:
         return VersionConflict("another writer appended to the log without its lock")
-    return None
+    return Conflict(f"the database refuses a row: {message}")
 
 
-def _translate_sqlstate(sqlstate: str, error: BaseException) -> CatactlError | None:
-    message = str(error).strip().splitlines()[0] if str(error).strip() else sqlstate
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else "no reason given"
+
+
+def _translate_sqlstate(sqlstate: str, message: str) -> CatactlError:
     match sqlstate:
         case "26000" | "42P05":
-            return Busy("a pooler lost a prepared statement", "run it again")
-        case "40001" | "40P01":
-            return Busy("another transaction got in the way", "run it again")
+            return Busy("a connection pooler lost a prepared statement", _RUN_AGAIN)
         case "55P03":
             return Busy(
                 "the organization is locked by another command",
                 "run it again, or wait longer: --lock-timeout SECONDS",
             )
         case "42501":
-            hint = "the tables' owner lets a role in: catactl db grants ROLE | psql URL"
+            hint = "the owner of the tables can grant access: catactl db grants ROLE | psql URL"
             return Forbidden(f"the database refuses: {message}", hint)
-        case "25006" | "28000" | "28P01":
-            return Forbidden(f"the database refuses: {message}")
-        case "42P01" | "42703" | "3F000":
-            return SchemaMismatch("the database has not catactl's schema", _UPGRADE_HINT)
-        case "3D000":
-            return BadConfiguration(message, "create the database, then: catactl db upgrade")
-        case "23505":
-            return _translate_constraint(message)
-        case "57014":
-            hint = "run it again; statement_timeout says how long it may take"
-            return Busy(f"the database gave up: {message}", hint)
+        case "25006":
+            return Forbidden(f"the database refuses: {message}", "connect to the primary server")
+        case "25P03" | "57P05":
+            return ConnectionLost(f"the server closed the connection: {message}", _RUN_AGAIN)
         case "53100":
             return Unreachable(f"the database server's disk is full: {message}")
-    if sqlstate.startswith("22"):
-        return CorruptLog(f"what is stored cannot be read: {message}", "catactl event verify")
-    if sqlstate.startswith("53"):
-        return Busy(f"the database has no room for another connection: {message}")
-    if sqlstate.startswith(("08", "57P")):
-        return Unreachable(f"the database connection was lost: {message}")
-    return None
+        case "57P03":
+            return Busy(f"the database accepts no connections now: {message}", _RUN_AGAIN)
+        case "57014":
+            hint = "run it again; statement_timeout says how long it may take"
+            return Busy(f"the database canceled the statement: {message}", hint)
+        case "23505":
+            return _translate_constraint(message)
+        case "3D000":
+            return BadConfiguration(message, "create the database, then: catactl db upgrade")
+    return _translate_class(sqlstate, message)
 
 
-def _translate_connection(error: BaseException) -> CatactlError | None:
-    """Errors without an SQLSTATE come from connecting, or from a connection that broke."""
-    text = str(error).strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    message = lines[0] if lines else "no answer"
-    name = type(error).__name__
-    lowered = text.lower()
-    if name == "ProgrammingError" and "connection option" in lowered:
+def _translate_class(sqlstate: str, message: str) -> CatactlError:
+    match sqlstate[:2]:
+        case "08" | "57":
+            return ConnectionLost(f"the connection to the database was lost: {message}", _RUN_AGAIN)
+        case "22":
+            return CorruptLog(f"stored data cannot be read: {message}", _VERIFY)
+        case "23" | "27" | "44":
+            return Conflict(f"the database refuses a row: {message}")
+        case "28" | "P0":  # authorization; a trigger or a function that raises an error
+            return Forbidden(f"the database refuses: {message}", "check user and password")
+        case "3F" | "42":
+            return SchemaMismatch(_NO_SCHEMA, _UPGRADE_HINT)
+        case "25" | "26" | "40" | "53" | "55" | "72":
+            return Busy(f"the database could not do it now: {message}", _RUN_AGAIN)
+        case "0A" | "0L" | "0P" | "3D" | "F0":
+            return BadConfiguration(f"the database is not set up for this: {message}")
+    return Unreachable(f"the database failed (SQLSTATE {sqlstate}): {message}")
+
+
+def connecting_error(error: Exception, sqlstate: str | None) -> CatactlError:
+    """Return the error of ours for a connection to PostgreSQL that could not be made.
+
+    `sqlstate` is the server's code, None if the server did not answer.
+    """
+    message = _first_line(error)
+    if sqlstate is not None:
+        translated = _translate_sqlstate(sqlstate, message)
+        return Unreachable(message) if isinstance(translated, ConnectionLost) else translated
+    if type(error).__name__ == "ProgrammingError":  # libpq does not know an option
         return BadConfiguration(message, "check the database URL: catactl config show")
-    if name == "DataError":
-        return CorruptLog(f"what is stored cannot be read: {message}", "catactl event verify")
-    if name not in {"OperationalError", "InterfaceError", "ConnectionTimeout"}:
-        return None
-    if "does not exist" in lowered and "role" in lowered:
+    pgconn = getattr(error, "pgconn", None)
+    if pgconn is not None and pgconn.needs_password:
         return Forbidden(f"the database refuses: {message}", "check user and password")
-    if "does not exist" in lowered and "database" in lowered:
-        return BadConfiguration(message, "create the database, then: catactl db upgrade")
-    if "authentication" in lowered or "password" in lowered or "pg_hba" in lowered:
-        return Forbidden(f"the database refuses: {message}", "check user and password")
-    if "too many" in lowered or "starting up" in lowered or "shutting down" in lowered:
-        return Busy(f"the database takes no connections now: {message}", "run it again")
-    if "pipeline mode" in lowered or "consuming input failed" in lowered:
-        return Unreachable("the connection to the database was lost", "run it again")
     return Unreachable(
         f"cannot reach the database: {message}", "check the server and the URL: catactl config show"
     )

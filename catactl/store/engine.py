@@ -1,9 +1,11 @@
 """Opening databases: the transaction rules of both dialects live here alone.
 
 PostgreSQL: READ COMMITTED for writes, which lock their organization's log first and alone; a
-REPEATABLE READ, READ ONLY snapshot for reads. SQLite: BEGIN IMMEDIATE for writes, since a deferred
-transaction that upgrades loses updates; WAL with synchronous=FULL, since NORMAL may lose the last
-commits on power loss.
+REPEATABLE READ, READ ONLY snapshot for reads. `wire.begin` begins both, and sets what catactl
+depends on for that transaction alone, since a pooler may give the next one another session.
+
+SQLite: BEGIN IMMEDIATE for writes, since a deferred transaction that upgrades loses updates; WAL
+with synchronous=FULL, since NORMAL may lose the last commits on power loss.
 """
 
 import os
@@ -13,16 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from catactl.errors import BadConfiguration, Forbidden
+from catactl.errors import BadConfiguration, ConnectionLost, Forbidden
 from catactl.store.driver_errors import is_busy, translated_errors
 from catactl.store.types import SqliteExactSum, sqlite_plus_product
 from catactl.store.watch import trip
+from catactl.store.wire import begin
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
-_CONNECT_TIMEOUT_SECONDS = 10
 _WAIT_SECONDS = 0.25
 _LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
 
@@ -105,16 +107,11 @@ def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
 
 
 def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
-    arguments: dict[str, Any] = {
-        "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
-        # `wire` prepares what is hot; psycopg would deallocate that together with its own.
-        "prepare_threshold": None,
-    }
-    if "application_name" not in url.query:
-        arguments["application_name"] = "catactl"
-    return create_engine(
+    from catactl.store import connecting  # psycopg, which SQLite does without
+
+    engine = create_engine(
         url,
-        connect_args=arguments,
+        connect_args=connecting.connection_arguments(url),
         json_serializer=_json_as_text,
         json_deserializer=_json_as_text,
         pool_size=1,
@@ -122,6 +119,14 @@ def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
         pool_reset_on_return=None,  # `writing` and `reading` end every transaction themselves
         execution_options={_LOCK_TIMEOUT: lock_timeout_seconds},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(
+        dialect: Dialect, _record: object, arguments: list[Any], parameters: dict[str, Any]
+    ) -> Any:
+        return connecting.connect(dialect, arguments, parameters)
+
+    return engine
 
 
 def lock_timeout_seconds(engine: Engine | Connection) -> float:
@@ -137,7 +142,10 @@ def _json_as_text(document: str | bytes) -> str:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection in a transaction that is rolled back unless the block commits it."""
+    """Yield a connection in a transaction that is rolled back unless the block commits it.
+
+    On PostgreSQL the first trip of `wire` begins it, together with what that trip asks.
+    """
     with translated_errors(), engine.connect() as conn:
         conn.begin()  # else a commit after nothing but pipelined statements would do nothing
         yield conn
@@ -146,18 +154,36 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Yield a connection whose every query sees the same snapshot, and which can write nothing."""
-    with translated_errors(), engine.connect() as conn:
+    with translated_errors():
         if engine.dialect.name == "postgresql":
-            yield conn.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            with _snapshot(engine) as conn:
+                yield conn
             return
-        driver: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
-        driver.execute("PRAGMA query_only = ON")
+        with engine.connect() as conn:
+            driver: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
+            driver.execute("PRAGMA query_only = ON")
+            try:
+                yield conn.execution_options(catactl_writes=False)
+            finally:
+                driver.execute("PRAGMA query_only = OFF")
+
+
+def _snapshot(engine: Engine) -> Connection:
+    """Return a connection that has begun to read. If the server closed the one that the pool kept,
+    connect once more.
+    """
+    for is_second in (False, True):
+        conn = engine.connect()
         try:
-            yield conn.execution_options(catactl_writes=False)
-        finally:
-            driver.execute("PRAGMA query_only = OFF")
+            with translated_errors():
+                conn.begin()
+                begin(conn, reads=True)
+            return conn
+        except BaseException as error:
+            conn.close()
+            if is_second or not isinstance(error, ConnectionLost):
+                raise
+    raise AssertionError("the second attempt returns or raises")
 
 
 def is_missing_file(url: URL) -> bool:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, func, insert, select, update
 from sqlalchemy.exc import DataError
 
 from catactl.domain.decider import Event
@@ -67,6 +67,19 @@ class Recorded(NamedTuple):
             raise CorruptLog(f"position {self.position}: {error.message}", error.hint) from error
 
 
+class Lock(NamedTuple):
+    """A log that the transaction has locked, and the events past the position that was asked for.
+
+    `now` is the server's clock once the lock was held, and `transaction_id` the server's name of
+    the transaction; both are None on SQLite.
+    """
+
+    head: Head
+    later: "list[Later]"
+    now: datetime | None
+    transaction_id: str | None
+
+
 class Later(NamedTuple):
     """What of an event it takes to evolve a state over it."""
 
@@ -87,6 +100,7 @@ _LOCK = (
     .where(logs.c.org_id == bindparam("of_org"))
     .with_for_update()
 )
+_NOW = select(func.clock_timestamp(), cast(func.pg_current_xact_id(), Text))
 _LOCK_ID = select(func.pg_advisory_xact_lock(bindparam("of_org", type_=BigInteger)))
 _AFTER = (
     select(*_COLUMNS)
@@ -121,24 +135,27 @@ _MOVE_HEAD = (
 )
 
 
-def lock(conn: Connection, org_id: UUID, after: int | None = None) -> tuple[Head, list[Later]]:
+def lock(conn: Connection, org_id: UUID, after: int | None = None) -> Lock:
     """Lock an organization's log until the transaction ends; return where it stands.
 
     The lock is a statement of its own: joined to anything, READ COMMITTED would re-read only the
-    locked row after a wait, and pair it with stale others. With `after`, the events past that
-    position come along, `MANY_EVENTS` at most, read by a second statement that starts once the
-    lock is held.
+    locked row after a wait, and pair it with stale others. The statements behind it start once the
+    lock is held: the clock, and with `after` the events past that position, `MANY_EVENTS` at most.
     """
+    is_postgresql = conn.dialect.name == "postgresql"
     queries: list[tuple[Any, dict[str, Any]]] = [(_LOCK, {"of_org": org_id})]
+    if is_postgresql:
+        queries.append((_NOW, {}))
     if after is not None:
         queries.append((_LATER, {"of_org": org_id, "after": after}))
-    rows, *later = fetch(conn, *queries)
-    if not rows and conn.dialect.name == "postgresql":
+    rows, *others = fetch(conn, *queries)
+    if not rows and is_postgresql:
         # There is no row yet to lock: creations of one organization queue up on its id instead.
         conn.execute(_LOCK_ID, {"of_org": int.from_bytes(org_id.bytes[:8], signed=True)})
-        rows = fetch(conn, queries[0])[0]
+        rows, *others = fetch(conn, *queries)
     head = Head(*rows[0]) if rows else EMPTY
-    return head, [Later(*row) for row in later[0]] if later else []
+    now, transaction_id = others.pop(0)[0] if is_postgresql else (None, None)
+    return Lock(head, [Later(*row) for row in others[0]] if others else [], now, transaction_id)
 
 
 def read_after(
@@ -177,7 +194,7 @@ def read_stream(
 
 
 def next_instant(head: Head, now: datetime) -> datetime:
-    """The time to record next: now, or the last one again if the clock went backwards."""
+    """Return the time to record next: now, or the last one again if the clock went backwards."""
     now = now.astimezone(UTC)
     return now if head.recorded_at is None else max(now, head.recorded_at.astimezone(UTC))
 
@@ -256,6 +273,11 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
         )
     write_all(conn, events, Recorded._fields, appended)
     return Head(last.position, last.recorded_at, last.hash)
+
+
+def holds(conn: Connection, org_id: UUID, head: Head) -> bool:
+    """Return whether the log holds the event at its position and with its hash."""
+    return _hash_at(conn, org_id, head.position) == head.hash
 
 
 class Break(NamedTuple):

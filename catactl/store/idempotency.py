@@ -70,6 +70,11 @@ def find_answer(conn: Connection, org_id: UUID, key: str) -> Answer | None:
     return Answer(*row) if row is not None else None
 
 
+def holds(conn: Connection, org_id: UUID, key: str) -> bool:
+    """Return whether a key was used in an organization."""
+    return find_answer(conn, org_id, key) is not None
+
+
 class Asked(NamedTuple):
     """A key, and the organization that it is asked of: as named, and which that is now."""
 

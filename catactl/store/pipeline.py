@@ -6,6 +6,7 @@ wait at each statement, which costs twice the processor time.
 
 import hashlib
 import select
+import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,56 +17,82 @@ from psycopg.abc import Transformer as AdaptTransformer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGconn, PGresult
-from sqlalchemy import Connection, func
+from sqlalchemy import Connection, func, text
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.base import Executable
 
+from catactl.errors import ConnectionLost
 from catactl.store.engine import lock_timeout_seconds
 from catactl.store.query import Guarded, Row
 
 # From its third use on a connection a statement is prepared: one-shot commands prepare nothing.
 _PREPARE_AFTER_USES = 2
 _PREPARED = "catactl.pipeline.prepared"
-# What the server says to BEGIN, SET and COMMIT, and to a preparation.
-_UNASKED = frozenset({b"BEGIN", b"SET", b"COMMIT", b"", None})
+# The server's answers to BEGIN and COMMIT, and to a preparation.
+_UNASKED = frozenset({b"BEGIN", b"COMMIT", b"", None})
+_BEGIN_TO_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
+_BEGIN_TO_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY, NOT DEFERRABLE"
+# What text and moments look like on the wire, whatever the server, the database, the role or the
+# environment says otherwise. A setting ends with the transaction.
+_SETTINGS = {
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO",
+    "TimeZone": "UTC",
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+}
+_SET = text(
+    "SELECT "
+    + "".join(f"set_config('{name}', '{value}', true), " for name, value in _SETTINGS.items())
+    + "set_config('lock_timeout', :lock_timeout, true)"
+)
+# How long an answer to COMMIT is waited for, before it is found out by another connection.
+COMMIT_TIMEOUT_SECONDS = 40.0
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DIVISION_BY_ZERO = "22012"
+_CONNECTION_ENDS = frozenset({b"FATAL", b"PANIC"})
 # A prepared statement that is not there, and one that is there already.
 _NOT_OUR_PREPARED = frozenset({b"26000", b"42P05"})
 _ASK_FOR_PROCESS = Guarded(sql_select(func.pg_backend_pid()), {})
 
 
-def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -> list[list[Row]]:
+def round_trip(
+    conn: Connection, queries: Sequence[Guarded], *, commits: bool = False, reads: bool = False
+) -> list[list[Row]]:
     """Send all queries and read all answers; begin a transaction if none is under way.
 
     Returns the rows of each. Raises a query's own error if it did not affect one row, else
-    psycopg's for the first that fails; those after it are not run, nor is the commit.
+    psycopg's for the first that fails; those after it are not run, nor is the commit. Raises
+    `ConnectionLost` if a commit is not answered in time.
     """
     driver: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     pgconn = driver.pgconn
     prepared: _Prepared = conn.info.setdefault(_PREPARED, _Prepared())
     transformer = Transformer(driver)
+    ours: list[Guarded] = []
+    begins = pgconn.transaction_status == pq.TransactionStatus.IDLE
+    if begins:
+        ours.append(Guarded(_SET, {"lock_timeout": _lock_timeout(conn)}))
     asks = prepared.is_wanted and prepared.is_possible is None
     if asks:
-        queries = [_ASK_FOR_PROCESS, *queries]
+        ours.append(_ASK_FOR_PROCESS)
+    queries = [*ours, *queries]
     try:
         pgconn.enter_pipeline_mode()
-        if pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            # A lock_timeout of 0 would mean to wait for ever.
-            lock_timeout_ms = max(1, round(lock_timeout_seconds(conn) * 1000))
-            pgconn.send_query_params(b"BEGIN", None)
-            pgconn.send_query_params(b"SET LOCAL lock_timeout = %d" % lock_timeout_ms, None)
+        if begins:
+            pgconn.send_query_params(_BEGIN_TO_READ if reads else _BEGIN_TO_WRITE, None)
         for query in queries:
             _send(pgconn, transformer, prepared, query)
         if commits:
             pgconn.send_query_params(b"COMMIT", None)
         pgconn.pipeline_sync()
-        results = _receive(pgconn)
+        results = _receive(pgconn, COMMIT_TIMEOUT_SECONDS if commits else None)
         pgconn.exit_pipeline_mode()
-    except BaseException:
-        # Interrupted half-way: whatever is still under way must neither go on nor be read as ours.
-        if pgconn.status == pq.ConnStatus.OK:
+    except BaseException as error:
+        # Interrupted half-way: what is still under way must neither go on nor be read as ours. A
+        # commit that is not answered is left alone, so that its outcome can be found out.
+        if pgconn.status == pq.ConnStatus.OK and not isinstance(error, ConnectionLost):
             driver.cancel_safe(timeout=1.0)
         conn.invalidate()
         raise
@@ -76,17 +103,24 @@ def round_trip(conn: Connection, queries: Sequence[Guarded], *, commits: bool) -
             answers.append(transformer.load_rows(0, result.ntuples, tuple))
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             prepared.forget(result.error_field(pq.DiagnosticField.SQLSTATE))
-            error = error_from_result(result, encoding=driver.info.encoding)
+            if result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in _CONNECTION_ENDS:
+                conn.invalidate()
+            refusal = error_from_result(result, encoding=driver.info.encoding)
             otherwise = queries[len(answers)].otherwise if len(answers) < len(queries) else None
-            if otherwise is not None and error.sqlstate == _DIVISION_BY_ZERO:
+            if otherwise is not None and refusal.sqlstate == _DIVISION_BY_ZERO:
                 raise otherwise()
-            raise error
+            raise refusal
         elif result.command_status not in _UNASKED:
             answers.append([])
     if asks:
-        ((process,),) = answers.pop(0)
+        ((process,),) = answers[len(ours) - 1]
         prepared.is_possible = process == pgconn.backend_pid
-    return answers
+    return answers[len(ours) :]
+
+
+def _lock_timeout(conn: Connection) -> str:
+    """Return the setting for the engine's lock timeout, in milliseconds; 0 would wait forever."""
+    return str(max(1, round(lock_timeout_seconds(conn) * 1000)))
 
 
 class _Prepared:
@@ -168,13 +202,20 @@ def _send(
     pgconn.send_query_prepared(name, values)
 
 
-def _receive(pgconn: PGconn) -> list[PGresult]:
-    """Send what is left and read up to the synchronization point, open to signals all the while."""
+def _receive(pgconn: PGconn, timeout_seconds: float | None) -> list[PGresult]:
+    """Send what is left and read up to the synchronization point. Signals are handled meanwhile.
+
+    Raises `ConnectionLost` if the server does not answer in time.
+    """
+    give_up_at = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
     results: list[PGresult] = []
     while True:
         unsent = pgconn.flush() == 1
         if unsent or pgconn.is_busy():
-            select.select([pgconn.socket], [pgconn.socket] if unsent else [], [])
+            left = max(0.0, give_up_at - time.monotonic()) if give_up_at is not None else None
+            ready = select.select([pgconn.socket], [pgconn.socket] if unsent else [], [], left)
+            if not any(ready):
+                raise ConnectionLost(f"the database did not answer for {timeout_seconds:g} s")
             pgconn.consume_input()
             continue
         result = pgconn.get_result()

@@ -14,6 +14,7 @@ import catactl
 from catactl.errors import BadConfiguration, Forbidden, SchemaMismatch
 from catactl.store.engine import is_missing_file, reading, writing
 from catactl.store.tables import SCHEMA_REVISION
+from catactl.store.wire import begin
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -86,6 +87,7 @@ def _migrate(engine: Engine) -> None:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with writing(engine) as conn:
+        begin(conn)
         if engine.dialect.name == "postgresql":
             conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         config = migrations()

@@ -24,6 +24,12 @@ def get(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:
     return dict(row._mapping)
 
 
+def holds(conn: Connection, org_id: UUID, user_id: UUID, version: int | None) -> bool:
+    """Return whether a user is stored at a version; with None, whether the user is gone."""
+    query = select(users.c.version).where(users.c.org_id == org_id, users.c.user_id == user_id)
+    return conn.execute(query).scalar() == version
+
+
 def find_by_email(conn: Connection, org_id: UUID, email: str) -> dict[str, Any] | None:
     """Return the row of the organization's user with that address."""
     row = conn.execute(

@@ -87,18 +87,20 @@ def _insertion(table: Table, columns: tuple[str, ...]) -> Insert:
     return insert(table).values({name: bindparam(name) for name in columns})
 
 
-def begin(conn: Connection) -> None:
-    """Begin a transaction of ours, in which waiting for a lock has an end, before reading in it."""
+def begin(conn: Connection, *, reads: bool = False) -> None:
+    """Begin a transaction on PostgreSQL with the settings that catactl depends on. With `reads` all
+    its queries see one snapshot, and it can write nothing.
+    """
     if conn.dialect.name == "postgresql":
-        _round_trip(conn, [])
+        _round_trip(conn, [], reads=reads)
 
 
 @contextmanager
 def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
     """Collect what the block writes and send it in one round trip, with the commit if it `commits`.
 
-    Errors are raised at the block's end, and nothing is committed then. On SQLite, and when nothing
-    was written, the commit is left to the caller, who commits in any case.
+    Errors are raised at the block's end, and nothing is committed then. On SQLite the commit is
+    left to the caller, who commits in any case.
     """
     if conn.dialect.name != "postgresql":
         yield
@@ -115,12 +117,12 @@ def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
         for table, columns, rows in copies:
             bulk.copy_into_postgresql(conn, table, columns, rows)
         queue.clear()
-    if queue or (copies and commits):
+    if queue or commits:
         _round_trip(conn, queue, commits=commits)
 
 
 def _round_trip(
-    conn: Connection, queries: Sequence[Guarded], *, commits: bool = False
+    conn: Connection, queries: Sequence[Guarded], *, commits: bool = False, reads: bool = False
 ) -> list[list[Row]]:
     from catactl.store.pipeline import round_trip  # psycopg, which SQLite does without
 
@@ -128,4 +130,4 @@ def _round_trip(
         return [str(query.statement) for query in queries] + ["COMMIT"] * commits or ["BEGIN"]
 
     with trip(conn, statements):
-        return round_trip(conn, queries, commits=commits)
+        return round_trip(conn, queries, commits=commits, reads=reads)

@@ -4,6 +4,7 @@ Each is done under its organization's lock. Nullable arguments that are absent a
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -159,6 +160,7 @@ def remove_user(at: Place, *, user: str) -> Result:
     return _change_users(
         at,
         lambda: users.remove(at.conn, at.org_id, directory.resolve_user(at.conn, at.org_id, user)),
+        removes=True,
     )
 
 
@@ -171,9 +173,16 @@ def _change_user(at: Place, user: str, **changes: Any) -> Result:
     )
 
 
-def _change_users(at: Place, change: Callable[[], Mapping[str, Any]]) -> Result:
+def _change_users(
+    at: Place, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
+) -> Result:
     admits(at.unit.organization(), Command())
-    return at.unchanged(resources.user(change()))
+    row = change()
+    version = None if removes else row["version"]
+    at.unit.evidence = partial(
+        users.holds, org_id=at.org_id, user_id=row["user_id"], version=version
+    )
+    return at.unchanged(resources.user(row))
 
 
 # --- job configurations ---------------------------------------------------------------------------

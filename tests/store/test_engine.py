@@ -8,13 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import URL, Engine, func, make_url, select, text, update
-from sqlalchemy.exc import IntegrityError
 
 from catactl.domain.file import UploadPart
 from catactl.errors import (
     BadConfiguration,
     Busy,
     CatactlError,
+    Conflict,
     Forbidden,
     SchemaMismatch,
     Unreachable,
@@ -31,7 +31,7 @@ from catactl.store.engine import (
     writing,
 )
 from catactl.store.event_log import lock
-from catactl.store.tables import organizations
+from catactl.store.tables import files, organizations
 from tests.support import (
     BYTES_1,
     create_file,
@@ -152,7 +152,7 @@ def test_a_database_without_the_schema_is_a_schema_mismatch(
 ) -> None:
     for url in (empty_postgresql_url, parse_url(f"sqlite:///{tmp_path}/new.db")):
         for attempt in (read, write):
-            with pytest.raises(SchemaMismatch, match="has not catactl's schema") as raised:
+            with pytest.raises(SchemaMismatch, match="does not have catactl's schema") as raised:
                 attempt(url)
             assert raised.value.hint == "catactl db upgrade"
 
@@ -276,24 +276,25 @@ def test_a_connection_serves_on_after_a_refused_write_at_any_of_its_uses(
         assert usage(mine, org_id).part_count == uses + 4
 
 
-def test_a_connection_that_broke_is_unreachable_and_the_next_command_has_a_new_one(
-    postgresql_url: URL,
-) -> None:
+def test_a_connection_that_broke_between_two_commands_is_made_again(postgresql_url: URL) -> None:
     with opened(postgresql_url) as mine:
         handler = Handler(mine)
         org_id = create_organization(handler)
-        with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
-            conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        with pytest.raises(Unreachable):
-            create_file(handler, org_id)
-        create_file(handler, org_id)
+        for name in ("written", "read"):
+            with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+                conn.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            if name == "written":
+                create_file(handler, org_id, name)
+            else:
+                with reading(mine) as reader:
+                    assert reader.execute(select(files.c.name)).scalar() == "written"
 
 
-def test_a_violation_that_nobody_knows_stays_a_bug(engine: Engine) -> None:
-    with pytest.raises(IntegrityError), writing(engine) as conn:
+def test_a_violation_that_nobody_expects_is_a_conflict(engine: Engine) -> None:
+    with pytest.raises(Conflict, match="refuses a row"), writing(engine) as conn:
         conn.execute(text("INSERT INTO storage_usage (org_id) VALUES (NULL)"))
 
 

@@ -274,9 +274,9 @@ def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     real = wire._round_trip
 
-    def listening(conn: Connection, queries: Any, *, commits: bool = False) -> Any:
+    def listening(conn: Connection, queries: Any, **options: bool) -> Any:
         sent.extend(str(query.statement).split(" SET")[0].split(" (")[0] for query in queries)
-        return real(conn, queries, commits=commits)
+        return real(conn, queries, **options)
 
     monkeypatch.setattr(wire, "_round_trip", listening)
     for in_bulk in ("insert_into_sqlite", "copy_into_postgresql"):

@@ -1,0 +1,119 @@
+"""Connect to PostgreSQL: what each connection needs, and the reason when none can be had."""
+
+import os
+import re
+import select
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import Dumper
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL, Dialect
+
+from catactl.store.driver_errors import connecting_error
+
+# A dead peer is noticed within a minute, also while nothing is sent. Units as libpq has them:
+# seconds, and milliseconds for the last.
+_DEFAULTS: Mapping[str, int | str] = {
+    "application_name": "catactl",
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 5,
+    "tcp_user_timeout": 40_000,
+}
+_VARIABLES = {"application_name": "PGAPPNAME", "connect_timeout": "PGCONNECT_TIMEOUT"}
+_DIAGNOSIS_SECONDS = 5.0
+# In libpq's trace, the code of an error that the server sent.
+_TRACED_ERROR = re.compile(rb'\tErrorResponse\t.*? C "([0-9A-Z]{5})"')
+
+
+def connection_arguments(url: URL) -> dict[str, Any]:
+    """Return the arguments for the driver that the URL and the environment leave open."""
+    is_service = "service" in url.query or "PGSERVICE" in os.environ  # whose file may set them
+    given = {
+        name for name in _DEFAULTS if name in url.query or _VARIABLES.get(name, "") in os.environ
+    }
+    arguments: dict[str, Any] = {
+        name: value
+        for name, value in _DEFAULTS.items()
+        if name not in given and not (is_service and name in _VARIABLES)
+    }
+    # `wire` prepares what is hot; psycopg would deallocate that together with its own.
+    arguments["prepare_threshold"] = None
+    arguments["client_encoding"] = "UTF8"
+    return arguments
+
+
+def connect(
+    dialect: Dialect, arguments: Sequence[Any], parameters: Mapping[str, Any]
+) -> psycopg.Connection[Any]:
+    """Return a connection of the driver; raise an error of ours that says why there is none."""
+    try:
+        conn: Any = dialect.connect(*arguments, **parameters)
+    except psycopg.Error as error:
+        raise connecting_error(error, _sqlstate(parameters, error)) from error
+    conn.adapters.register_dumper(bytes, _HexDumper)
+    # For a transaction that psycopg begins by itself.
+    conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    conn.read_only = False
+    return conn  # type: ignore[no-any-return]
+
+
+class _HexDumper(Dumper):
+    """Sends bytes as hexadecimal text, which the server reads alike under every setting. psycopg's
+    own text form depends on standard_conforming_strings.
+    """
+
+    oid = psycopg.adapters.types["bytea"].oid
+
+    def dump(self, obj: bytes) -> bytes:
+        return b"\\x" + obj.hex().encode()
+
+
+def _sqlstate(parameters: Mapping[str, Any], error: psycopg.Error) -> str | None:
+    """Return the code with which the server refused a connection, None if it did not answer.
+
+    libpq tells it in words alone, in the server's language. Its trace has the code, so the refused
+    connection is tried once more under a trace.
+    """
+    if error.sqlstate is not None or not isinstance(error, psycopg.OperationalError):
+        return error.sqlstate
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return None
+    names = {keyword.keyword.decode() for keyword in pq.Conninfo.get_defaults()}
+    options = {name: value for name, value in parameters.items() if name in names}
+    with tempfile.TemporaryFile() as trace:
+        _connect_traced(make_conninfo("", **options).encode(), trace.fileno())
+        trace.seek(0)
+        codes = _TRACED_ERROR.findall(trace.read())
+    return codes[-1].decode() if codes else None
+
+
+def _connect_traced(conninfo: bytes, trace: int) -> None:
+    give_up_at = time.monotonic() + _DIAGNOSIS_SECONDS
+    conn = pq.PGconn.connect_start(conninfo)
+    if conn.status == pq.ConnStatus.BAD:
+        return
+    conn.trace(trace)
+    try:
+        status = conn.connect_poll()
+        while status in {pq.PollingStatus.READING, pq.PollingStatus.WRITING}:
+            is_reading = status == pq.PollingStatus.READING
+            wanted = [conn.socket]
+            select.select(
+                wanted if is_reading else [],
+                [] if is_reading else wanted,
+                [],
+                max(0.0, give_up_at - time.monotonic()),
+            )
+            if time.monotonic() > give_up_at:
+                return
+            status = conn.connect_poll()
+    finally:
+        conn.untrace()
+        conn.finish()
