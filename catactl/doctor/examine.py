@@ -17,7 +17,6 @@ from catactl.doctor import content, database, machine, postgresql, proofs, sqlit
 from catactl.doctor.said import Check, Said, Status
 from catactl.errors import BadConfiguration, CatactlError
 from catactl.settings import Settings
-from catactl.store import vitals
 from catactl.store.engine import is_missing_file
 
 
@@ -46,7 +45,6 @@ _OF_DATABASES = (
 
 def examine(settings: Settings, engine: Engine) -> Iterator[Check]:
     """Yield what each examination saw. None creates a database or a place, or waits for a lock."""
-    vitals.limit_waiting(engine)
     yield from _checked("secrets", partial(machine.secrets, settings))
     yield from _of_database(engine)
     blob_url = _blob_url(settings, engine.url)

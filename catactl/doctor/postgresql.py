@@ -21,15 +21,11 @@ _PLACES = {
 
 
 def writable(engine: Engine) -> Iterator[Said]:
-    """Whether transactions may write at all."""
-    name = "default_transaction_read_only"
+    """Yield whether the server takes writes."""
     with reading(engine) as conn:
         is_standby = vitals.is_standby(conn)
-        setting = vitals.server_settings(conn, [name])[name]
     if is_standby:
         yield problem("the server is a standby, which can only be read", "connect to its primary")
-    elif setting.value == "on":
-        yield problem(f"{name} is on: nothing can be written", _set(name, "off", setting))
     else:
         yield ok("it can be written to")
 

@@ -6,7 +6,7 @@ rest.
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
@@ -109,6 +109,12 @@ def migrations() -> "Config":
 
 
 def _read_revision(conn: Connection) -> str | None:
+    """Return the schema's revision, None if there is none.
+
+    Raises `BadConfiguration` for a database in another encoding than UTF-8, `SchemaMismatch` when
+    there are several revisions.
+    """
+    _check_encoding(conn)
     # On SQLite and on PostgreSQL asking whether the table is there costs less than a failed query.
     if conn.dialect.name == "postgresql":
         exists = conn.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar()
@@ -118,8 +124,26 @@ def _read_revision(conn: Connection) -> str | None:
         ).scalar()
     if not exists:
         return None
-    revision: str | None = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return revision
+    found = list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    if len(found) > 1:
+        raise SchemaMismatch(
+            f"alembic_version holds {len(found)} revisions: {', '.join(sorted(map(repr, found)))}",
+            "delete the rows that do not name the schema's revision, or restore a backup",
+        )
+    return found[0] if found else None
+
+
+def _check_encoding(conn: Connection) -> None:
+    """Raise `BadConfiguration` unless the database keeps text as UTF-8."""
+    if conn.dialect.name != "postgresql":
+        return
+    driver: Any = conn.connection.driver_connection
+    encoding = driver.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise BadConfiguration(
+            f"the database's encoding is {encoding}, and catactl needs UTF8",
+            "create one with: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'",
+        )
 
 
 def _is_older(revision: str | None) -> bool:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, event, func, select, text
+from sqlalchemy import Connection, func, select, text
 
-from catactl.store.engine import lock_timeout_seconds
 from catactl.store.tables import events, logs
 
 
@@ -35,16 +34,6 @@ class Log(NamedTuple):
 
 
 # --- both -----------------------------------------------------------------------------------------
-
-
-def limit_waiting(engine: Engine) -> None:
-    """Have reads give up after the engine's lock timeout as well: a migration may hold a table."""
-    if engine.dialect.name == "postgresql":
-        milliseconds = max(1, round(lock_timeout_seconds(engine) * 1000))  # 0: for ever
-
-        @event.listens_for(engine, "begin")
-        def set_timeout(conn: Connection) -> None:
-            conn.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
 
 
 def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -> list[Log]:

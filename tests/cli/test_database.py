@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import URL, text
 
+from catactl.store.tables import SCHEMA_REVISION
 from tests.cli.support import Cli
-from tests.support import ROOT, tampering
+from tests.support import ROOT, libpq_url, tampering
 
 _NOBODY_LISTENS = "postgresql://admin:s3cr3t@127.0.0.1:1/catacloud"
 
@@ -133,10 +135,60 @@ def test_a_read_only_sqlite_can_be_read_and_not_written(sqlite_cli: Cli, sqlite_
 def test_a_role_that_may_only_read_exits_77_on_postgresql(
     stranger: Cli, postgresql_url: URL
 ) -> None:
-    read_only = postgresql_url.update_query_dict({"options": "-c default_transaction_read_only=on"})
-    where = ["--database-url", url_text(read_only)]
-    assert stranger.ok("org", "list", *where) == []
-    assert stranger.fails(77, "org", "create", "x", *where)["code"] == "permission_denied"
+    role = f"reader_{postgresql_url.database}"[:60]
+    with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+        conn.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
+        conn.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{role}"'.encode())
+        try:
+            where = ["--database-url", url_text(postgresql_url.set(username=role))]
+            assert stranger.ok("org", "list", *where) == []
+            error = stranger.fails(77, "org", "create", "x", *where)
+            assert error["code"] == "permission_denied"
+        finally:
+            conn.execute(f'DROP OWNED BY "{role}"'.encode())
+            conn.execute(f'DROP ROLE "{role}"'.encode())
+
+
+def test_a_role_without_login_exits_77(stranger: Cli, postgresql_url: URL) -> None:
+    role = f"nologin_{postgresql_url.database}"[:60]
+    with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+        conn.execute(f'CREATE ROLE "{role}" NOLOGIN'.encode())
+        try:
+            where = ["--database-url", url_text(postgresql_url.set(username=role))]
+            assert stranger.fails(77, "org", "list", *where)["retryable"] is False
+        finally:
+            conn.execute(f'DROP ROLE "{role}"'.encode())
+
+
+def test_two_revisions_exit_78_and_change_nothing(cli: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        conn.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
+    for command in ("org list", "db upgrade", "db check", "db current"):
+        message = cli.fails(78, *command.split())["message"]
+        assert message == f"alembic_version holds 2 revisions: '{SCHEMA_REVISION}', '9999'"
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_is_not_utf_8_exits_78(
+    stranger: Cli, postgresql_url: URL, encoding: str
+) -> None:
+    name = f"{encoding}_{postgresql_url.database}".lower()[:60]
+    created = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'"
+    with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
+        conn.execute(f"{created} LC_COLLATE 'C' LC_CTYPE 'C'".encode())
+        try:
+            where = ["--database-url", url_text(postgresql_url.set(database=name))]
+            for command in ("db upgrade", "db check", "org list"):
+                error = stranger.fails(78, *command.split(), *where)
+                assert (
+                    error["message"]
+                    == f"the database's encoding is {encoding}, and catactl needs UTF8"
+                )
+            examined = stranger("doctor", *where, "--json")
+            assert examined.code == 6
+            assert f"encoding is {encoding}" in examined.stdout
+        finally:
+            conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def test_a_folder_that_does_not_exist_exits_78(stranger: Cli, tmp_path: Path) -> None:
