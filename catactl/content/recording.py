@@ -20,8 +20,7 @@ from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import Busy, CatactlError, ContentMissing
-from catactl.handler import Handler, Intent, Outcome, utc_now
-from catactl.ids import new_id
+from catactl.handler import Handler, Intent, Outcome
 from catactl.projections.swept_content import generations
 from catactl.store import directory
 from catactl.store.engine import reading
@@ -229,10 +228,9 @@ class Recorder:
         file_id = draft.file_id or unit.find_live(FILE, draft.name)
         if file_id is not None:
             return file_id, []
-        now = utc_now()
-        file_id = new_id(now)
+        file_id = unit.new_id()
         unit.expect_new(FILE, file_id)
-        return file_id, _types(unit.run(Addressed(file_id, CreateFile(draft.name, now))))
+        return file_id, _types(unit.run(Addressed(file_id, CreateFile(draft.name, unit.now))))
 
 
 def _room_bytes(organization: Organization) -> int | None:

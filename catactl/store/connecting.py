@@ -3,7 +3,6 @@
 import os
 import re
 import select
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -85,6 +84,8 @@ def _sqlstate(parameters: Mapping[str, Any], error: psycopg.Error) -> str | None
         return error.sqlstate
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         return None
+    import tempfile  # which takes a while to load
+
     names = {keyword.keyword.decode() for keyword in pq.Conninfo.get_defaults()}
     options = {name: value for name, value in parameters.items() if name in names}
     with tempfile.TemporaryFile() as trace:
