@@ -140,7 +140,11 @@ def upload(
     ] = None,
     part_size: Annotated[
         str | None,
-        typer.Option("--part-size", metavar="SIZE", help="Of a part. [default: 8MiB]"),
+        typer.Option(
+            "--part-size",
+            metavar="SIZE",
+            help="Size of a part. Parts of standard input begin with it and grow. [default: 8MiB]",
+        ),
     ] = None,
     workers: Annotated[
         int,

@@ -1,6 +1,14 @@
-"""How a file is cut into parts, given what the log knows of it already."""
+"""How content is cut into parts, given the parts that the log has already.
 
-from collections.abc import Iterator
+All parts of a file but the last have one size, which is chosen before the file is read. The size of
+standard input is not known before its end, so its parts grow: the next part is as large as the
+largest before it. That size doubles every 1,000 parts, or every 100 parts while it is below 8 MiB,
+up to 4 GiB. So 10,000 parts hold 7.8 TiB from the default size on, and at least 1.9 TiB with any
+smaller size.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 from catactl.domain.file import File
@@ -8,6 +16,7 @@ from catactl.domain.parts import MAX_PART_NUMBER, Parts
 from catactl.errors import Conflict, InvalidValue
 
 DEFAULT_PART_BYTES = 8 * 1024 * 1024
+_MAX_GROWN_BYTES = 4 * 1024**3
 
 
 class Range(NamedTuple):
@@ -18,31 +27,91 @@ class Range(NamedTuple):
     size_bytes: int
 
 
-def cut(name: str, size_bytes: int, part_bytes: int | None, known: File | None) -> Iterator[Range]:
-    """Return the parts of a file in order; all but the last are of one size.
+def cut(name: str, size_bytes: int, part_bytes: int | None, known: File | None) -> list[Range]:
+    """Return the parts of a file in order.
 
-    That size is `part_bytes`, else that of an upload which broke off, else the default, or a
-    multiple of it where there would be too many. A complete file is cut as it was. Raises
-    `Conflict` when the file that is known cannot become this one, `InvalidValue` when there would
-    be too many parts.
+    All but the last are of one size: `part_bytes`, else the one that gives the parts that are there
+    already, else the default, or a multiple of the default where there would be too many parts. If
+    no one size gives the parts that are there, each of them keeps its size. A complete file is cut
+    as it was. Raises `Conflict` when the file that is known cannot become this one, `InvalidValue`
+    when there would be too many parts.
     """
+    parts = _parts(known)
     if known is not None and known.completed:
-        if known.parts.size_bytes != size_bytes:
+        if parts.size_bytes != size_bytes:
             raise other_content(known)
-        return _as_known(known.parts)
-    chosen_bytes = part_bytes or _usual_size(known) or DEFAULT_PART_BYTES
-    if size_bytes > MAX_PART_NUMBER * chosen_bytes:
-        least_bytes = -(-size_bytes // MAX_PART_NUMBER)
-        if part_bytes is not None:
-            raise InvalidValue(
-                f"{name!r} would be over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
-                f"--part-size {least_bytes} or more",
-            )
-        chosen_bytes *= -(-least_bytes // chosen_bytes)
-    check_no_more(known, -(-size_bytes // chosen_bytes))
-    return (
-        Range(number, offset, min(chosen_bytes, size_bytes - offset))
-        for number, offset in enumerate(range(0, size_bytes, chosen_bytes), start=1)
+        return list(_ranges(size_bytes, (part.size_bytes for part in parts)))
+    if part_bytes is not None and size_bytes > MAX_PART_NUMBER * part_bytes:
+        raise InvalidValue(
+            f"{name!r} would be over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
+            f"--part-size {-(-size_bytes // MAX_PART_NUMBER)} or more",
+        )
+    common_bytes = part_bytes or _common_size(size_bytes, parts)
+    if common_bytes is not None:
+        sizes: Iterable[int] = repeat(common_bytes)
+    else:
+        sizes = growing_sizes(known, None)
+        check_capacity(name, size_bytes, known, None)
+    ranges = list(_ranges(size_bytes, sizes))
+    check_no_more(known, len(ranges))
+    return ranges
+
+
+def growing_sizes(known: File | None, part_bytes: int | None) -> Iterator[int]:
+    """Return the sizes of the parts of content whose size is not known before its end.
+
+    Parts that are there keep their sizes. The others begin with `part_bytes`, else with the size of
+    the first part that is there, else with the default, and grow. A complete file is cut as it was.
+    Raises `Conflict` when the parts that are there began with another size than `part_bytes`.
+    """
+    parts = _parts(known)
+    if known is not None and known.completed:
+        return (part.size_bytes for part in parts)
+    first = next((part for part in parts if part.size_bytes), None)
+    if known is None or first is None:
+        return _growing(parts, part_bytes or DEFAULT_PART_BYTES)
+    first_bytes = part_bytes or first.size_bytes
+    may_be_the_last = parts.count == 1 and first.size_bytes < first_bytes
+    if first.size_bytes != first_bytes and not may_be_the_last:
+        raise Conflict(
+            f"file {known.name!r} has parts of {first.size_bytes:,} bytes already, "
+            f"not of {first_bytes:,}",
+            "leave out --part-size to go on with them, or delete the file first",
+        )
+    return _growing(parts, first_bytes)
+
+
+def _growing(parts: Parts, size_bytes: int) -> Iterator[int]:
+    for number in range(1, MAX_PART_NUMBER + 1):
+        part = parts.get(number)
+        if part is not None:
+            yield part.size_bytes
+            size_bytes = max(size_bytes, part.size_bytes)
+            continue
+        constant_parts = 100 if size_bytes < DEFAULT_PART_BYTES else 1_000
+        if number > 1 and (number - 1) % constant_parts == 0:
+            size_bytes = max(size_bytes, min(2 * size_bytes, _MAX_GROWN_BYTES))
+        yield size_bytes
+
+
+def check_capacity(name: str, size_bytes: int, known: File | None, part_bytes: int | None) -> None:
+    """Raise `InvalidValue` when growing parts cannot hold content of that size."""
+    if known is not None and known.completed:
+        return
+    if size_bytes > sum(growing_sizes(known, part_bytes)):
+        raise too_large(name, known, part_bytes)
+
+
+def too_large(name: str, known: File | None, part_bytes: int | None) -> InvalidValue:
+    """Return the error for content that growing parts cannot hold."""
+    capacity_bytes = sum(growing_sizes(known, part_bytes))
+    hint = "begin with larger parts: --part-size SIZE"
+    if _parts(known).count:
+        hint = "delete the file first, then upload it in larger parts: --part-size SIZE"
+    return InvalidValue(
+        f"{name!r} is too large: with these part sizes {MAX_PART_NUMBER:,} parts hold "
+        f"{capacity_bytes:,} bytes",
+        hint,
     )
 
 
@@ -50,8 +119,7 @@ def check_no_more(known: File | None, count: int) -> None:
     """Raise `Conflict` when there are parts past the last that the file is to have: none can be
     taken out.
     """
-    parts = known.parts if known is not None else Parts()
-    extra = next((part.number for part in parts if part.number > count), None)
+    extra = next((part.number for part in _parts(known) if part.number > count), None)
     if known is not None and extra is not None:
         raise Conflict(
             f"file {known.name!r} has part {extra:,} already, from an upload of other content or "
@@ -67,16 +135,39 @@ def other_content(known: File) -> Conflict:
     )
 
 
-def _usual_size(known: File | None) -> int | None:
-    """The part size of an upload that broke off, as far as its parts tell."""
-    sizes = [part.size_bytes for part in known.parts] if known is not None else []
-    if len(sizes) < 2 or len(set(sizes[:-1])) != 1 or sizes[-1] > sizes[0]:
-        return None
-    return sizes[0] or None
+def _parts(known: File | None) -> Parts:
+    return known.parts if known is not None else Parts()
 
 
-def _as_known(parts: Parts) -> Iterator[Range]:
+def _common_size(size_bytes: int, parts: Parts) -> int | None:
+    """Return the size that all parts but the last have, None if those that are there have no one
+    size.
+
+    Any of the parts may be missing, because workers finish in any order. If only the last is there,
+    the size follows from where it begins.
+    """
+    smallest_bytes = -(-size_bytes // MAX_PART_NUMBER)
+    default_bytes = DEFAULT_PART_BYTES * max(1, -(-smallest_bytes // DEFAULT_PART_BYTES))
+    there = list(parts)
+    possible = [default_bytes]
+    if there:
+        last = there[-1]
+        possible.append(max(part.size_bytes for part in there))
+        possible.append((size_bytes - last.size_bytes) // max(1, last.number - 1))
+    for common_bytes in possible:
+        if common_bytes >= max(1, smallest_bytes) and all(
+            0 < part.size_bytes == min(common_bytes, size_bytes - (part.number - 1) * common_bytes)
+            for part in there
+        ):
+            return common_bytes
+    return None
+
+
+def _ranges(size_bytes: int, sizes: Iterable[int]) -> Iterator[Range]:
     offset = 0
-    for part in parts:
-        yield Range(part.number, offset, part.size_bytes)
+    for number, part_bytes in enumerate(sizes, start=1):
+        if part_bytes > 0 and offset == size_bytes:
+            return
+        part = Range(number, offset, min(part_bytes, size_bytes - offset))
+        yield part
         offset += part.size_bytes

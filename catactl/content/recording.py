@@ -71,6 +71,9 @@ class Draft:
     says that nothing is to follow, so that the file can be completed. `row` is what it came to: the
     file with its position and all events, `outcome` (uploaded, resumed or unchanged), how many
     bytes were put into the blob store (`stored_bytes`), how many were there (`skipped_bytes`).
+
+    `shrinking` holds the numbers of known parts that may become smaller and are not recorded yet.
+    What grows is recorded after them, because the quota may have no room for it before.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Draft:
     room_bytes: int | None = None
     ready: list[StoredPart] = field(default_factory=list)
     parts: dict[int, Part] = field(default_factory=dict)
+    shrinking: set[int] = field(default_factory=set)
     stored_bytes: int = 0
     skipped_bytes: int = 0
     events: list[str] = field(default_factory=list)
@@ -91,12 +95,28 @@ class Draft:
         """Whether there is something to record. A dry run does all at once, as it keeps nothing."""
         if self.row is not None:
             return False
-        return self.is_whole or (bool(self.ready) and not self.intent.dry_run)
+        return self.is_whole or (bool(self.next_parts()) and not self.intent.dry_run)
 
-    def counted_bytes(self) -> tuple[int, int]:
-        """Bytes stored and bytes skipped, with what is ready."""
-        skipped_bytes = sum(part.size_bytes for part, skipped in self.ready if skipped)
-        stored_bytes = sum(part.size_bytes for part, skipped in self.ready if not skipped)
+    def next_parts(self) -> list[StoredPart]:
+        """Return the ready parts that can be recorded now, those that shrink the file first."""
+        if not self.shrinking:
+            return self.ready
+        if self.shrinking <= {stored.part.number for stored in self.ready}:
+            return sorted(self.ready, key=self._grows)
+        return [stored for stored in self.ready if not self._grows(stored)]
+
+    def _grows(self, stored: StoredPart) -> bool:
+        return self.grows(stored.part.number, stored.part.size_bytes)
+
+    def grows(self, number: int, size_bytes: int) -> bool:
+        """Return whether a part of that size is larger than the known part of its number."""
+        known = self.known.parts.get(number) if self.known is not None else None
+        return known is None or size_bytes > known.size_bytes
+
+    def counted_bytes(self, parts: Sequence[StoredPart]) -> tuple[int, int]:
+        """Return the bytes stored and the bytes skipped, these parts included."""
+        skipped_bytes = sum(part.size_bytes for part, skipped in parts if skipped)
+        stored_bytes = sum(part.size_bytes for part, skipped in parts if not skipped)
         return self.stored_bytes + stored_bytes, self.skipped_bytes + skipped_bytes
 
     def growth_bytes(self, size_bytes: int) -> int:
@@ -170,15 +190,18 @@ class Recorder:
         `Swept`; the drafts are then as they were.
         """
         first = drafts[0]
+        ready = [draft.next_parts() for draft in drafts]
         done: list[tuple[UUID, list[str], Result | None]] = []
 
         def work(conn: Connection, unit: UnitOfWork) -> Result:
             done.clear()
             unit.look_up(FILE, [draft.name for draft in drafts if draft.file_id is None])
             if not first.intent.dry_run:
-                parts = [stored.part for draft in drafts for stored in draft.ready]
-                see_content(conn, self.blobs, self.org_id, parts)
-            done.extend(self._run(unit, draft) for draft in drafts)
+                contents = [stored.part for parts in ready for stored in parts]
+                see_content(conn, self.blobs, self.org_id, contents)
+            done.extend(
+                self._run(unit, draft, parts) for draft, parts in zip(drafts, ready, strict=True)
+            )
             return done[0][2] or {}
 
         intent = first.intent if first.is_whole else first.intent.unkeyed()
@@ -189,19 +212,23 @@ class Recorder:
             raise
         if not done:
             first.row = result  # replayed
-        for draft, (file_id, events, row) in zip(drafts, done, strict=False):
+        for draft, parts, (file_id, events, row) in zip(drafts, ready, done, strict=False):
             draft.file_id = file_id
             draft.events += events
-            draft.stored_bytes, draft.skipped_bytes = draft.counted_bytes()
-            draft.parts |= {part.number: part for part, _ in draft.ready}
-            draft.ready = []
+            draft.stored_bytes, draft.skipped_bytes = draft.counted_bytes(parts)
+            recorded = {part.number: part for part, _ in parts}
+            draft.parts |= recorded
+            draft.shrinking -= recorded.keys()
+            draft.ready = [each for each in draft.ready if each.part.number not in recorded]
             draft.row = row
 
-    def _run(self, unit: UnitOfWork, draft: Draft) -> tuple[UUID, list[str], Result | None]:
+    def _run(
+        self, unit: UnitOfWork, draft: Draft, ready: Sequence[StoredPart]
+    ) -> tuple[UUID, list[str], Result | None]:
         """Run the commands for what is ready of one file; with its row if that completed it."""
         file_id, events = self._find_or_create(unit, draft)
         parts = dict(draft.parts)
-        for part, _ in draft.ready:
+        for part, _ in ready:
             parts[part.number] = part
             command = UploadPart(part.number, part.size_bytes, part.sha256, part.stored)
             events += _types(unit.run(Addressed(file_id, command)))
@@ -210,7 +237,7 @@ class Recorder:
         consists_of = Parts.of(parts[number] for number in sorted(parts))
         outcome = unit.run(Addressed(file_id, CompleteFile(consists_of)))
         events += _types(outcome)
-        stored_bytes, skipped_bytes = draft.counted_bytes()
+        stored_bytes, skipped_bytes = draft.counted_bytes(ready)
         happened = draft.events + events
         how = "uploaded" if draft.known is None else "resumed"
         row = resources.file(self.org_id, file_id, outcome.state, outcome.version)

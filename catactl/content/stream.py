@@ -1,27 +1,24 @@
 """Uploading what can be read only once and in order: standard input."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from itertools import repeat
 
-from catactl.blobs.store import CHUNK_BYTES, Chunk, Content, measure
+from catactl.blobs.store import CHUNK_BYTES, Chunk, measure
 from catactl.content import parting
-from catactl.content.parting import DEFAULT_PART_BYTES
 from catactl.content.recording import (
     Draft,
     Recorder,
     StoredPart,
     Swept,
+    content_of,
     copied,
     stored_part,
     swept_each_time,
 )
 from catactl.content.sources import SourceError, unreadable
 from catactl.content.upload import Meter, Order
-from catactl.domain.file import File
 from catactl.domain.names import check_file_name
-from catactl.domain.parts import MAX_PART_NUMBER
-from catactl.errors import InvalidValue
 from catactl.store.idempotency import Result
 
 STANDARD_INPUT = "-"
@@ -51,6 +48,16 @@ class Stream:
             if size_bytes is not None:
                 size_bytes -= len(chunk)
 
+    def remaining_bytes(self) -> int:
+        """Return how many bytes are left as far as that is known: 0 unless it is a regular file."""
+        try:
+            status = os.fstat(self._file)
+            if not stat.S_ISREG(status.st_mode):
+                return 0
+            return status.st_size - os.lseek(self._file, 0, os.SEEK_CUR)
+        except OSError as error:
+            raise SourceError(unreadable(STANDARD_INPUT, error)) from error
+
     def _receive(self) -> memoryview:
         try:
             return self._buffer[: os.readv(self._file, [self._buffer])]
@@ -70,10 +77,14 @@ def upload_stream(
     recorder.ask_for_room(draft, 0)
     meter.begin(name, None)
     known = draft.known
+    sizes = parting.growing_sizes(known, order.part_bytes)
+    if known is not None and not known.completed:
+        draft.shrinking = {part.number for part in known.parts}
     number = 0
     try:
-        for number, size_bytes in enumerate(_sizes(known, order.part_bytes), start=1):
-            if draft.row is not None or stream.is_over():
+        parting.check_capacity(name, stream.remaining_bytes(), known, order.part_bytes)
+        for number, size_bytes in enumerate(sizes, start=1):
+            if draft.row is not None or (size_bytes > 0 and stream.is_over()):
                 number -= 1
                 break
             chunks = metered(stream.read(size_bytes), meter)
@@ -87,49 +98,38 @@ def upload_stream(
                 raise parting.other_content(known)
             draft.ready.append(StoredPart(part, skipped=part == there))
             if draft.is_recordable:
-                _record(recorder, draft, content)
+                _record(recorder, draft)
         if draft.row is None:
-            _check_end(known, number, stream, name)
+            if known is not None and known.completed:
+                if number < known.parts.count or not stream.is_over():
+                    raise parting.other_content(known)
+            elif not stream.is_over():
+                raise parting.too_large(name, known, order.part_bytes)
+            parting.check_no_more(known, number)
             draft.is_whole = True
-            recorder.record([draft])
+            _record(recorder, draft)
     except SourceError as error:
         raise error.error from error
     assert draft.row is not None
     return draft.row
 
 
-def _record(recorder: Recorder, draft: Draft, content: Content) -> None:
-    """Record a part; copy its content to where no sweep gave it up, if one did."""
+def _record(recorder: Recorder, draft: Draft) -> None:
+    """Record the ready parts; copy what a sweep took to an address that no sweep gave up."""
     for attempts_left in reversed(range(_ATTEMPTS)):
+        stored_in = dict(recorder.generations)
         try:
             recorder.record([draft])
             return
         except Swept as swept:
             if not attempts_left:
                 break
-            content = copied(recorder.blobs, recorder.org_id, content, swept.generations)
+            for part, _ in draft.ready:
+                if part.sha256 in swept.digests:
+                    content = content_of(part, stored_in)
+                    copied(recorder.blobs, recorder.org_id, content, swept.generations)
             swept.clear_up(recorder.blobs, recorder.org_id)
     raise swept_each_time()
-
-
-def _sizes(known: File | None, part_bytes: int | None) -> Iterator[int]:
-    """The sizes of the parts to cut; a complete file is cut as it was."""
-    if known is not None and known.completed:
-        return (part.size_bytes for part in known.parts)
-    return repeat(part_bytes or DEFAULT_PART_BYTES, MAX_PART_NUMBER)
-
-
-def _check_end(known: File | None, count: int, stream: Stream, name: str) -> None:
-    """Raise unless the stream ended where the file does."""
-    if known is not None and known.completed:
-        if count < known.parts.count or not stream.is_over():
-            raise parting.other_content(known)
-    elif not stream.is_over():
-        raise InvalidValue(
-            f"{name!r} is over {MAX_PART_NUMBER:,} parts",
-            "cut it into larger ones: --part-size SIZE",
-        )
-    parting.check_no_more(known, count)
 
 
 def metered(chunks: Iterable[memoryview], meter: Meter) -> Iterator[Chunk]:

@@ -36,6 +36,7 @@ from catactl.errors import (
     Busy,
     CatactlError,
     Forbidden,
+    QuotaExceeded,
     Suspended,
     Unreachable,
 )
@@ -220,15 +221,27 @@ class _Uploading:
             if self._needs_asking(draft, opened.size_bytes):
                 self._recorder.ask_for_room(draft, opened.size_bytes)
             if draft.row is None:
-                under_way.ranges = parting.cut(
-                    draft.name, opened.size_bytes, self._order.part_bytes, draft.known
-                )
+                under_way.ranges = iter(self._cut(draft, opened.size_bytes))
         except SourceError as error:
             under_way.error = error.error
         except _FATAL:
             raise
         except CatactlError as error:
             under_way.error = error
+
+    def _cut(self, draft: Draft, size_bytes: int) -> list[Range]:
+        """Return the parts in the order in which to store them, those that grow last."""
+        ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
+        if draft.known is None:
+            return ranges
+        draft.shrinking = {
+            part.number
+            for part in draft.known.parts
+            if ranges[part.number - 1].size_bytes < part.size_bytes
+        }
+        if draft.shrinking:
+            ranges.sort(key=lambda part: draft.grows(part.number, part.size_bytes))
+        return ranges
 
     def _needs_asking(self, draft: Draft, size_bytes: int) -> bool:
         """Whether to ask the rules first, so that nothing is stored in vain. What is small and
@@ -344,8 +357,20 @@ class _Uploading:
                 under_way.error = swept_each_time()
         except _FATAL:
             raise
+        except QuotaExceeded as error:
+            under_way.error = self._over_quota(under_way, under_way.draft) or error
         except CatactlError as error:
             under_way.error = error
+
+    def _over_quota(self, under_way: _UnderWay, draft: Draft) -> CatactlError | None:
+        """Return the error that says by how much the whole file is over the quota, not one part."""
+        assert under_way.opened is not None
+        try:
+            self._recorder.look_up([draft])
+            self._recorder.ask_for_room(draft, under_way.opened.size_bytes)
+        except CatactlError as error:
+            return error
+        return None
 
     def _store_again(self, under_way: _UnderWay, draft: Draft, gone: set[str]) -> None:
         """A sweep came between storing and recording: store again what it took."""

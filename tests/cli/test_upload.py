@@ -14,7 +14,7 @@ import pytest
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
 from catactl.cli import progress, uploading
-from catactl.content import stream
+from catactl.content import parting
 from catactl.errors import ContentUnreachable
 from tests.cli.support import Cli, Result, contents_in, run_process, sha256
 
@@ -614,7 +614,7 @@ def test_a_stream_is_compared_with_a_complete_file_part_by_part(
 def test_a_stream_with_too_many_parts_is_refused(
     sqlite_acme: Cli, standard_input: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "MAX_PART_NUMBER", 2)
+    monkeypatch.setattr(parting, "MAX_PART_NUMBER", 2)
     standard_input(b"aaabbbc")
     error = sqlite_acme.fails(2, "file", "upload", "acme", "-", "--name", "x", "--part-size", 3)
     assert "--part-size" in error["hint"]

@@ -1,0 +1,100 @@
+"""Files that replace the parts of an upload that broke off, under a quota."""
+
+from pathlib import Path
+
+import pytest
+
+from catactl.blobs.store import measure
+from catactl.content.recording import Draft, Recorder, StoredPart, stored_part
+from catactl.content.sources import Source
+from catactl.content.upload import Order, Uploaded, upload_files
+from catactl.domain.file import File
+from catactl.domain.organization import SetQuota
+from catactl.domain.parts import Parts
+from catactl.errors import QuotaExceeded
+from tests.content.conftest import Place, Silent
+from tests.support import INTENT, NOON, assert_consistent, run
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(range(34)))
+    return path
+
+
+def _upload(place: Place, path: Path, part_bytes: int) -> Uploaded:
+    recorder = Recorder(place.handler, place.engine, place.blobs, place.org_id)
+    order = Order(lambda _name: INTENT, part_bytes, workers=2)
+    (uploaded,) = upload_files(recorder, [Source(str(path), "x")], order, Silent())
+    return uploaded
+
+
+@pytest.mark.parametrize(
+    ("known", "part_bytes"),
+    [
+        ([16, 16], 32),  # 32 and 2
+        ([1, 1, 1, 28], 9),  # 9, 9, 9 and 7
+        ([16, 1, 16, 1], 9),
+        ([12, 12, 12], 12),
+        ([30, 30], 17),
+        ([34], 1),
+    ],
+)
+def test_an_upload_that_fits_at_its_end_fits_on_the_way(
+    known: list[int], part_bytes: int, place: Place, path: Path
+) -> None:
+    file_id = place.create("x")
+    for number, size_bytes in enumerate(known, start=1):
+        place.put(file_id, number, bytes(size_bytes))
+    run(place.handler, place.org_id, place.org_id, SetQuota(34))
+    uploaded = _upload(place, path, part_bytes)
+    assert uploaded.error is None
+    assert place.download(file_id) == path.read_bytes()
+    assert_consistent(place.engine, place.org_id)
+
+
+def test_an_upload_that_does_not_fit_says_by_how_much_the_whole_file_is_over(
+    place: Place, path: Path
+) -> None:
+    file_id = place.create("x")
+    for number in (1, 2):
+        place.put(file_id, number, bytes(16))
+    run(place.handler, place.org_id, place.org_id, SetQuota(33))
+    error = _upload(place, path, 32).error
+    assert isinstance(error, QuotaExceeded)
+    assert "32 of 33 bytes are used, 2 more do not fit" in error.message
+
+
+def test_room_that_is_taken_meanwhile_is_missed_by_the_whole_file(
+    place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_for_room = Recorder.ask_for_room
+
+    def late(recorder: Recorder, draft: Draft, size_bytes: int) -> None:
+        ask_for_room(recorder, draft, size_bytes)
+        run(place.handler, place.org_id, place.org_id, SetQuota(33))
+
+    monkeypatch.setattr(Recorder, "ask_for_room", late)
+    error = _upload(place, path, 32).error
+    assert isinstance(error, QuotaExceeded)
+    assert "more do not fit" in error.message
+    used_bytes, _, rest = error.message.partition(" of 33 bytes are used, ")
+    assert int(used_bytes.rpartition(" ")[2]) + int(rest.partition(" ")[0]) == 34
+
+
+def test_what_grows_waits_for_what_shrinks() -> None:
+    parts = [stored_part(number, measure([bytes(size)])) for number, size in ((1, 3), (2, 3))]
+    draft = Draft("x", INTENT, File("x", NOON, parts=Parts.of(parts)), shrinking={2})
+    grown, same, shrunk = (
+        StoredPart(stored_part(number, measure([bytes(size)])), skipped=False)
+        for number, size in ((3, 1), (1, 3), (2, 2))
+    )
+    draft.ready = [grown]
+    assert not draft.is_recordable
+    draft.ready = [grown, same]
+    assert draft.next_parts() == [same]
+    draft.ready = [grown, shrunk]
+    assert draft.next_parts() == [shrunk, grown]
+    draft.shrinking = set()
+    assert draft.next_parts() == [grown, shrunk]
