@@ -23,7 +23,8 @@ def main() -> None:
         run(connection)
         return
     from catactl.settings import load_settings
-    from catactl.store.engine import open_engine, parse_url
+    from catactl.store.engine import open_engine
+    from catactl.store.urls import parse_url
 
     engine = open_engine(parse_url(load_settings().database_url.value))
     with engine.connect() as own:

@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
+from urllib.parse import quote
 
 from catactl import config_file
 from catactl.errors import BadConfiguration, CatactlError, InvalidValue
@@ -26,6 +27,7 @@ OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 LOG_FORMATS: tuple[str, ...] = get_args(LogFormat)
 _MAX_URL_LENGTH = 65_536
 _MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
+_ENDS_A_PATH = frozenset("%?# ")  # of a URL; a space ends it in a shell
 # A password that nobody encoded may hold anything: it ends at the last @ before another URL begins.
 _SECRET = re.compile(
     r"""
@@ -76,7 +78,7 @@ class Settings(NamedTuple):
         """
         if self.given_database_url is not None:
             return self.given_database_url
-        return Setting(f"sqlite:///{self.default_database_path()}", "default")
+        return Setting(sqlite_url(self.default_database_path()), "default")
 
 
 def load_settings(
@@ -94,10 +96,8 @@ def load_settings(
         return _first(*(layer(key) for layer in layers))
 
     database_url, database_url_file = _find_database_url(layers) or (None, None)
-    if database_url is not None and not database_url.value.isprintable():
-        raise BadConfiguration(
-            f"the database URL ({database_url.origin}) holds a control character"
-        )
+    if database_url is not None:
+        _check_printable(database_url)
     return Settings(
         given_database_url=database_url,
         default_database_path=partial(default_database_path, environ),
@@ -166,6 +166,14 @@ def no_home(environ: Mapping[str, str], hint: str) -> BadConfiguration:
     return BadConfiguration(f"no home folder: {reason}", hint)
 
 
+def sqlite_url(path: Path) -> str:
+    """Return the text of a URL that `store.urls.parse_url` reads as exactly this SQLite file."""
+    return "sqlite:///" + "".join(
+        each if each.isprintable() and each not in _ENDS_A_PATH else quote(os.fsencode(each))
+        for each in os.fspath(path)
+    )
+
+
 def mask(text: str) -> str:
     """Return the text with the passwords of any URLs and connection strings replaced by `***`."""
     return _SECRET.sub(lambda match: f"{match['before'] or match['parameter']}***", text)
@@ -196,6 +204,16 @@ def _home(environ: Mapping[str, str]) -> Path | None:
         with suppress(KeyError):  # as of a user that only a container's --user names
             home = pwd.getpwuid(os.getuid()).pw_dir
     return Path(home) if home is not None and os.path.isabs(home) else None
+
+
+def _check_printable(database_url: Setting) -> None:
+    unprintable = next((each for each in database_url.value if not each.isprintable()), None)
+    if unprintable is not None:
+        raise BadConfiguration(
+            f"the database URL ({database_url.origin}) holds {unprintable!a}, which cannot be "
+            "printed",
+            "write its bytes as in %0A",
+        )
 
 
 def _first(*settings: Setting | None) -> Setting | None:

@@ -29,8 +29,9 @@ from psycopg import sql
 from sqlalchemy import URL, Engine, make_url
 
 from catactl.handler import Handler
-from catactl.store.engine import open_engine, parse_url
+from catactl.store.engine import open_engine
 from catactl.store.tables import metadata
+from catactl.store.urls import parse_url
 from tests.support import libpq_url, migrate
 
 settings.register_profile("catactl", deadline=None, derandomize=True, database=None)

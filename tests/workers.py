@@ -34,8 +34,9 @@ from catactl.ids import new_id
 from catactl.projections.swept_content import generations
 from catactl.store import engine as store_engine
 from catactl.store import event_log
-from catactl.store.engine import open_engine, parse_url, reading
+from catactl.store.engine import open_engine, reading
 from catactl.store.tables import logs
+from catactl.store.urls import parse_url
 from tests.support import (
     BYTES_1,
     BYTES_2,

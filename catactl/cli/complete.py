@@ -133,7 +133,8 @@ def _names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> It
 
 def _stored_names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> Sequence[str]:
     from catactl.store import directory, schema
-    from catactl.store.engine import is_known_file, open_engine, parse_url, reading
+    from catactl.store.engine import open_engine, reading
+    from catactl.store.urls import is_known_file, parse_url
 
     flags = {name: given.get(name) for name in ("database_url", "database_url_file", "profile")}
     url = parse_url(load_settings(flags).database_url.value)

@@ -38,8 +38,10 @@ from catactl.domain.sizes import format_size
 from catactl.errors import CatactlError, Findings, Forbidden, InvalidValue, NotFound, SourceChanged
 from catactl.handler import Handler, Intent, Outcome
 from catactl.ids import new_id
+from catactl.settings import sqlite_url
 from catactl.store import event_log, schema
-from catactl.store.engine import open_engine, parse_url, reading
+from catactl.store.engine import open_engine, reading
+from catactl.store.urls import parse_url
 from catactl.usage import proof
 
 app = typer.Typer()
@@ -102,7 +104,7 @@ def demo(
         if given.database_url or given.database_url_file or given.profile:
             database_url, blob_url = run.settings.database_url.value, run.blob_url
         else:
-            database_url = f"sqlite:///{scratch}/catactl.db"
+            database_url = sqlite_url(Path(scratch) / "catactl.db")
             blob_url = given.blob_url or url_beside(f"{scratch}/catactl.db")
             schema.upgrade(open_engine(parse_url(database_url)))
         place = Place(database_url, blob_url, org_id, f"demo-{org_id.hex[-8:]}", intent)

@@ -74,7 +74,8 @@ def _checks(run: Run) -> "Iterator[Check]":
 
 def _engine(run: Run) -> "Engine":
     """The configured database, not connected to. What is configured to wait would wait too long."""
-    from catactl.store.engine import open_engine, parse_url
+    from catactl.store.engine import open_engine
+    from catactl.store.urls import parse_url
 
     url = parse_url(run.settings.database_url.value)
     return open_engine(url, lock_timeout_seconds=run.common.lock_timeout or 0.0)

@@ -105,7 +105,8 @@ class Run:
 
     def open(self) -> "Engine":
         """Open the configured database without looking at its schema."""
-        from catactl.store.engine import open_engine, parse_url
+        from catactl.store.engine import open_engine
+        from catactl.store.urls import parse_url
 
         setting = self.settings.database_url
         url = parse_url(setting.value)
@@ -162,10 +163,12 @@ class Run:
     @cached_property
     def blob_url(self) -> str:
         """Where content is kept: as configured, else beside a SQLite database."""
+        from catactl.store.urls import file_of
+
         engine = self.engine
         setting = self.blob_url_setting
         is_beside = setting is not None and setting.origin == _BESIDE
-        if setting is None or (is_beside and not os.path.isfile(engine.url.database or "")):
+        if setting is None or (is_beside and not os.path.isfile(file_of(engine.url) or "")):
             raise BadConfiguration(
                 "no place for content is configured",
                 "CATACTL_BLOB_URL=file:///srv/catactl/blobs, or s3://bucket/prefix",
@@ -177,15 +180,12 @@ class Run:
     def blob_url_setting(self) -> Setting | None:
         """Where content is, or would be; nothing is opened to find out."""
         from catactl.blobs.opening import url_beside
-        from catactl.store.engine import parse_url
+        from catactl.store.urls import file_of, parse_url
 
         if self.settings.blob_url is not None:
             return self.settings.blob_url
-        url = parse_url(self.settings.database_url.value)
-        path = url.database or ""
-        if url.get_backend_name() != "sqlite" or path in {"", ":memory:"} or path[:5] == "file:":
-            return None
-        return Setting(url_beside(path), _BESIDE)
+        path = file_of(parse_url(self.settings.database_url.value))
+        return Setting(url_beside(path), _BESIDE) if path is not None else None
 
     @cached_property
     def blobs(self) -> "BlobStore":

@@ -17,7 +17,7 @@ from catactl.settings import (
     parse_lock_timeout,
     read_url_file,
 )
-from catactl.store.engine import parse_url
+from catactl.store.urls import parse_url
 
 _CHECKS: Mapping[str, Callable[[str], object]] = {
     "database_url": parse_url,

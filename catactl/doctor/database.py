@@ -11,8 +11,9 @@ from catactl.doctor.said import Said, ok, problem, warning
 from catactl.settings import default_database_path
 from catactl.store import schema as schemas
 from catactl.store import vitals
-from catactl.store.engine import is_missing_file, reading
+from catactl.store.engine import reading
 from catactl.store.tables import SCHEMA_REVISION
+from catactl.store.urls import file_of, is_missing_file
 
 _OLDEST_POSTGRESQL = 13
 _SKEWED = timedelta(seconds=2)
@@ -20,11 +21,9 @@ _FAR_OUT = timedelta(seconds=60)
 
 
 def path_in(url: URL) -> Path | None:
-    """The file that a URL names, there or not; None for a server, a URI, or memory."""
-    text = url.database or ""
-    if url.get_backend_name() != "sqlite" or text in {"", ":memory:"} or text.startswith("file:"):
-        return None
-    return Path(text).absolute()
+    """Return the SQLite file that a URL names, there or not; None for a server, or memory."""
+    path = file_of(url)
+    return Path(path).absolute() if path is not None else None
 
 
 def reach(engine: Engine) -> Iterator[Said]:

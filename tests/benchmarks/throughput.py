@@ -16,7 +16,8 @@ import psycopg
 from sqlalchemy import URL
 
 from catactl.handler import Handler
-from catactl.store.engine import open_engine, parse_url
+from catactl.store.engine import open_engine
+from catactl.store.urls import parse_url
 from tests.benchmarks.commands import create_file, create_organization, record_part
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.servers import libpq_url, pgbench, postgresql_database

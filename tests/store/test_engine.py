@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Engine, func, make_url, select, text, update
+from sqlalchemy import URL, Engine, func, select, text, update
 
 from catactl.domain.file import UploadPart
 from catactl.errors import (
@@ -20,18 +20,17 @@ from catactl.errors import (
     Unreachable,
 )
 from catactl.handler import Handler
-from catactl.store import pipeline
+from catactl.store import pipeline, schema
 from catactl.store.driver_errors import translated_errors
 from catactl.store.engine import (
-    is_missing_file,
     lock_timeout_seconds,
     open_engine,
-    parse_url,
     reading,
     writing,
 )
 from catactl.store.event_log import lock
 from catactl.store.tables import files, organizations
+from catactl.store.urls import parse_url
 from tests.support import (
     BYTES_1,
     create_file,
@@ -56,70 +55,10 @@ def write(url: URL) -> None:
         create_organization(Handler(engine))
 
 
-# --- URLs -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "driver"),
-    [
-        ("postgres://ada@host/db", "postgresql+psycopg"),
-        ("postgresql://ada@host/db", "postgresql+psycopg"),
-        ("postgresql+psycopg2://ada@host/db", "postgresql+psycopg"),
-        ("postgresql+psycopg://ada@host/db", "postgresql+psycopg"),
-        ("sqlite:////tmp/x.db", "sqlite+pysqlite"),
-        ("sqlite+aiosqlite:////tmp/x.db", "sqlite+pysqlite"),
-    ],
-)
-def test_a_url_gets_the_driver_that_this_house_uses(given: str, driver: str) -> None:
-    url = parse_url(given)
-    assert url.drivername == driver
-    assert url.database == make_url(given).database
-
-
-@pytest.mark.parametrize(
-    ("given", "saying"),
-    [
-        ("mysql://ada:s3cret@host/db", "'mysql' is not supported"),
-        ("nosuch://ada:s3cret@host/db", "'nosuch' is not supported"),
-        ("nosuch+driver://ada:s3cret@host/db", "'nosuch' is not supported"),
-        ("", "cannot be read"),
-        ("ada:s3cret", "cannot be read"),
-        ("postgresql://ada:s3cret@host:port/db", "cannot be read"),
-    ],
-)
-def test_a_url_that_means_nothing_is_bad_configuration_and_not_repeated(
-    given: str, saying: str
-) -> None:
-    with pytest.raises(BadConfiguration, match=saying) as raised:
-        parse_url(given)
-    assert raised.value.hint is not None
-    assert "s3cret" not in raised.value.message + raised.value.hint
-    assert raised.value.__cause__ is None
-
-
-def test_an_option_that_libpq_does_not_know_is_bad_configuration(postgresql_url: URL) -> None:
-    with pytest.raises(BadConfiguration, match="nosuch"):
-        read(postgresql_url.update_query_dict({"nosuch": "1"}))
-
-
 def test_opening_connects_to_nothing() -> None:
     engine = open_engine(parse_url("postgresql://ada@127.0.0.1:1/db"), lock_timeout_seconds=2.5)
     assert lock_timeout_seconds(engine) == 2.5
     engine.dispose()
-
-
-@pytest.mark.parametrize(
-    ("database", "missing"),
-    [("absent.db", True), ("empty.db", True), ("full.db", False), (":memory:", False)],
-)
-def test_a_missing_or_empty_file_is_told_from_one_with_content(
-    tmp_path: Path, database: str, missing: bool
-) -> None:
-    (tmp_path / "empty.db").touch()
-    (tmp_path / "full.db").write_bytes(b"x")
-    path = database if database == ":memory:" else str(tmp_path / database)
-    assert is_missing_file(URL.create("sqlite", database=path)) is missing
-    assert not is_missing_file(parse_url("postgresql://host/db"))
 
 
 # --- what goes wrong ------------------------------------------------------------------------------
@@ -188,14 +127,54 @@ def test_a_file_that_cannot_be_opened_is_forbidden(tmp_path: Path, place: str) -
         read(parse_url(f"sqlite:///{tmp_path}{place}"))
 
 
+@pytest.mark.parametrize(
+    "read_only",
+    [
+        "sqlite:///{}?mode=ro",
+        "sqlite:///{}?mode=ro&immutable=1",
+        "sqlite:///{}?immutable=1",
+        "sqlite:///file:{}?mode=ro&uri=true",
+        "sqlite:///file://{}?mode=ro",
+    ],
+)
 def test_a_sqlite_file_opened_read_only_can_be_read_but_writing_is_forbidden(
+    sqlite_url: URL, read_only: str
+) -> None:
+    url = parse_url(read_only.format(sqlite_url.database))
+    read(url)
+    with pytest.raises(Forbidden, match="read-only") as raised:
+        write(url)
+    assert not raised.value.retryable
+
+
+def test_opening_a_sqlite_file_read_only_leaves_its_journal_mode(sqlite_url: URL) -> None:
+    with closing(sqlite3.connect(str(sqlite_url.database))) as conn:
+        conn.execute("PRAGMA journal_mode = DELETE")
+    read(parse_url(f"{sqlite_url}?mode=ro"))
+    with closing(sqlite3.connect(str(sqlite_url.database))) as conn:
+        assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_commits_that_an_immutable_file_would_leave_out_are_bad_configuration(
     sqlite_url: URL,
 ) -> None:
-    read_only = parse_url(f"sqlite:///file:{sqlite_url.database}?mode=ro&uri=true")
-    read(read_only)
-    with pytest.raises(Forbidden, match="read-only") as raised:
-        write(read_only)
-    assert not raised.value.retryable
+    with opened(sqlite_url) as engine:
+        create_organization(Handler(engine))
+        with pytest.raises(BadConfiguration, match="leave out the commits"):
+            read(parse_url(f"{sqlite_url}?immutable=1"))
+    read(parse_url(f"{sqlite_url}?immutable=1"))
+
+
+@pytest.mark.parametrize("mode", ["ro", "rw"])
+def test_a_missing_file_is_created_only_by_a_url_that_lets_it(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "missing.db"
+    refused = pytest.raises(BadConfiguration, match="there is no database")
+    with opened(parse_url(f"sqlite:///{path}?mode={mode}")) as engine, refused:
+        schema.ensure(engine)
+    assert not path.exists()
+    with opened(parse_url(f"sqlite:///{path}?mode=rwc")) as engine:
+        schema.ensure(engine)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_locked_sqlite_is_busy_at_once_with_a_lock_timeout_of_0(sqlite_url: URL) -> None:

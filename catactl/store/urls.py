@@ -1,0 +1,138 @@
+"""Read database URLs, and find the file that one names.
+
+A SQLite URL with parameters is kept as an SQLite URI (`file:///path` and `uri=true`), because
+SQLite itself then obeys the parameters (https://sqlite.org/uri.html).
+"""
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from urllib.parse import quote, unquote, urlsplit
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from catactl.errors import BadConfiguration, Forbidden
+
+_SQLITE_PARAMETERS = frozenset({"mode", "immutable", "cache", "vfs", "nolock", "psow", "uri"})
+_SQLITE_MODES = ("ro", "rw", "rwc", "memory")
+_IN_MEMORY = frozenset({"", ":memory:"})
+_TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+def parse_url(text: str) -> URL:
+    """Return a URL that SQLAlchemy opens with the right driver; raise `BadConfiguration` otherwise.
+
+    `postgres://` and `postgresql://` both mean psycopg 3. The text is not repeated in errors, since
+    it may hold a password.
+    """
+    try:
+        url = make_url(text)
+        backend = "postgresql" if url.drivername == "postgres" else url.get_backend_name()
+    except (ArgumentError, ValueError, NoSuchModuleError):
+        raise BadConfiguration(
+            "the database URL cannot be read",
+            "as in sqlite:////var/lib/catactl.db or postgresql://user@host/database",
+        ) from None
+    if backend == "postgresql":
+        if "@" in (url.host or "") or text.partition("?")[0].count("@") > 1:
+            # What follows the first would be taken for the host, and told in errors.
+            raise BadConfiguration("the database URL has an @ too many", "in a password write %40")
+        if url.query:
+            from psycopg import pq  # which SQLite does without
+
+            _check_parameters(url, (each.keyword.decode() for each in pq.Conninfo.get_defaults()))
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return _sqlite_url(url, text)
+    raise BadConfiguration(f"database {backend!r} is not supported", "use sqlite or postgresql")
+
+
+def _sqlite_url(url: URL, text: str) -> URL:
+    if url.host or url.username or url.port:
+        raise BadConfiguration(
+            "the database URL names a host, which SQLite does not have",
+            "as in sqlite:///relative.db or sqlite:////var/lib/catactl.db",
+        )
+    _check_parameters(url, _SQLITE_PARAMETERS)
+    mode = url.query.get("mode", "rwc")
+    if mode not in _SQLITE_MODES:
+        raise BadConfiguration(
+            f"the database URL has the unknown mode {mode!r}", f"one of: {', '.join(_SQLITE_MODES)}"
+        )
+    # Decoded again, because SQLAlchemy loses bytes that are not UTF-8.
+    database = unquote(text.partition("://")[2][1:].partition("?")[0], errors="surrogateescape")
+    if mode == "memory" or database in _IN_MEMORY:
+        return URL.create("sqlite+pysqlite", database=":memory:")
+    if not database.startswith("file:"):
+        if not url.query:
+            return URL.create("sqlite+pysqlite", database=database)
+        database = "file://" + quote(os.fsencode(os.path.abspath(database)))
+    return URL.create("sqlite+pysqlite", database=database, query={**url.query, "uri": "true"})
+
+
+def _check_parameters(url: URL, known: Iterable[str]) -> None:
+    """Raise `BadConfiguration` for a parameter that would have no effect."""
+    known = sorted(known)
+    for name, value in url.query.items():
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            raise BadConfiguration(
+                f"the database URL has the unknown parameter {name!r}",
+                f"did you mean {close[0]!r}?" if close else "remove it",
+            )
+        if url.get_backend_name() == "sqlite" and not isinstance(value, str):
+            raise BadConfiguration(f"the database URL gives the parameter {name!r} twice")
+
+
+def file_of(url: URL) -> str | None:
+    """Return the path of the SQLite file that a URL names, there or not; None for a server or a
+    database in memory.
+    """
+    database = url.database or ""
+    if url.get_backend_name() != "sqlite" or database in _IN_MEMORY:
+        return None
+    if not database.startswith("file:"):
+        return database
+    path = unquote(urlsplit(database).path, errors="surrogateescape")
+    return path if path not in _IN_MEMORY else None
+
+
+def is_read_only(url: URL) -> bool:
+    """Return whether a SQLite URL asks for a database that nothing is written to."""
+    return url.query.get("mode") == "ro" or is_immutable(url)
+
+
+def is_immutable(url: URL) -> bool:
+    """Return whether a SQLite URL promises that nobody writes to the database meanwhile."""
+    return str(url.query.get("immutable", "")).lower() in _TRUE
+
+
+def may_create(url: URL) -> bool:
+    """Return whether a SQLite URL lets a file that is missing be created."""
+    return url.query.get("mode", "rwc") == "rwc" and not is_immutable(url)
+
+
+def is_missing_file(url: URL) -> bool:
+    """Return whether the URL names a SQLite file that does not exist or is empty."""
+    path = file_of(url)
+    if path is None:
+        return False
+    try:
+        return os.stat(path).st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise Forbidden(f"cannot open {path}: {error.strerror}") from error
+
+
+def is_known_file(url: URL) -> bool:
+    """Return whether the URL names a SQLite file in WAL mode, as `open_engine` leaves each that it
+    opened: opening it again changes nothing. Bytes 18 and 19 say so
+    (https://sqlite.org/fileformat.html).
+    """
+    try:
+        with open(file_of(url) or "", "rb") as file:
+            return file.read(20)[18:] == b"\x02\x02"
+    except OSError:
+        return False
