@@ -212,6 +212,14 @@ def connecting_error(error: Exception, sqlstate: str | None) -> CatactlError:
     `sqlstate` is the server's code, None if the server did not answer.
     """
     message = _first_line(error)
+    if sqlstate is not None and sqlstate[:2] in {
+        "0A",
+        "22",
+        "42",
+        "F0",
+    }:  # a setting of the session
+        hint = "check the database URL's options and the variables PGOPTIONS, PGTZ, PGDATESTYLE"
+        return BadConfiguration(message, hint)
     if sqlstate is not None:
         translated = _translate_sqlstate(sqlstate, message)
         return Unreachable(message) if isinstance(translated, ConnectionLost) else translated

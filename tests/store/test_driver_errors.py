@@ -60,6 +60,13 @@ def test_a_class_decides_what_to_do(sqlstate: str, expected: int) -> None:
     assert _exit_code(error) == expected
 
 
+@pytest.mark.parametrize("sqlstate", ["22023", "42704", "F0000"])
+def test_a_setting_that_the_server_refuses_when_connecting_is_a_bad_configuration(
+    sqlstate: str,
+) -> None:
+    assert exit_code(connecting_error(psycopg.OperationalError("nicht so"), sqlstate)) == 78
+
+
 @pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.InterfaceError])
 def test_a_connection_that_broke_is_worth_running_again(error: type[psycopg.Error]) -> None:
     assert _exit_code(error("Verbindung verloren")) == 69
