@@ -42,11 +42,6 @@ _SETTINGS = {
     "standard_conforming_strings": "on",
     "bytea_output": "hex",
 }
-_SET = text(
-    "SELECT "
-    + "".join(f"set_config('{name}', '{value}', true), " for name, value in _SETTINGS.items())
-    + "set_config('lock_timeout', :lock_timeout, true)"
-)
 # How long an answer to COMMIT is waited for, before it is found out by another connection.
 COMMIT_TIMEOUT_SECONDS = 40.0
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -73,7 +68,7 @@ def round_trip(
     ours: list[Guarded] = []
     begins = pgconn.transaction_status == pq.TransactionStatus.IDLE
     if begins:
-        ours.append(Guarded(_SET, {"lock_timeout": _lock_timeout(conn)}))
+        ours.append(_settings(lock_timeout_seconds(conn)))
     asks = prepared.is_wanted and prepared.is_possible is None
     if asks:
         ours.append(_ASK_FOR_PROCESS)
@@ -118,9 +113,13 @@ def round_trip(
     return answers[len(ours) :]
 
 
-def _lock_timeout(conn: Connection) -> str:
-    """Return the setting for the engine's lock timeout, in milliseconds; 0 would wait forever."""
-    return str(max(1, round(lock_timeout_seconds(conn) * 1000)))
+@cache
+def _settings(lock_timeout_seconds: float) -> Guarded:
+    """Return the query that sets what a transaction depends on."""
+    lock_timeout_ms = max(1, round(lock_timeout_seconds * 1000))  # 0 would wait forever
+    settings = _SETTINGS | {"lock_timeout": str(lock_timeout_ms)}
+    calls = (f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    return Guarded(text(f"SELECT {', '.join(calls)}"), {})
 
 
 class _Prepared:
