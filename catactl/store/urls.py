@@ -5,6 +5,7 @@ SQLite itself then obeys the parameters (https://sqlite.org/uri.html).
 """
 
 import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from urllib.parse import quote, unquote, urlsplit
@@ -17,6 +18,10 @@ from catactl.errors import BadConfiguration, Forbidden
 _SQLITE_PARAMETERS = frozenset({"mode", "immutable", "cache", "vfs", "nolock", "psow", "uri"})
 _SQLITE_MODES = ("ro", "rw", "rwc", "memory")
 _IN_MEMORY = frozenset({"", ":memory:"})
+_SEVERAL_HOSTS = re.compile(
+    r"(?P<scheme>postgres[\w+]*://)(?P<user>[^/?#@]*@)?(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<rest>(?:[/?#].*)?)"
+)
+_HOST = re.compile(r"(?P<host>[^\[\]:]+|\[[^\[\]]+\])(?::(?P<port>[0-9]*))?", re.ASCII)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
@@ -27,7 +32,7 @@ def parse_url(text: str) -> URL:
     it may hold a password.
     """
     try:
-        url = make_url(text)
+        url = _postgresql_with_hosts(text) or make_url(text)
         backend = "postgresql" if url.drivername == "postgres" else url.get_backend_name()
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise BadConfiguration(
@@ -46,6 +51,23 @@ def parse_url(text: str) -> URL:
     if backend == "sqlite":
         return _sqlite_url(url, text)
     raise BadConfiguration(f"database {backend!r} is not supported", "use sqlite or postgresql")
+
+
+def _postgresql_with_hosts(text: str) -> URL | None:
+    """Return the URL of a PostgreSQL server that has several hosts, None if the text has not.
+
+    libpq's `user@host1:port1,host2:port2` becomes SQLAlchemy's `user@/?host=host1,host2&port=…`.
+    """
+    match = _SEVERAL_HOSTS.fullmatch(text)
+    if match is None:
+        return None
+    hosts = [_HOST.fullmatch(each) for each in match["hosts"].split(",")]
+    if None in hosts:
+        raise ValueError("a host cannot be read")
+    found = [(each["host"].strip("[]"), each["port"] or "5432") for each in hosts if each]
+    url = make_url(f"{match['scheme']}{match['user'] or ''}{match['rest']}")
+    names, ports = zip(*found, strict=True)
+    return url.update_query_dict({"host": ",".join(names), "port": ",".join(ports)})
 
 
 def _sqlite_url(url: URL, text: str) -> URL:

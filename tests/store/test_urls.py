@@ -32,6 +32,21 @@ def test_a_url_gets_the_driver_that_this_house_uses(given: str, driver: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("given", "hosts", "ports"),
+    [
+        ("postgresql://ada:a,b@h1:5432,h2:5433/db", "h1,h2", "5432,5433"),
+        ("postgres://h1,h2:1/db?connect_timeout=3", "h1,h2", "5432,1"),
+        ("postgresql://[::1]:5,[::2]/db", "::1,::2", "5,5432"),
+        ("postgresql:///db?host=h1:1&host=h2:2", "h1,h2", "1,2"),
+    ],
+)
+def test_a_url_may_name_several_hosts(given: str, hosts: str, ports: str) -> None:
+    url = parse_url(given)
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    assert (arguments["host"], arguments["port"], arguments["dbname"]) == (hosts, ports, "db")
+
+
+@pytest.mark.parametrize(
     ("given", "saying"),
     [
         ("mysql://ada:s3cret@host/db", "'mysql' is not supported"),
