@@ -86,8 +86,10 @@ class Transaction:
         recorded: list[Recorded] = []
         if self._keeps_events:
             recorded = [each for unit in self._units.values() for each in unit.recorded]
-        self._note_evidence()
-        self.is_committing = commits
+        evidence = self._next_evidence()
+        if commits:
+            self.is_committing = True
+            self._evidence = evidence
         try:
             with pipelined(self.conn, commits=commits):
                 for unit in self._units.values():
@@ -101,16 +103,20 @@ class Transaction:
                 raise
             raise ForgottenStates from None
         self.recorded += recorded
+        self._evidence = evidence
 
-    def _note_evidence(self) -> None:
-        """Note something that the database holds only if this transaction is committed."""
-        for org_id, request, _ in self._answered:
-            self._evidence = partial(idempotency.holds, org_id=org_id, key=request.key)
+    def _next_evidence(self) -> Evidence | None:
+        """Return something that the database holds only if what is to be flushed is committed; what
+        was flushed before otherwise.
+        """
         for org_id, unit in self._units.items():
-            if unit.evidence is not None:
-                self._evidence = unit.evidence
             if unit.has_events:
-                self._evidence = partial(event_log.holds, org_id=org_id, head=unit.head)
+                return partial(event_log.holds, org_id=org_id, head=unit.head)
+            if unit.evidence is not None:
+                return unit.evidence
+        for org_id, request, _ in self._answered:
+            return partial(idempotency.holds, org_id=org_id, key=request.key)
+        return self._evidence
 
     def was_committed(self, engine: Engine) -> bool:
         """Ask the database whether it committed this transaction, after the answer was lost.
