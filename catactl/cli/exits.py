@@ -37,7 +37,7 @@ MEANINGS = {
     6: "findings: drift, a broken log, lost content",
     7: "some of several failed",
     8: "confirmation missing or declined",
-    69: "database or content unreachable, disk full",
+    69: "database or content unreachable, disk full, outcome of a commit unknown",
     75: "locked, a file changed while it was read, or else worth running again",
     77: "permission",
     78: "configuration, no place for content, schema not at head",
