@@ -150,6 +150,10 @@ class BadConfiguration(CatactlError):
     code = "bad_configuration"
 
 
+class ContentOfAnotherLog(BadConfiguration):
+    """Another log recorded an organization's content last, as that of a copy of the database."""
+
+
 class SchemaMismatch(BadConfiguration):
     """The database is empty, older, newer, or not one of ours."""
 

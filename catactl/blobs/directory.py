@@ -1,4 +1,5 @@
-"""Content in a local directory, readable by its owner alone.
+"""Content in a local directory. The umask decides who may read and write it, so that users of one
+group can share it; a root that is private is its owner's alone.
 
 A blob is written below `incoming`, synced, renamed to its final name, and the folder synced: so it
 is there whole or not at all, whatever is killed and whenever the power fails.
@@ -22,7 +23,9 @@ from catactl.blobs.store import (
     Blob,
     Chunk,
     Content,
+    Mark,
     key_of,
+    mark_key_of,
     measure,
     parse_address,
 )
@@ -35,20 +38,22 @@ from catactl.errors import (
 )
 
 _INCOMING = "incoming"
+_MARK_BYTES = 1024  # more than any mark has
 # A writer locks its file right after creating it; until then only its age protects it.
 _ABANDONED_AFTER_SECONDS = 60
 
 
 class Directory:
-    def __init__(self, root: Path) -> None:
+    """`is_private`: if the root has to be made, only its owner can enter it."""
+
+    def __init__(self, root: Path, *, is_private: bool = False) -> None:
         self._root = root
+        self._root_mode = 0o700 if is_private else 0o777
 
     def put(
         self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = FIRST
     ) -> Content:
-        incoming = self._root / str(org_id) / _INCOMING / uuid4().hex
-        file = self._create(incoming)
-        try:
+        with self._incoming(org_id) as (file, incoming):
             written = _write(file, chunks, incoming)
             content = written._replace(generation=generations.get(written.sha256, 0))
             final = self._path(org_id, content.address)
@@ -57,10 +62,6 @@ class Directory:
                     os.fsync(file)
                     _put_in_place(incoming, final)
                 _sync_name(final)  # also of another writer's, who may still be about to
-        finally:
-            with suppress(OSError):  # the new name keeps it, if it came that far
-                incoming.unlink(missing_ok=True)
-            os.close(file)
         return content
 
     def open(self, org_id: UUID, address: str) -> Iterator[Chunk]:
@@ -95,13 +96,31 @@ class Directory:
             with _translated(path):
                 path.unlink(missing_ok=True)
 
+    def mark(self, org_id: UUID, mark: Mark) -> None:
+        final = self._root / mark_key_of(org_id)
+        with self._incoming(org_id) as (file, incoming), _translated(final):
+            _write(file, [mark.text.encode()], incoming)
+            os.fsync(file)
+            _put_in_place(incoming, final)
+            _sync_name(final)
+
+    def read_mark(self, org_id: UUID) -> Mark | None:
+        path = self._root / mark_key_of(org_id)
+        with _translated(path):
+            try:
+                with path.open("rb") as file:
+                    return Mark.parse(file.read(_MARK_BYTES))
+            except FileNotFoundError:
+                return None
+
     def discard_abandoned(self, org_id: UUID) -> int:
         folder = self._root / str(org_id) / _INCOMING
         discarded = 0
         with _translated(folder):
             for name in _names(folder):
                 path = folder / name
-                with suppress(FileNotFoundError):
+                # Another user's may be out of reach: that user's sweep discards it.
+                with suppress(FileNotFoundError, PermissionError):
                     if path.is_file() and not path.is_symlink():
                         discarded += _discard_if_abandoned(path)
         return discarded
@@ -134,6 +153,20 @@ class Directory:
             except FileNotFoundError:
                 return False
 
+    @contextmanager
+    def _incoming(self, org_id: UUID) -> Iterator[tuple[int, Path]]:
+        """Yield a new file that is open for writing, and its path; remove it unless it was
+        renamed.
+        """
+        path = self._root / str(org_id) / _INCOMING / uuid4().hex
+        file = self._create(path)
+        try:
+            yield file, path
+        finally:
+            with suppress(OSError):  # the new name keeps it, if it came that far
+                path.unlink(missing_ok=True)
+            os.close(file)
+
     def _create(self, path: Path) -> int:
         with _translated(path):
             try:
@@ -145,7 +178,8 @@ class Directory:
                         "create it, or check the blob URL: catactl config show",
                     ) from None
                 try:
-                    for folder in (self._root, path.parent.parent, path.parent):
+                    _make_folder(self._root, self._root_mode)
+                    for folder in (path.parent.parent, path.parent):
                         _make_folder(folder)
                     file = _create_locked(path)
                 except FileNotFoundError as error:
@@ -173,7 +207,7 @@ def _removed(path: Path) -> ContentUnreachable:
 
 
 def _create_locked(path: Path) -> int:
-    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     with suppress(OSError):  # some network file systems lock nothing; then only age protects it
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return file
@@ -237,9 +271,9 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, mode: int = 0o777) -> None:
     try:
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=mode)
     except FileExistsError:
         return
     _sync_folder(folder.parent)

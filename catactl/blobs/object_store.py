@@ -22,7 +22,9 @@ from catactl.blobs.store import (
     Blob,
     Chunk,
     Content,
+    Mark,
     key_of,
+    mark_key_of,
     parse_address,
 )
 from catactl.errors import BadConfiguration, ContentMissing, ContentUnreachable, Forbidden
@@ -119,6 +121,19 @@ class ObjectStore:
     def delete(self, org_id: UUID, addresses: Collection[str]) -> None:
         with _translated(f"{self._url}/{org_id}"):
             self._requests.delete(self._store, [key_of(org_id, address) for address in addresses])
+
+    def mark(self, org_id: UUID, mark: Mark) -> None:
+        key = mark_key_of(org_id)
+        with _translated(f"{self._url}/{key}"):
+            self._requests.put(self._store, key, mark.text.encode())
+
+    def read_mark(self, org_id: UUID) -> Mark | None:
+        key = mark_key_of(org_id)
+        try:
+            with _translated(f"{self._url}/{key}"):
+                return Mark.parse(bytes(self._requests.get(self._store, key).bytes()))
+        except FileNotFoundError:
+            return None
 
     def discard_abandoned(self, org_id: UUID) -> int:
         return 0  # what is unfinished has no name that we could list

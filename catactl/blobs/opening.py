@@ -11,10 +11,11 @@ _OBJECT_STORES = ("s3", "gs", "az", "abfs", "abfss")
 _EXAMPLES = "as in file:///srv/catactl/blobs or s3://bucket/prefix"
 
 
-def open_blobs(url: str) -> BlobStore:
+def open_blobs(url: str, *, is_private: bool = False) -> BlobStore:
     """Return the store that a URL names; nothing is connected or created yet.
 
-    Raises `BadConfiguration` for a URL that names none, or needs the extra that is not installed.
+    A directory that `is_private` is its owner's alone if it has to be made. Raises
+    `BadConfiguration` for a URL that names none, or needs the extra that is not installed.
     """
     try:
         parts = urlsplit(url)
@@ -30,7 +31,7 @@ def open_blobs(url: str) -> BlobStore:
         path = unquote(parts.path, errors="surrogateescape")
         if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
             raise BadConfiguration(f"blob URL {url!r} names no absolute path", _EXAMPLES)
-        return Directory(Path(path))
+        return Directory(Path(path), is_private=is_private)
     if parts.scheme not in _OBJECT_STORES:
         raise BadConfiguration(f"blob URL {url!r} is of no kind that is known", _EXAMPLES)
     if not parts.netloc:

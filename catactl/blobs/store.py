@@ -5,7 +5,7 @@ directory as in a bucket, so that one can be copied to the other. Content of a d
 before has a generation as well, `abcd….1`: an address that was given up is never used again. It is
 written whole or not at all: nothing half-written ever has a final name. It does not roll back with
 a transaction; so it is made safe before an event may point at it, and removed only after an event
-has given it up.
+has given it up. `ORG_ID/head` is the mark of the log that recorded content last.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ Chunk = bytes | bytearray | memoryview
 
 CHUNK_BYTES = 1024 * 1024
 FIRST: Mapping[str, int] = MappingProxyType({})
+_MARK = re.compile(rb"(?P<position>[1-9][0-9]{0,17}) (?P<hash>[0-9a-f]{64})\n")
 _ADDRESS = re.compile(r"(?P<sha256>[0-9a-f]{64})(?:\.(?P<generation>[1-9][0-9]{0,8}))?", re.ASCII)
 
 
@@ -49,6 +50,31 @@ class Blob(NamedTuple):
     @property
     def address(self) -> str:
         return address_of(self.sha256, self.generation)
+
+
+class Mark(NamedTuple):
+    """A position of a log and the hash of the event there: only this log, and its copies that have
+    gone as far, hold both.
+    """
+
+    position: int
+    hash: bytes
+
+    @property
+    def text(self) -> str:
+        """Storage format: the position in decimal, a space, the hash in hexadecimal, a newline."""
+        return f"{self.position} {self.hash.hex()}\n"
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Mark":
+        """Return the mark that a text holds; `NO_LOGS_MARK` if it holds none."""
+        match = _MARK.fullmatch(text)
+        if match is None:
+            return NO_LOGS_MARK
+        return cls(int(match["position"]), bytes.fromhex(match["hash"].decode()))
+
+
+NO_LOGS_MARK = Mark(-1, b"")
 
 
 class BlobStore(Protocol):
@@ -81,6 +107,12 @@ class BlobStore(Protocol):
 
     def delete(self, org_id: UUID, addresses: Collection[str]) -> None:
         """Remove content; what is gone already is no error."""
+
+    def mark(self, org_id: UUID, mark: Mark) -> None:
+        """Replace an organization's mark, whole or not at all; return once it is safe."""
+
+    def read_mark(self, org_id: UUID) -> Mark | None:
+        """Return an organization's mark; None if it has none."""
 
     def discard_abandoned(self, org_id: UUID) -> int:
         """Remove what writers that were killed left unfinished; return how many there were."""
@@ -118,3 +150,8 @@ def parse_address(name: str) -> tuple[str, int] | None:
 def key_of(org_id: UUID, address: str) -> str:
     """The relative path of content. Storage format."""
     return f"{org_id}/{address[:2]}/{address}"
+
+
+def mark_key_of(org_id: UUID) -> str:
+    """Return the relative path of an organization's mark. Storage format."""
+    return f"{org_id}/head"

@@ -13,7 +13,7 @@ from catactl.cli.usage import Orgs, organization_ids
 from catactl.cli.words import counted
 from catactl.domain.durations import parse_duration
 from catactl.domain.sizes import format_size
-from catactl.errors import InvalidValue
+from catactl.errors import ContentOfAnotherLog, InvalidValue
 
 app = typer.Typer()
 
@@ -45,27 +45,53 @@ def verify(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
 
 
 @leaf(app, writes=True, destructive=True, content=True)
-def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
+def gc(
+    run: Run,
+    orgs: Orgs = None,
+    older_than: OlderThan = "7d",
+    claim: Annotated[
+        bool,
+        typer.Option("--claim", help="Take content over that another log recorded last."),
+    ] = False,
+) -> None:
     """Remove content that nothing refers to any more; look with --dry-run first.
 
     That is what was replaced, what uploads that broke off left, and what belongs to files deleted
     longer ago than --older-than: from then on these cannot be restored. Safe while uploads run.
+
+    Exit code 78 where another log recorded content last: this database is then a copy, or a backup
+    that was restored, and the other one may refer to what this one does not. --claim makes the
+    content this database's: it removes what this database does not refer to.
 
     Example: catactl blob gc --older-than 30d --yes
     """
     from catactl.content.sweep import sweep
 
     before = _before(older_than)
-    run.confirm(
+    question = (
         "remove for good what nothing refers to, and what belongs to files deleted "
         f"{'at any time' if older_than == '0' else f'over {older_than} ago'}"
     )
+    if claim:
+        question += ", also if another log recorded content last"
+    run.confirm(question)
     ids = organization_ids(run, orgs)
     intent = run.intent("")
     rows: list[dict[str, Any]] = []
+    refused: list[ContentOfAnotherLog] = []
     with progress(run, "sweeping", len(ids)) as advance:
         for org_id in ids:
-            rows.append(sweep(run.handler, run.engine, run.blobs, org_id, before, intent))
+            try:
+                row = sweep(
+                    run.handler, run.engine, run.blobs, org_id, before, intent, claims=claim
+                )
+            except ContentOfAnotherLog as error:
+                if len(ids) == 1:
+                    raise
+                refused.append(error)
+                run.failure(error.message)
+            else:
+                rows.append(row)
             advance(1)
     summary: dict[str, Any] = {
         name: sum(row[name] for row in rows) for name in SWEPT.columns if name != "org_id"
@@ -82,6 +108,12 @@ def gc(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
         run.note(f"dry run: {removed} would be removed; {files} could no longer be restored")
     else:
         run.note(f"{removed} removed; {files} can no longer be restored")
+    if refused:
+        raise ContentOfAnotherLog(
+            f"{len(refused):,} of {counted(len(ids), 'organization')} were left alone: "
+            f"{refused[0].message}",
+            refused[0].hint,
+        )
 
 
 def _before(older_than: str) -> datetime:

@@ -19,6 +19,7 @@ import typer
 import catactl
 from catactl import resources, topology
 from catactl.blobs.opening import open_blobs, url_beside
+from catactl.blobs.store import BlobStore
 from catactl.cli.leaf import leaf
 from catactl.cli.progress import Silent
 from catactl.cli.run import Run
@@ -60,6 +61,10 @@ class Place(NamedTuple):
     org_id: UUID
     org: str
     intent: Intent
+    is_private: bool
+
+    def open_blobs(self) -> BlobStore:
+        return open_blobs(self.blob_url, is_private=self.is_private)
 
 
 class Job(NamedTuple):
@@ -103,11 +108,14 @@ def demo(
     try:
         if given.database_url or given.database_url_file or given.profile:
             database_url, blob_url = run.settings.database_url.value, run.blob_url
+            is_private = run.is_content_beside
         else:
             database_url = sqlite_url(Path(scratch) / "catactl.db")
             blob_url = given.blob_url or url_beside(f"{scratch}/catactl.db")
+            is_private = False  # the scratch folder around it is
             schema.upgrade(open_engine(parse_url(database_url)))
-        place = Place(database_url, blob_url, org_id, f"demo-{org_id.hex[-8:]}", intent)
+        name = f"demo-{org_id.hex[-8:]}"
+        place = Place(database_url, blob_url, org_id, name, intent, is_private)
         _play(run, place, folder, Path(scratch))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -172,13 +180,13 @@ def _play(run: Run, place: Place, folder: Path, scratch: Path) -> None:
         with reading(engine) as conn:
             found = readable(conn, org_id, file_id)
         copy = scratch / file_id.hex
-        to_path(open_blobs(place.blob_url), found, str(copy), lambda _bytes: None)
+        to_path(place.open_blobs(), found, str(copy), lambda _bytes: None)
         same += filecmp.cmp(source.path, copy, shallow=False)
         copy.unlink()
     say(f"  {same:,} of {len(live):,} files are the same, byte for byte")
     say(_typed("blob", "verify", org))
     verified = Verified()
-    blobs = open_blobs(place.blob_url)
+    blobs = place.open_blobs()
     long_ago = datetime(1970, 1, 1, tzinfo=UTC)
     verify_organization(engine, blobs, org_id, long_ago, verified, lambda _bytes: None)
     say(f"  {verified.blobs:,} blobs read, {len(verified.problems)} missing or damaged")
@@ -244,7 +252,7 @@ class _Uploader:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.handler = Handler(engine := open_engine(parse_url(place.database_url)))
-        self.recorder = Recorder(self.handler, engine, open_blobs(place.blob_url), place.org_id)
+        self.recorder = Recorder(self.handler, engine, place.open_blobs(), place.org_id)
         self._order = Order(lambda _name: place.intent, _PART_BYTES)
 
     def upload(self, source: Source) -> Uploaded:

@@ -167,14 +167,24 @@ class Run:
 
         engine = self.engine
         setting = self.blob_url_setting
-        is_beside = setting is not None and setting.origin == _BESIDE
-        if setting is None or (is_beside and not os.path.isfile(file_of(engine.url) or "")):
+        if setting is None or (
+            self.is_content_beside and not os.path.isfile(file_of(engine.url) or "")
+        ):
             raise BadConfiguration(
                 "no place for content is configured",
                 "CATACTL_BLOB_URL=file:///srv/catactl/blobs, or s3://bucket/prefix",
             )
         self.log.detail(f"content {setting.value} ({setting.origin})")
         return setting.value
+
+    @property
+    def is_content_beside(self) -> bool:
+        """Whether content is kept beside a SQLite database, because no other place is configured.
+
+        Like the database it is then its owner's alone.
+        """
+        setting = self.blob_url_setting
+        return setting is not None and setting.origin == _BESIDE
 
     @property
     def blob_url_setting(self) -> Setting | None:
@@ -191,7 +201,7 @@ class Run:
     def blobs(self) -> "BlobStore":
         from catactl.blobs.opening import open_blobs
 
-        return open_blobs(self.blob_url)
+        return open_blobs(self.blob_url, is_private=self.is_content_beside)
 
     @property
     def past(self) -> "ModuleType":

@@ -30,13 +30,16 @@ def report(run: Run, found: Verified, what: str) -> None:
     told = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
     run.note(f"{counted(found.blobs, what)} read, {format_size(found.read_bytes)}: {told}")
     if found.problems:
-        raise Findings(
-            f"content is not what the log says: {told}", _hint(counts, is_any_whole=found.whole > 0)
+        raise Findings(f"content is not what the log says: {told}", _hint(counts, found))
+
+
+def _hint(counts: dict[str, int], found: Verified) -> str:
+    if found.is_another_logs and counts["orphaned"]:
+        return (
+            "another log recorded content last, and may refer to what is orphaned here: "
+            "use the database that uploaded last"
         )
-
-
-def _hint(counts: dict[str, int], *, is_any_whole: bool) -> str:
-    if counts["missing"] and not is_any_whole:
+    if counts["missing"] and not found.whole:
         return "nothing is there: is this where it was uploaded to? catactl config show"
     if counts["missing"] or counts["damaged"]:
         return "upload those files again: catactl file upload ORG PATH --verify"

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from catactl.blobs.store import FIRST, BlobStore, Content
+from catactl.content.mark import record_and_mark
 from catactl.content.recording import (
     ANY_SHA256,
     Swept,
@@ -68,7 +69,7 @@ def record_part(
             return present(unit.run(Addressed(find_file(conn), uploaded)))
 
         try:
-            return handler.transact(org_id, intent, work)
+            return record_and_mark(handler, blobs, org_id, intent, work)
         except Swept as swept:
             if not attempts_left:
                 break

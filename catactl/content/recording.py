@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from catactl import resources
 from catactl.blobs.store import BlobStore, Content, address_of
+from catactl.content.mark import record_and_mark
 from catactl.domain.decider import Addressed
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.organization import Organization, OrganizationStatus
@@ -206,7 +207,7 @@ class Recorder:
 
         intent = first.intent if first.is_whole else first.intent.unkeyed()
         try:
-            result = self._handler.transact(self.org_id, intent, work)
+            result = record_and_mark(self._handler, self.blobs, self.org_id, intent, work)
         except Swept as swept:
             self.generations |= swept.generations
             raise

@@ -15,9 +15,12 @@ address is ever used again, a sweep that removes late, even long after its lock 
 nothing that anybody came to rely on. References come about by such events alone, as a file whose
 content was given up is never restored. The age spares uploads the trouble; the safety rests neither
 on it nor on any clock.
+
+All this holds for one log. Content that another log recorded last, as of a copy of the database, is
+left alone: see `mark`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import chain, islice
@@ -26,6 +29,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from catactl.blobs.store import Blob, BlobStore, address_of
+from catactl.content.mark import check_mark, claim
 from catactl.content.recording import ask
 from catactl.content.references import (
     deleted_at,
@@ -56,19 +60,27 @@ def sweep(
     org_id: UUID,
     before: datetime,
     intent: Intent,
+    *,
+    claims: bool = False,
 ) -> Result:
     """Remove an organization's content that nothing has referred to since `before`.
 
     Returns how many files' content was given up, how many blobs and bytes were removed, and how
     many unfinished writes; with a dry run, what would be. It may break off anywhere: what it gave
-    up and did not remove, the next one removes.
+    up and did not remove, the next one removes. Raises `ContentOfAnotherLog` if another log
+    recorded content last, unless it `claims` the content for this one.
     """
-    replayed = ask(handler, org_id, lambda _conn, _unit: None, intent)
+
+    def check(conn: Connection) -> None:
+        if not claims:
+            check_mark(conn, blobs, org_id)
+
+    replayed = ask(handler, org_id, lambda conn, _: check(conn), intent)
     if replayed:
         return replayed
     step = intent.unkeyed()
     _check_place(engine, blobs, org_id, before)
-    given_up = _give_up(handler, engine, org_id, before, step)
+    given_up = _give_up(handler, engine, org_id, before, check, step)
     blob_count = size_bytes = 0
     with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as found:
         position, references, now_in = found
@@ -80,11 +92,13 @@ def sweep(
             and (not pair.references or blob.generation < now_in.get(pair.sha256, 0))
         )
         while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
-            removable = _give_up_content(handler, org_id, position, batch, step)
+            removable = _give_up_content(handler, org_id, position, batch, check, step)
             if not intent.dry_run:
                 blobs.delete(org_id, [blob.address for blob in removable])
             blob_count += len(removable)
             size_bytes += sum(blob.size_bytes for blob in removable)
+    if claims and not intent.dry_run:
+        claim(handler, blobs, org_id, intent)  # at the end, because now no other log has this head
     row: Result = {
         "org_id": str(org_id),
         "given_up_files": given_up,
@@ -117,9 +131,17 @@ def _check_place(engine: Engine, blobs: BlobStore, org_id: UUID, before: datetim
 
 
 def _give_up(
-    handler: Handler, engine: Engine, org_id: UUID, before: datetime, intent: Intent
+    handler: Handler,
+    engine: Engine,
+    org_id: UUID,
+    before: datetime,
+    check: Callable[[Connection], None],
+    intent: Intent,
 ) -> int:
-    """Give up the content of files that were deleted by then; return how many had any."""
+    """Give up the content of files that were deleted by then; return how many had any.
+
+    `check` raises, under the lock, if the content is not this log's.
+    """
     with reading(engine) as conn:
         if is_organization_deleted(conn, org_id, before):
             return 0  # it takes no commands, and needs none
@@ -127,6 +149,7 @@ def _give_up(
     given_up = 0
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
+        check(conn)
         count = 0
         for file_id in some:
             moment = deleted_at(conn, org_id, file_id)
@@ -142,14 +165,20 @@ def _give_up(
 
 
 def _give_up_content(
-    handler: Handler, org_id: UUID, position: int, candidates: Sequence[Blob], intent: Intent
+    handler: Handler,
+    org_id: UUID,
+    position: int,
+    candidates: Sequence[Blob],
+    check: Callable[[Connection], None],
+    intent: Intent,
 ) -> list[Blob]:
     """Give up the candidates that nothing refers to since the snapshot; return what may be removed:
-    these, and those that were given up before.
+    these, and those that were given up before. `check` is as for `_give_up`.
     """
     removable: list[Blob] = []
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
+        check(conn)
         now_in = generations(conn, org_id, {blob.sha256 for blob in candidates})
         referred_to = referred_to_since(conn, org_id, position)
         removable.clear()

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from catactl.blobs.store import Blob, BlobStore, Content, is_whole
+from catactl.content.mark import is_another_logs
 from catactl.content.recording import content_of
 from catactl.content.references import (
     Pair,
@@ -60,7 +61,8 @@ class Problem(NamedTuple):
 class Verified:
     """What was read, how much of it is as it should be, and what was wrong with the rest.
 
-    `elsewhere` counts parts that are not ours.
+    `elsewhere` counts parts that are not ours. `is_another_logs`: another log recorded content
+    last, so it may refer to what is orphaned here.
     """
 
     files: int = 0
@@ -68,6 +70,7 @@ class Verified:
     whole: int = 0
     read_bytes: int = 0
     elsewhere: int = 0
+    is_another_logs: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -135,6 +138,8 @@ def verify_organization(
                 is_left = not pair.references or blob.generation < now_in.get(pair.sha256, 0)
                 if is_left and blob.modified_at <= orphaned_before:
                     _add_orphan(engine, blobs, org_id, position, blob, found)
+    with reading(engine) as conn:
+        found.is_another_logs |= is_another_logs(conn, blobs, org_id)
 
 
 def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iterator[Any]:

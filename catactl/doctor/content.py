@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.opening import open_blobs
 from catactl.blobs.probe import probe
+from catactl.content.mark import is_another_logs
 from catactl.doctor.database import path_in
 from catactl.doctor.machine import is_open_to_all
+from catactl.doctor.proofs import LOGS
 from catactl.doctor.said import Said, ok, problem, warning
+from catactl.store import vitals
+from catactl.store.engine import reading
 
 
 def root_of(url: str) -> Path | None:
@@ -36,6 +40,20 @@ def place(url: str) -> Iterator[Said]:
         yield warning(f"everybody can write to {root}", f"chmod o-w {root}")
     else:
         yield ok(f"content was written to {url}, read and removed")
+
+
+def log(engine: Engine, url: str) -> Iterator[Said]:
+    """Look at who recorded the content of the logs that were written last."""
+    blobs = open_blobs(url)
+    with reading(engine) as conn:
+        org_ids = [each.org_id for each in vitals.newest_logs(conn, LOGS)]
+        others = [each for each in org_ids if is_another_logs(conn, blobs, each)]
+    if others:
+        yield warning(
+            f"another log recorded the content of organization {others[0]} last: this database is "
+            "a copy or a restored backup, or an upload to it was killed",
+            "use the database that uploaded last, else: catactl blob gc --claim",
+        )
 
 
 def no_place(url: URL) -> Iterator[Said]:

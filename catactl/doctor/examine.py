@@ -4,7 +4,7 @@ Each stands alone: what it runs into is its finding, and only what needs it is l
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -46,16 +46,21 @@ _OF_DATABASES = (
 def examine(settings: Settings, engine: Engine) -> Iterator[Check]:
     """Yield what each examination saw. None creates a database or a place, or waits for a lock."""
     yield from _checked("secrets", partial(machine.secrets, settings))
-    yield from _of_database(engine)
+    unmet = yield from _of_database(engine)
     blob_url = _blob_url(settings, engine.url)
     if blob_url is not None:
         yield from _checked("content", partial(content.place, blob_url))
+        if "log" not in unmet:
+            yield from _checked("content", partial(content.log, engine, blob_url))
     else:
         yield from _checked("content", partial(content.no_place, engine.url))
     yield from _checked("disk", lambda: machine.free_space(_kept_here(engine.url, blob_url)))
 
 
-def _of_database(engine: Engine) -> Iterator[Check]:
+def _of_database(engine: Engine) -> Generator[Check, None, Mapping[str, str]]:
+    """Yield what was seen; return why examinations were left out, and what depends on a failed
+    one, by name.
+    """
     unmet: dict[str, str] = {}
     for each in _OF_DATABASES:
         if each.dialect not in {None, engine.dialect.name}:
@@ -70,6 +75,7 @@ def _of_database(engine: Engine) -> Iterator[Check]:
             unmet[each.name] = f"it needs the {each.name}"
         elif each.name == "database" and is_missing_file(engine.url):
             unmet[each.name] = "there is no database yet"
+    return unmet
 
 
 def _checked(name: str, examination: Callable[[], Iterator[Said]]) -> list[Check]:

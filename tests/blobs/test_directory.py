@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from catactl.blobs.directory import Directory
 from catactl.blobs.store import CHUNK_BYTES, Chunk
 from catactl.errors import (
     BadConfiguration,
@@ -25,6 +27,7 @@ from catactl.errors import (
 )
 from tests.blobs import full_disk
 from tests.blobs.support import (
+    MARK,
     ORG,
     OTHER_ORG,
     Folder,
@@ -36,7 +39,15 @@ from tests.blobs.support import (
     read,
     wrong_names,
 )
-from tests.blobs.workers import kill_before_each_step, kill_writers, put_at_once
+from tests.blobs.workers import (
+    GROUP,
+    as_user,
+    kill_before_each_step,
+    kill_writers,
+    put_at_once,
+    store_and_leave,
+    take_over,
+)
 from tests.processes import processes, receive, start
 from tests.support import ROOT
 
@@ -454,8 +465,11 @@ def test_a_folder_or_a_loop_under_a_final_name_is_a_bad_configuration(folder: Fo
 # --- who may read it ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_only_its_owner_may_read_content_whatever_the_umask(folder: Folder, umask: int) -> None:
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
+@pytest.mark.parametrize("is_private", [False, True])
+def test_the_umask_decides_who_may_read_content_below_a_root_that_may_be_private(
+    folder: Folder, umask: int, is_private: bool
+) -> None:
     modes: dict[str, int] = {}
 
     def looked_at() -> Iterator[Chunk]:
@@ -463,17 +477,49 @@ def test_only_its_owner_may_read_content_whatever_the_umask(folder: Folder, umas
         for path in [folder.root, *folder.root.rglob("*")]:
             modes[path.name] = stat.S_IMODE(path.stat().st_mode)
 
+    blobs = Directory(folder.root, is_private=is_private)
     before = os.umask(umask)
     try:
-        folder.blobs.put(ORG, looked_at())
+        blobs.put(ORG, looked_at())
+        blobs.mark(ORG, MARK)
     finally:
         os.umask(before)
-    [half] = set(modes) - {"blobs", str(ORG), "incoming"}
-    assert modes.pop(half) == 0o600
-    assert set(modes.values()) == {0o700}
+    assert modes.pop("blobs") == (0o700 if is_private else 0o777 & ~umask)
+    assert {modes.pop(str(ORG)), modes.pop("incoming")} == {0o777 & ~umask}
+    assert set(modes.values()) == {0o666 & ~umask}
     final = folder.root / key(b"content")
-    assert stat.S_IMODE(final.parent.stat().st_mode) == 0o700
-    assert stat.S_IMODE(final.stat().st_mode) == 0o600
+    assert stat.S_IMODE(final.parent.stat().st_mode) == 0o777 & ~umask
+    for path in (final, folder.root / str(ORG) / "head"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_users_of_a_group_read_replace_and_remove_what_the_others_stored() -> None:
+    with tempfile.TemporaryDirectory() as path:  # pytest's own folders are closed to other users
+        os.chown(path, 0, GROUP)
+        os.chmod(path, 0o2770)
+        root = Path(path)
+        assert receive(start(as_user, 54_001, store_and_leave, root)) == "done"
+        _age(Folder(root), f"{ORG}/incoming/half", 1_000_000)
+        assert receive(start(as_user, 54_002, take_over, root)) == "done"
+
+
+def test_what_another_user_left_unfinished_keeps_no_sweep(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("theirs", "ours"):
+        folder.write(f"{ORG}/incoming/{name}", b"half")
+        _age(folder, f"{ORG}/incoming/{name}", 1_000_000)
+    really_open = os.open
+
+    def refused(path: Any, *arguments: Any, **options: Any) -> int:
+        if str(path).endswith("theirs"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really_open(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refused)
+    assert folder.blobs.discard_abandoned(ORG) == 1
+    assert incoming(folder) == [f"{ORG}/incoming/theirs"]
 
 
 def test_a_directory_that_others_share_keeps_the_mode_it_was_given(folder: Folder) -> None:

@@ -9,9 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catactl.blobs.store import CHUNK_BYTES, Blob, BlobStore, Chunk, Content
+from catactl.blobs.store import (
+    CHUNK_BYTES,
+    NO_LOGS_MARK,
+    Blob,
+    BlobStore,
+    Chunk,
+    Content,
+    Mark,
+)
 from catactl.errors import ContentMissing
 from tests.blobs.support import (
+    MARK,
+    MARK_TEXT,
     NOWHERE,
     ORG,
     OTHER_ORG,
@@ -373,3 +383,48 @@ def test_one_put_may_read_what_another_keeps(place: Place) -> None:
     sha256 = place.blobs.put(ORG, cut(raw)).sha256
     place.blobs.put(OTHER_ORG, place.blobs.open(ORG, sha256))
     assert place.read(key(raw, OTHER_ORG)) == raw
+
+
+# --- marks ----------------------------------------------------------------------------------------
+
+
+def test_a_mark_is_what_was_written_last(place: Place) -> None:
+    assert place.blobs.read_mark(ORG) is None
+    place.blobs.mark(ORG, Mark(1, bytes(32)))
+    place.blobs.mark(OTHER_ORG, Mark(2, bytes(32)))
+    place.blobs.mark(ORG, MARK)
+    assert place.blobs.read_mark(ORG) == MARK
+    assert place.read(f"{ORG}/head") == MARK_TEXT
+    assert place.all_keys() == [f"{ORG}/head", f"{OTHER_ORG}/head"]
+
+
+def test_a_mark_is_no_content(place: Place) -> None:
+    place.blobs.mark(ORG, MARK)
+    assert list(place.blobs.list(ORG)) == []
+    place.blobs.put(ORG, [b"content"])
+    assert [blob.sha256 for blob in place.blobs.list(ORG)] == [content_of(b"content").sha256]
+    place.blobs.delete(ORG, [content_of(b"content").sha256])
+    assert place.blobs.read_mark(ORG) == MARK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"7",
+        b"7 00\n",
+        MARK_TEXT.upper(),
+        MARK_TEXT[:-1],
+        MARK_TEXT + b"\n",
+        b"0" + MARK_TEXT[1:],
+        b"-" + MARK_TEXT,
+        b"9" * 30 + MARK_TEXT,
+        b"\xff" * 5_000,
+    ],
+    ids=repr,
+)
+def test_a_mark_that_cannot_be_read_is_that_of_no_log(place: Place, text: bytes) -> None:
+    place.write(f"{ORG}/head", text)
+    assert place.blobs.read_mark(ORG) == NO_LOGS_MARK
+    place.blobs.mark(ORG, MARK)
+    assert place.blobs.read_mark(ORG) == MARK

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from catactl.blobs.directory import Directory
-from tests.blobs.support import ORG, Folder, cut, pattern, wrong_names
+from catactl.blobs.store import Mark
+from tests.blobs.support import MARK, ORG, Folder, cut, key, pattern, read, wrong_names
 
 # The system calls by which content comes to lie where it should.
 _STEPS = ("open", "write", "fsync", "mkdir", "rename", "unlink")
@@ -106,3 +107,48 @@ def _put_until_step(root: Path, raw: bytes, step: int) -> None:
     for name in _STEPS:
         setattr(os, name, counting(getattr(os, name)))
     Directory(root).put(ORG, cut(raw, 100_000))
+
+
+# --- another user ---------------------------------------------------------------------------------
+
+GROUP = 54_000
+
+
+def as_user(uid: int, work: Callable[[Path], None], root: Path, pipe: Pipe) -> None:
+    """Do some work as a user of the group, with the umask of people who share folders."""
+    try:
+        os.setgroups([])
+        os.setgid(GROUP)
+        os.setuid(uid)
+        os.umask(0o002)
+        work(root)
+        pipe.send("done")
+    except BaseException as error:
+        pipe.send(repr(error))
+    finally:
+        pipe.close()
+
+
+def store_and_leave(root: Path) -> None:
+    """Store and mark content, and leave what a killed writer leaves."""
+    blobs = Directory(root)
+    for raw in (b"read", b"again", b"damaged", b"removed"):
+        blobs.put(ORG, [raw])
+    blobs.mark(ORG, MARK)
+    Folder(root).write(key(b"damaged"), b"else")
+    Folder(root).write(f"{ORG}/incoming/half", b"half")
+
+
+def take_over(root: Path) -> None:
+    """Do with what another user stored whatever can be done with it."""
+    blobs = Directory(root)
+    for raw in (b"again", b"damaged", b"new"):
+        blobs.put(ORG, [raw])
+    for raw in (b"read", b"again", b"damaged", b"new"):
+        assert read(blobs.open(ORG, key(raw).rpartition("/")[2])) == raw
+    assert blobs.read_mark(ORG) == MARK
+    blobs.mark(ORG, Mark(8, MARK.hash))
+    assert blobs.read_mark(ORG) == Mark(8, MARK.hash)
+    blobs.delete(ORG, [key(b"removed").rpartition("/")[2]])
+    assert len(list(blobs.list(ORG))) == 4
+    assert blobs.discard_abandoned(ORG) == 1

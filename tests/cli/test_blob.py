@@ -301,3 +301,70 @@ def test_what_killed_writers_left_is_discarded(stored: Cli, blob_folder: Path) -
     assert _sweep(stored, *NOW, "--dry-run") == {}
     assert _sweep(stored) == {"abandoned_writes": 1}
     assert os.listdir(incoming) == ["living"]
+
+
+# --- content of another log -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def anothers(stored: Cli, source: Path, blob_folder: Path) -> Cli:
+    """Content of `acme` that another log recorded last, and of `beta` that none did."""
+    stored.ok("org", "create", "beta")
+    for org in ("acme", "beta"):
+        source.write_bytes(b"orphan")
+        stored.ok("file", "upload", org, source, "--name", "gone")
+        stored.ok("file", "delete", org, "gone")
+    org_id = stored.ok("org", "show", "acme")["org_id"]
+    (blob_folder / org_id / "head").write_text(f"99 {'0' * 64}\n")
+    return stored
+
+
+def test_content_that_another_log_recorded_last_is_left_alone_until_it_is_claimed(
+    anothers: Cli, blob_folder: Path
+) -> None:
+    before = contents_in(blob_folder)
+    for more in ((), ("--dry-run",)):
+        error = anothers.fails(78, *GC, "acme", *NOW, *more)
+        assert "has gone further, or another way" in error["message"]
+        assert "catactl blob gc --claim" in error["hint"]
+    assert contents_in(blob_folder) == before
+    would = anothers.ok("blob", "gc", "acme", *NOW, "--claim", "--dry-run")
+    assert would["removed_blobs"] == 1
+    question = anothers.fails(8, "blob", "gc", "acme", *NOW, "--claim")
+    assert "also if another log recorded content last" in question["message"]
+    anothers.fails(78, *GC, "acme", *NOW)
+    assert anothers.ok(*GC, "acme", *NOW, "--claim")["removed_blobs"] == 1
+    assert anothers.ok(*GC, "acme", *NOW)["removed_blobs"] == 0
+
+
+def test_one_organization_that_is_left_alone_does_not_keep_the_others(anothers: Cli) -> None:
+    result = anothers(*GC, *NOW, "--json")
+    assert result.code == 78
+    assert [row["removed_blobs"] for row in result.json["organizations"]] == [1]
+    assert result.error["message"].startswith("1 of 2 organizations were left alone: ")
+
+
+def test_verifying_says_that_orphaned_content_may_be_another_logs(
+    anothers: Cli, blob_folder: Path
+) -> None:
+    anothers.ok("blob", "verify", *NOW)
+    org_id = anothers.ok("org", "show", "acme")["org_id"]
+    digest = sha256(b"left")
+    folder = blob_folder / org_id / digest[:2]
+    folder.mkdir()
+    (folder / digest).write_bytes(b"left")
+    result = anothers("blob", "verify", *NOW)
+    assert result.code == 6
+    assert "hint: another log recorded content last" in result.stderr
+    anothers.ok(*GC, "--claim")
+    assert "hint: catactl blob gc" in anothers("blob", "verify", *NOW).stderr
+
+
+def test_doctor_warns_of_content_that_another_log_recorded_last(anothers: Cli) -> None:
+    checks = anothers("doctor", "--json").json["checks"]
+    (found,) = (each for each in checks if "another log" in each["message"])
+    assert (found["name"], found["status"]) == ("content", "warning")
+    assert "catactl blob gc --claim" in found["hint"]
+    anothers.ok(*GC, "--claim")
+    checks = anothers("doctor", "--json").json["checks"]
+    assert not any("another log" in each["message"] for each in checks)

@@ -140,3 +140,5 @@ def test_uploads_killed_at_any_moment_are_finished_by_the_same_command(
             assert organization.content_of(f"{folder.name}/{path.name}") == path.read_bytes()
     assert organization.cli.ok("usage", "show", "acme")["used_bytes"] == rounds * 9_760
     organization.assert_consistent()
+    organization.cli.ok("blob", "gc", "--older-than", "0", "--yes")
+    organization.assert_events_point_at_content()

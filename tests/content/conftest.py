@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.blobs.directory import Directory
-from catactl.blobs.store import FIRST, Content
+from catactl.blobs.store import FIRST, BlobStore, Content
 from catactl.content.part import record_part
 from catactl.content.reading import contents, readable
 from catactl.content.sweep import sweep
@@ -45,7 +45,7 @@ class Place:
 
     engine: Engine
     handler: Handler
-    blobs: Directory
+    blobs: BlobStore
     org_id: UUID
 
     def create(self, name: str) -> UUID:
@@ -88,10 +88,20 @@ class Place:
     def restore(self, file_id: UUID) -> None:
         restore_file(self.handler, self.org_id, file_id)
 
-    def sweep(self, handler: Handler | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+    def sweep(
+        self, handler: Handler | None = None, *, dry_run: bool = False, claims: bool = False
+    ) -> dict[str, Any]:
         """Sweep everything of whatever age."""
         now, intent = datetime.now(UTC), replace(INTENT, dry_run=dry_run)
-        return sweep(handler or self.handler, self.engine, self.blobs, self.org_id, now, intent)
+        return sweep(
+            handler or self.handler,
+            self.engine,
+            self.blobs,
+            self.org_id,
+            now,
+            intent,
+            claims=claims,
+        )
 
     def problems(self) -> list[Problem]:
         found = Verified()

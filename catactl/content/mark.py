@@ -1,0 +1,108 @@
+"""The mark beside an organization's content: the head of the log that recorded content last.
+
+A copy of a database has the same ids as the original and names the same content. So a sweep of one
+would remove what only the other refers to. Whoever records content therefore leaves its log's head
+beside the content, under the log's lock and before the commit. A sweep goes on only if it finds
+that head in its own log: then its log, or an earlier state of it, recorded content last.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.blobs.store import BlobStore, Mark
+from catactl.errors import CatactlError, ContentOfAnotherLog
+from catactl.handler import Handler, Intent
+from catactl.store import event_log
+from catactl.store.event_log import Head
+from catactl.store.idempotency import Result
+from catactl.unit_of_work import UnitOfWork
+
+_PART_UPLOADED = "file.part_uploaded"
+
+
+def record_and_mark(
+    handler: Handler,
+    blobs: BlobStore,
+    org_id: UUID,
+    intent: Intent,
+    work: Callable[[Connection, UnitOfWork], Result],
+) -> Result:
+    """Let `work` record content as `Handler.transact` does; mark the content before the commit.
+
+    If the transaction fails, the mark becomes the log's head as it is. A process that is killed
+    between mark and commit leaves a mark that no log holds, until content is recorded again.
+    """
+    marked: Mark | None = None
+
+    def marking(conn: Connection, unit: UnitOfWork) -> Result:
+        nonlocal marked
+        result = work(conn, unit)
+        if not intent.dry_run and any(each.type == _PART_UPLOADED for each in unit.recorded):
+            marked = _head(unit)
+            blobs.mark(org_id, marked)
+        return result
+
+    try:
+        return handler.transact(org_id, intent, marking)
+    except BaseException:
+        if marked is not None:
+            with suppress(CatactlError):
+                _take_back(handler, blobs, org_id, intent, marked)
+        raise
+
+
+def check_mark(conn: Connection, blobs: BlobStore, org_id: UUID) -> None:
+    """Raise `ContentOfAnotherLog` if another log recorded content last.
+
+    Call it under the lock of the log: without it the mark may be of a transaction under way.
+    """
+    if is_another_logs(conn, blobs, org_id):
+        raise ContentOfAnotherLog(
+            f"the content of organization {org_id} belongs to a log that has gone further, or "
+            "another way: it was recorded last at a position and hash that are not in this log",
+            "use the database that uploaded last; if this one is to own the content: "
+            "catactl blob gc --claim",
+        )
+
+
+def is_another_logs(conn: Connection, blobs: BlobStore, org_id: UUID) -> bool:
+    """Return whether another log recorded content last.
+
+    Without the lock it may also be an upload to this one that is not committed yet.
+    """
+    mark = blobs.read_mark(org_id)
+    return mark is not None and not _is_in_log(conn, org_id, mark)
+
+
+def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
+    return event_log.holds(conn, org_id, Head(mark.position, None, mark.hash))
+
+
+def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> None:
+    """Mark an organization's content with the log's head, whatever mark it had."""
+
+    def work(_conn: Connection, unit: UnitOfWork) -> Result:
+        blobs.mark(org_id, _head(unit))
+        return {}
+
+    handler.transact(org_id, intent.asking().unkeyed(), work)
+
+
+def _take_back(
+    handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent, marked: Mark
+) -> None:
+    """Replace a mark that we left for a transaction that was not committed after all."""
+
+    def work(conn: Connection, unit: UnitOfWork) -> Result:
+        if blobs.read_mark(org_id) == marked and not _is_in_log(conn, org_id, marked):
+            blobs.mark(org_id, _head(unit))
+        return {}
+
+    handler.transact(org_id, intent.asking().unkeyed(), work)
+
+
+def _head(unit: UnitOfWork) -> Mark:
+    return Mark(unit.head.position, unit.head.hash)

@@ -1,0 +1,309 @@
+"""A sweep removes nothing where another log recorded content last."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+
+from catactl.blobs.opening import open_blobs
+from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
+from catactl.content import mark as marking
+from catactl.content.recording import Recorder
+from catactl.content.sources import Source
+from catactl.content.upload import Order, upload_files
+from catactl.content.verify import Verified, verify_organization
+from catactl.domain.organization import SetQuota
+from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceeded
+from catactl.handler import Handler
+from tests.conftest import PostgresqlDatabases
+from tests.content.conftest import Place, Silent
+from tests.support import INTENT, create_organization, opened, read_log, run
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def original(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> Place:
+    """An organization with content in a directory or a bucket."""
+    if request.param == "folder":
+        url = (tmp_path / "blobs").as_uri()
+    else:
+        url = request.getfixturevalue("s3_url")
+    handler = Handler(engine)
+    place = Place(engine, handler, open_blobs(url), create_organization(handler))
+    place.upload("first", b"first")
+    return place
+
+
+Copy = Callable[[Place], Place]
+
+
+@pytest.fixture
+def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
+    """Copies the database; the content stays where it is, for both."""
+    with ExitStack() as stack:
+
+        def copied(place: Place) -> Place:
+            url = place.engine.url
+            place.engine.dispose()
+            if url.get_backend_name() == "sqlite":
+                assert url.database is not None
+                path = shutil.copy(url.database, tmp_path / "copy.db")
+                url = url.set(database=str(path))
+            else:
+                databases: PostgresqlDatabases = request.getfixturevalue("postgresql_databases")
+                url = databases.create(url)
+                request.addfinalizer(lambda: databases.drop(url))
+            engine = stack.enter_context(opened(url))
+            return replace(place, engine=engine, handler=Handler(engine))
+
+        yield copied
+
+
+def _refuses(place: Place) -> None:
+    """The place sweeps nothing, and loses nothing by trying."""
+    log, stored = read_log(place.engine, place.org_id), place.stored()
+    for dry_run in (True, False):
+        with pytest.raises(ContentOfAnotherLog, match="gone further") as caught:
+            place.sweep(Handler(place.engine), dry_run=dry_run)
+        assert "blob gc --claim" in (caught.value.hint or "")
+    assert (read_log(place.engine, place.org_id), place.stored()) == (log, stored)
+
+
+def _is_another_logs(place: Place) -> bool:
+    found = Verified()
+    verify_organization(
+        place.engine, place.blobs, place.org_id, datetime.now(UTC), found, lambda _bytes: None
+    )
+    return found.is_another_logs
+
+
+def _head(place: Place) -> Mark:
+    last = read_log(place.engine, place.org_id)[-1]
+    return Mark(last.position, last.hash)
+
+
+# --- copies ---------------------------------------------------------------------------------------
+
+
+def test_a_copy_removes_nothing_once_the_original_has_gone_further(
+    original: Place, copy: Copy
+) -> None:
+    other = copy(original)
+    file_id = original.upload("second", b"second")
+    _refuses(other)
+    assert _is_another_logs(other)
+    assert not _is_another_logs(original)
+    assert original.sweep()["removed_blobs"] == 0
+    assert original.download(file_id) == b"second"
+
+
+def test_the_original_removes_nothing_once_a_copy_has_gone_another_way(
+    original: Place, copy: Copy
+) -> None:
+    other = copy(original)
+    run(original.handler, original.org_id, original.org_id, SetQuota(1_000))
+    file_id = other.upload("second", b"second")
+    _refuses(original)
+    assert _is_another_logs(original)
+    assert other.sweep()["removed_blobs"] == 0
+    assert other.download(file_id) == b"second"
+
+
+def test_a_copy_and_an_original_that_are_the_same_are_both_swept(
+    original: Place, copy: Copy
+) -> None:
+    original.store(b"orphan")
+    other = copy(original)
+    assert original.sweep()["removed_blobs"] == 1
+    assert other.sweep()["removed_blobs"] == 0
+
+
+def test_a_restored_backup_is_swept_once_it_claims_the_content(original: Place, copy: Copy) -> None:
+    backup = copy(original)
+    original.upload("second", b"second")
+    _refuses(backup)
+    assert backup.sweep(claims=True, dry_run=True)["removed_blobs"] == 1
+    _refuses(backup)
+    assert backup.sweep(claims=True)["removed_blobs"] == 1
+    assert backup.blobs.read_mark(backup.org_id) == _head(backup)
+    assert backup.sweep()["removed_blobs"] == 0
+    _refuses(original)
+
+
+def test_a_restored_backup_is_swept_once_it_has_uploaded(original: Place, copy: Copy) -> None:
+    backup = copy(original)
+    original.upload("second", b"second")
+    file_id = backup.upload("third", b"third")
+    assert backup.sweep()["removed_blobs"] == 1
+    assert backup.download(file_id) == b"third"
+    _refuses(original)
+
+
+def test_content_without_a_mark_or_with_an_unreadable_one(original: Place) -> None:
+    assert original.blobs.read_mark(original.org_id) is not None
+    unmarked = replace(original, org_id=create_organization(original.handler, "beta"))
+    unmarked.store(b"orphan")
+    assert unmarked.sweep()["removed_blobs"] == 1
+    original.blobs.mark(original.org_id, NO_LOGS_MARK)
+    _refuses(original)
+
+
+# --- marks that are left --------------------------------------------------------------------------
+
+
+def _upload_file(place: Place, path: Path) -> None:
+    path.write_bytes(b"12")
+    recorder = Recorder(place.handler, place.engine, place.blobs, place.org_id)
+    order = Order(lambda _name: INTENT, part_bytes=1)
+    (done,) = upload_files(recorder, [Source(str(path), path.name)], order, Silent())
+    assert done.error is None
+
+
+def _after_marking(original: Place, patch: pytest.MonkeyPatch, act: Callable[[Mark], None]) -> None:
+    """Do something each time a mark was written, before the transaction is committed."""
+    store = type(original.blobs)
+    really_mark = store.mark
+
+    def mark(self: BlobStore, org_id: UUID, mark: Mark) -> None:
+        really_mark(self, org_id, mark)
+        act(mark)
+
+    patch.setattr(store, "mark", mark)
+
+
+@pytest.mark.parametrize("how", ["part", "file"])
+def test_the_mark_is_written_before_the_commit_with_the_head_of_after_it(
+    how: str, original: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Mark, Mark]] = []
+    with opened(original.engine.url) as engine:
+        onlooker = replace(original, engine=engine)
+        _after_marking(original, monkeypatch, lambda mark: seen.append((mark, _head(onlooker))))
+        if how == "part":
+            original.put(original.create("x"), 1, b"1")
+        else:
+            _upload_file(original, tmp_path / "x")
+    hashes = {each.position: each.hash for each in read_log(original.engine, original.org_id)}
+    assert seen
+    for mark, head_before in seen:
+        assert hashes[mark.position] == mark.hash
+        assert head_before.position < mark.position
+    assert original.blobs.read_mark(original.org_id) == seen[-1][0]
+
+
+def _is_killed_after_marking(original: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(_mark: Mark) -> None:
+        raise KeyboardInterrupt
+
+    file_id = original.create("x")
+    with monkeypatch.context() as patch:
+        patch.setattr(marking, "_take_back", lambda *_: None)
+        _after_marking(original, patch, kill)
+        with pytest.raises(KeyboardInterrupt):
+            original.put(file_id, 1, b"second")
+
+
+def test_after_a_kill_between_mark_and_commit_the_same_upload_makes_it_good(
+    original: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _is_killed_after_marking(original, monkeypatch)
+    _refuses(original)
+    assert _is_another_logs(original)
+    (file_id,) = (
+        each.stream_id
+        for each in read_log(original.engine, original.org_id)
+        if each.type == "file.created" and '"x"' in each.payload
+    )
+    original.put(file_id, 1, b"second")
+    assert not _is_another_logs(original)
+    assert original.sweep()["removed_blobs"] == 0
+
+
+def test_after_a_kill_between_mark_and_commit_the_content_can_be_claimed(
+    original: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _is_killed_after_marking(original, monkeypatch)
+    assert original.sweep(claims=True)["removed_blobs"] == 1
+    assert not _is_another_logs(original)
+    original.store(b"orphan")
+    assert original.sweep()["removed_blobs"] == 1
+
+
+@pytest.mark.parametrize("error", [ContentUnreachable("the disk is full"), KeyboardInterrupt()])
+def test_a_transaction_that_fails_after_its_mark_takes_it_back(
+    error: BaseException, original: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = original.create("x")
+    marks: list[Mark] = []
+
+    def fail(mark: Mark) -> None:
+        marks.append(mark)
+        if len(marks) == 1:
+            raise error
+
+    with monkeypatch.context() as patch:
+        _after_marking(original, patch, fail)
+        with pytest.raises(type(error)):
+            original.put(file_id, 1, b"second")
+    assert marks[1:] == [_head(original)]
+    assert original.sweep()["removed_blobs"] == 1
+
+
+def test_a_mark_that_another_upload_left_since_is_not_taken_back(
+    original: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = original.create("x")
+    theirs = Mark(9, bytes(32))
+
+    def fail(_mark: Mark) -> None:
+        patch.undo()
+        original.blobs.mark(original.org_id, theirs)
+        raise ContentUnreachable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        _after_marking(original, patch, fail)
+        with pytest.raises(ContentUnreachable):
+            original.put(file_id, 1, b"second")
+    assert original.blobs.read_mark(original.org_id) == theirs
+
+
+def test_content_that_another_log_records_during_a_sweep_stays(
+    original: Place, copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original.store(b"orphan")
+    other = copy(original)
+    store = type(original.blobs)
+    really_list = store.list
+    uploaded: list[UUID] = []
+
+    def listing(self: BlobStore, org_id: UUID) -> Iterator[Any]:
+        found = list(really_list(self, org_id))
+        if not uploaded:
+            uploaded.append(other.upload("theirs", b"orphan"))
+        return iter(found)
+
+    monkeypatch.setattr(store, "list", listing)
+    with pytest.raises(ContentOfAnotherLog):
+        original.sweep(Handler(original.engine))
+    assert other.download(uploaded[0]) == b"orphan"
+
+
+def test_what_records_no_content_leaves_the_mark(original: Place, tmp_path: Path) -> None:
+    _upload_file(original, tmp_path / "x")
+    mark = original.blobs.read_mark(original.org_id)
+    file_id = original.create("y")
+    original.delete(file_id)
+    _upload_file(original, tmp_path / "x")  # unchanged
+    original.sweep()
+    assert original.blobs.read_mark(original.org_id) == mark
+    run(original.handler, original.org_id, original.org_id, SetQuota(1))
+    file_id = original.create("z")
+    with pytest.raises(QuotaExceeded):
+        original.put(file_id, 1, b"more than fits")
+    assert original.blobs.read_mark(original.org_id) == mark
