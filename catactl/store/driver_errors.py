@@ -202,7 +202,8 @@ def _translate_class(sqlstate: str, message: str) -> CatactlError:
         case "25" | "26" | "40" | "53" | "55" | "72":
             return Busy(f"the database could not do it now: {message}", _RUN_AGAIN)
         case "0A" | "0L" | "0P" | "3D" | "F0":
-            return BadConfiguration(f"the database is not set up for this: {message}")
+            hint = "if the server is a standby, connect to its primary"
+            return BadConfiguration(f"the database is not set up for this: {message}", hint)
     return Unreachable(f"the database failed (SQLSTATE {sqlstate}): {message}")
 
 
