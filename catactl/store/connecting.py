@@ -57,9 +57,6 @@ def connect(
     except psycopg.Error as error:
         raise connecting_error(error, _sqlstate(parameters, error)) from error
     conn.adapters.register_dumper(bytes, _HexDumper)
-    # For a transaction that psycopg begins by itself.
-    conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-    conn.read_only = False
     return conn  # type: ignore[no-any-return]
 
 
