@@ -16,6 +16,7 @@ from catactl.cli.progress import transfer
 from catactl.cli.run import Run
 from catactl.cli.shapes import UPLOADED
 from catactl.cli.words import counted
+from catactl.content.own import find_own, refusal
 from catactl.content.part import record_part
 from catactl.content.recording import Recorder
 from catactl.content.sources import (
@@ -34,6 +35,7 @@ from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.handler import Intent, Outcome
 from catactl.resources import written
+from catactl.store.urls import file_of
 
 _STDIN = 0
 
@@ -72,6 +74,9 @@ def run_upload(
         return run.intent(org, key_suffix=f"/{digest[:16]}")
 
     org_id = run.organization_id(org)
+    own = find_own(file_of(run.engine.url), run.blobs)
+    if len(paths) == 1 and paths != [STANDARD_INPUT] and (refused := refusal(paths[0], own)):
+        raise refused
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
     order = Order(intent, part_bytes, workers, follow_links, verify)
     started = time.monotonic()
@@ -81,7 +86,7 @@ def run_upload(
 
     def results(meter: Meter) -> Iterator[dict[str, Any]]:
         nonlocal read_bytes
-        sources = _usable(run, find(paths, name, follow_links=follow_links))
+        sources = _usable(run, find(paths, name, follow_links=follow_links, own=own))
         for uploaded in upload_files(recorder, sources, order, meter):
             if uploaded.error is not None:
                 if is_single:
@@ -99,7 +104,10 @@ def run_upload(
             row = upload_stream(recorder, Stream(_STDIN), name, order, meter)
         run.output.show(_row(Uploaded(STANDARD_INPUT, name, row, None)), UPLOADED)
         return
-    count, size_bytes = (0, None) if run.common.quiet else totals(paths, follow_links=follow_links)
+    count: int = 0
+    size_bytes: int | None = None
+    if not run.common.quiet:
+        count, size_bytes = totals(paths, follow_links=follow_links, own=own)
     with transfer(run, "uploading", count, size_bytes) as meter:
         if not is_single:
             run.output.rows(results(meter), UPLOADED)
@@ -155,6 +163,10 @@ def run_part_upload(
     """Upload one part from a path or standard input; return it with what was done."""
     org_id = run.organization_id(org)
     intent = run.intent(org)
+    if path != STANDARD_INPUT:
+        refused = refusal(path, find_own(file_of(run.engine.url), run.blobs))
+        if refused is not None:
+            raise refused
     try:
         opened = None if path == STANDARD_INPUT else OpenFile(path, follow_links=True)
         size_bytes = opened.size_bytes if opened is not None else None

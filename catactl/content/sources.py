@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from catactl.blobs.store import CHUNK_BYTES
+from catactl.content.own import NOTHING, Identity, Own, identity_of, refusal, what_is
 from catactl.errors import CatactlError, Forbidden, InvalidValue, NotFound, SourceChanged
 
 # A change in the same tick of the kernel's clock would leave the modification time as it is.
 _TICK_NANOSECONDS = 20_000_000
-
-_Identity = tuple[int, int]
 
 
 class Source(NamedTuple):
@@ -43,7 +42,7 @@ class Unusable(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Something in a folder that is no file: a link, a device, a socket."""
+    """An entry of a folder that is not uploaded: a link, a device, a socket, catactl's own file."""
 
     path: str
     what: str
@@ -58,10 +57,10 @@ class SourceError(Exception):
 
 
 def find(
-    paths: list[str], name: str | None, *, follow_links: bool
+    paths: list[str], name: str | None, *, follow_links: bool, own: Own = NOTHING
 ) -> Iterator[Source | Unusable | Skipped]:
     """Yield what the paths hold. Names are relative to the folder given; `name` goes before them,
-    or is the name of a single file.
+    or is the name of a single file. What is catactl's `own` is left out.
     """
     for path in paths:
         try:
@@ -69,10 +68,14 @@ def find(
         except (OSError, ValueError) as error:
             yield Unusable(path, name or path, unreadable(path, error))
             continue
+        refused = refusal(path, own)
+        if refused is not None:
+            yield Unusable(path, name or os.path.basename(path), refused)
+            continue
         if stat.S_ISDIR(status.st_mode):
             prefix = f"{name.rstrip('/')}/" if name else ""
-            identity = status.st_dev, status.st_ino
-            yield from _walk(path, prefix, identity, follow_links=follow_links)
+            identity = identity_of(status)
+            yield from _walk(path, prefix, identity, own, follow_links=follow_links)
         else:
             file_name = name or os.path.basename(path)
             problem = _no_file(path, status.st_mode)
@@ -80,7 +83,7 @@ def find(
 
 
 def _walk(
-    folder: str, prefix: str, identity: _Identity, *, follow_links: bool
+    folder: str, prefix: str, identity: Identity, own: Own, *, follow_links: bool
 ) -> Iterator[Source | Unusable | Skipped]:
     """Yield what lies below a folder, a folder's own entries in order of name."""
     above = [identity]
@@ -100,8 +103,12 @@ def _walk(
         except OSError as error:
             yield Unusable(path, name, unreadable(path, error))
             continue
-        identity = status.st_dev, status.st_ino
-        if stat.S_ISREG(status.st_mode):
+        identity = identity_of(status)
+        is_followed = follow_links and os.path.islink(path)
+        what = what_is(path, own) if is_followed else own.get(identity)
+        if what is not None:
+            yield Skipped(path, what)
+        elif stat.S_ISREG(status.st_mode):
             yield found
         elif not stat.S_ISDIR(status.st_mode):
             yield Skipped(path, _kind(status.st_mode))
@@ -243,10 +250,10 @@ def _signature(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def totals(paths: list[str], *, follow_links: bool) -> tuple[int, int]:
+def totals(paths: list[str], *, follow_links: bool, own: Own = NOTHING) -> tuple[int, int]:
     """Return how many files there are, and their bytes, for progress."""
     count, size_bytes = 0, 0
-    for found in find(paths, None, follow_links=follow_links):
+    for found in find(paths, None, follow_links=follow_links, own=own):
         if isinstance(found, Source):
             count += 1
             with suppress(OSError):  # gone since it was found
