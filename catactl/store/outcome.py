@@ -23,9 +23,10 @@ PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 _NOT_GIVEN_OUT = "22023"
 _STATUS = text("SELECT pg_xact_status(CAST(:id AS xid8))")
-_END_IF_IDLE = text(
+# In the middle of a pipeline the state of a session is active, also while it waits for its client.
+_END_IF_WAITING = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE backend_xid = CAST(CAST(:id AS xid8) AS xid) AND state LIKE 'idle in transaction%'"
+    " WHERE backend_xid = CAST(CAST(:id AS xid8) AS xid) AND wait_event = 'ClientRead'"
 )
 
 
@@ -46,7 +47,7 @@ def was_committed(engine: Engine, transaction_id: str, evidence: Evidence | None
                     return evidence is not None and evidence(conn)
                 if status == "aborted":
                     return False
-                conn.execute(_END_IF_IDLE, {"id": transaction_id})
+                conn.execute(_END_IF_WAITING, {"id": transaction_id})
         except (Unreachable, Busy) as error:
             reason = error
         if time.monotonic() > give_up_at:

@@ -1,0 +1,5 @@
+"""The fixtures that the tests of commands have."""
+
+from tests.cli.conftest import acme, blob_folder, cli, home
+
+__all__ = ["acme", "blob_folder", "cli", "home"]
