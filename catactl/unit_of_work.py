@@ -5,7 +5,7 @@ its version. So a stored state that is missing, stale or half lost costs time, n
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -39,7 +39,8 @@ from catactl.wiring import (
 
 @dataclass(frozen=True)
 class Intent:
-    """Who wants it, why, and how. `request` is what the idempotency key stands for, in JSON terms.
+    """Who wants a change, why, and how. `request` is what the idempotency key stands for: the
+    command with its parsed arguments, in JSON's types.
 
     `org_ref` is the organization as the caller named it.
     """
@@ -50,7 +51,7 @@ class Intent:
     dry_run: bool = False
     idempotency_key: str | None = None
     org_ref: str = ""
-    request: object = None
+    request: Mapping[str, Any] | None = None
 
     def asking(self) -> "Intent":
         """The same intent when it is only asked what would happen."""

@@ -559,7 +559,9 @@ def test_two_creations_of_one_organization_at_once_do_it_once(
 ) -> None:
     """There is no row to lock yet: whoever comes second waits, and then finds the first one's."""
     org_id = new_id(NOON)
-    intent = Intent("tester", idempotency_key="k" if has_key else None, request=["create", "acme"])
+    intent = Intent(
+        "tester", idempotency_key="k" if has_key else None, request={"command": "create"}
+    )
     command = CreateOrganization("acme", NOON)
     first_holds_the_lock = Event()
     second: list[dict[str, Any] | Conflict] = []
@@ -611,7 +613,7 @@ def test_a_key_is_replayed_even_where_the_command_would_now_be_refused(
 ) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
-    intent = replace(INTENT, idempotency_key="k1", request="delete")
+    intent = replace(INTENT, idempotency_key="k1", request={"command": "delete"})
     first = perform(handler, org_id, file_id, DeleteFile(), intent)
     assert perform(handler, org_id, file_id, DeleteFile(), intent) == first
     with pytest.raises(Refused):
@@ -637,7 +639,7 @@ def test_another_request_under_a_key_is_a_conflict(engine: Engine, handler: Hand
 
 
 def test_a_key_counts_in_its_organization_alone(engine: Engine, handler: Handler) -> None:
-    intent = replace(INTENT, idempotency_key="k1", request="same")
+    intent = replace(INTENT, idempotency_key="k1", request={"command": "same"})
     for name in ("acme", "beta"):
         org_id = create_organization(handler, name)
         result = perform(handler, org_id, org_id, SetQuota(5), intent)
@@ -648,7 +650,7 @@ def test_a_command_that_changes_nothing_still_remembers_its_key(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)
-    intent = replace(INTENT, idempotency_key="k1", request="clear")
+    intent = replace(INTENT, idempotency_key="k1", request={"command": "clear"})
     first = perform(handler, org_id, org_id, ClearQuota(), intent)
     assert first["events"] == []
     run(handler, org_id, org_id, SetQuota(5))
@@ -660,7 +662,7 @@ def test_a_command_that_changes_nothing_still_remembers_its_key(
 def test_a_command_that_failed_leaves_its_key_free(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler, quota_bytes=5)
     file_id = create_file(handler, org_id)
-    intent = replace(INTENT, idempotency_key="k1", request="part")
+    intent = replace(INTENT, idempotency_key="k1", request={"command": "part"})
     with pytest.raises(QuotaExceeded):
         perform(handler, org_id, file_id, UploadPart(1, 6, BYTES_1), intent)
     run(handler, org_id, org_id, ClearQuota())
@@ -703,7 +705,7 @@ def test_a_dry_run_returns_what_would_be_and_leaves_nothing(
     org_id = create_organization(handler, quota_bytes=50)
     file_id = create_file(handler, org_id)
     before = contents(engine)
-    dry = replace(INTENT, dry_run=True, idempotency_key="k1", request="part")
+    dry = replace(INTENT, dry_run=True, idempotency_key="k1", request={"command": "part"})
     would_be = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1), dry)
     assert would_be.dry_run
     assert contents(engine) == before
@@ -935,7 +937,7 @@ def test_plain_rows_change_under_the_same_lock_keys_and_dry_runs(
     before = contents(engine)
     assert handler.transact(org_id, replace(INTENT, dry_run=True), change) == {"done": True}
     assert contents(engine) == before
-    keyed = replace(INTENT, idempotency_key="k", request="change")
+    keyed = replace(INTENT, idempotency_key="k", request={"command": "change"})
     results = [handler.transact(org_id, keyed, change) for _ in range(3)]
     assert results == [{"done": True}] * 3
     with reading(engine) as conn:
@@ -1021,7 +1023,7 @@ def test_a_dry_run_of_several_commands_leaves_nothing_and_a_key_stands_for_them_
     before = contents(engine)
     would_be = transact(handler, org_id, *commands, intent=replace(INTENT, dry_run=True))
     assert contents(engine) == before
-    keyed = replace(INTENT, idempotency_key="k", request="upload")
+    keyed = replace(INTENT, idempotency_key="k", request={"command": "upload"})
     results = [
         transact(each, org_id, *commands, intent=keyed) for each in (handler, Handler(engine))
     ]

@@ -98,7 +98,7 @@ def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -
         dry_run=intent.dry_run,
         idempotency_key=key,
         org_ref=document["name"] if verb.creates else common["org"],
-        request={"command": verb.name, **document} if key is not None else None,
+        request=verb.request(document) if key is not None else None,
     )
     return Line(number, verb, document, own)
 

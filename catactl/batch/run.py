@@ -222,8 +222,8 @@ class _Doing:
         if org_id is not None and (org_id, request.key) in self._answers:
             return self._answers[org_id, request.key]
         answer = self._answers_as_named.get((request.org_ref, request.key))
-        is_the_same = answer is not None and answer.fingerprint == request.fingerprint
-        return answer if is_the_same or org_id is None else None
+        is_same = answer is not None and answer.may_be_of(request)
+        return answer if is_same or org_id is None else None
 
     def _look_up(self, lines: Sequence[Line]) -> None:
         names = defaultdict[tuple[UUID, Aggregate], set[str]](set)

@@ -121,14 +121,32 @@ class BlobStore(Protocol):
         """Where content lies, for people."""
 
 
+class Measure:
+    """Measures content that passes by, in one or several runs of chunks."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+
+    def passing(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Yield the chunks as they are."""
+        for chunk in chunks:
+            self._digest.update(chunk)
+            self._size_bytes += len(chunk)
+            yield chunk
+
+    @property
+    def content(self) -> Content:
+        """What has passed so far."""
+        return Content(self._digest.hexdigest(), self._size_bytes)
+
+
 def measure(chunks: Iterable[Chunk]) -> Content:
     """Return what the chunks hold, keeping nothing of it."""
-    digest = hashlib.sha256()
-    size_bytes = 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size_bytes += len(chunk)
-    return Content(digest.hexdigest(), size_bytes)
+    measure = Measure()
+    for _ in measure.passing(chunks):
+        pass
+    return measure.content
 
 
 def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:

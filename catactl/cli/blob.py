@@ -76,7 +76,9 @@ def gc(
         question += ", also if another log recorded content last"
     run.confirm(question)
     ids = organization_ids(run, orgs)
-    intent = run.intent("")
+    # The same for each organization, however many of them are swept at once.
+    request = {"command": "blob.gc", "older_than_seconds": parse_duration(older_than)}
+    intent = run.intent("", lambda: request)
     rows: list[dict[str, Any]] = []
     refused: list[ContentOfAnotherLog] = []
     with progress(run, "sweeping", len(ids)) as advance:

@@ -9,7 +9,7 @@ from catactl import resources
 from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.org import Deleted
 from catactl.cli.progress import transfer
-from catactl.cli.run import Run
+from catactl.cli.run import Run, key_suffix
 from catactl.cli.shapes import FILE
 from catactl.errors import CatactlError, PartialFailure
 from catactl.store import directory
@@ -96,10 +96,15 @@ def delete(
         return
     if run.is_interactive:
         run.confirm(f"delete {len(files)} files of {org!r}")
+    from catactl.verbs.verb import normal_name
+
+    names = {file: normal_name(file) for file in files}
+    run.claim_key(org, {"command": "file.delete", "files": sorted({*names.values()})})
     results, failures = [], []
-    for index, file in enumerate(files):
+    for file in files:
+        suffix = key_suffix(names[file])
         try:
-            result = run.write("file.delete", org, {"file": file}, key_suffix=f"/{index}")
+            result = run.write("file.delete", org, {"file": file}, key_suffix=suffix)
         except CatactlError as error:
             failures.append(f"{file}: {error.message}")
             run.failure(failures[-1])

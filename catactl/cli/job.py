@@ -184,7 +184,7 @@ def _asked(
     """
     given: dict[str, Any] = {
         "image": image,
-        "command": command,
+        "job_command": command,
         "env": _parse_env(env) if env else None,
         "cpu_millis": _parse_cpu(cpu) if cpu is not None else None,
         "memory_bytes": parse_size(memory) if memory is not None else None,
@@ -193,7 +193,10 @@ def _asked(
         "inputs": input_ or None,
     }
     options = {field: value for field, value in given.items() if value is not None}
-    return (_read_document(from_) if from_ is not None else {}) | options
+    document = _read_document(from_) if from_ is not None else {}
+    if "command" in document:
+        document["job_command"] = document.pop("command")
+    return document | options
 
 
 def _parse_env(pairs: list[str]) -> dict[str, str]:

@@ -111,8 +111,8 @@ def leaf(
 ) -> Callable[[Verb], Verb]:
     """Register a function `(run, …)` as a verb; it may return an exit code.
 
-    Everything after `run` is an argument or option of its own, and part of what an idempotency key
-    stands for. `versioned` adds --expected-version, `destructive` --yes, `content` --blob-url.
+    Every parameter after `run` is an argument or option of the verb. `versioned` adds
+    --expected-version, `destructive` adds --yes, `content` adds --blob-url.
     """
     options = dict(_READ_OPTIONS)
     if content:
@@ -125,7 +125,6 @@ def leaf(
         options |= _YES_OPTION
 
     def register(verb: Verb) -> Verb:
-        noun = verb.__module__.rpartition(".")[2]
         command_name = name or verb.__name__.rstrip("_").replace("_", "-")
         hints = get_type_hints(verb, include_extras=True)
         own = [
@@ -135,9 +134,7 @@ def leaf(
 
         def command(**given: Any) -> int:
             common = Common(**{option: given.pop(option) for option in options})
-            arguments = {key: value for key, value in given.items() if key != "org"}
-            request = {"command": f"{noun}.{command_name}", **arguments}
-            run = Run(common, request, finishes=writes or content)
+            run = Run(common, finishes=writes or content)
             try:
                 return verb(run, **given) or 0
             except BrokenPipeError as error:

@@ -1,7 +1,6 @@
 """catactl part"""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -66,10 +65,7 @@ def upload(
     def present(outcome: Any) -> dict[str, Any]:
         return _present(outcome, part_number)
 
-    def find_file(conn: Any, org_id: UUID) -> UUID:
-        return directory.resolve_file(conn, org_id, file)
-
-    result = run_part_upload(run, org, find_file, part_number, path, present)
+    result = run_part_upload(run, org, file, part_number, path, present)
     run.output.show(result, PART)
 
 

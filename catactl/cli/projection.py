@@ -68,7 +68,8 @@ def rebuild(
     with run.reading() as conn:
         org_ids = directory.all_logs(conn)
     counts = dict.fromkeys(chosen, 0)
-    intent = run.intent("")
+    views = {"views": sorted(chosen)} if names else {}  # without names: also those to come
+    intent = run.intent("", lambda: {"command": "projection.rebuild", **views})
 
     def rebuild_in(org_id: UUID) -> Callable[[Connection], None]:
         def inspect(conn: Connection) -> None:

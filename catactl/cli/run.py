@@ -3,10 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -41,16 +41,20 @@ if TYPE_CHECKING:
 _BESIDE = "beside the database"
 
 
+def key_suffix(name: str) -> str:
+    """Return what makes an idempotency key of a command on several files the key of one file."""
+    import hashlib
+
+    return f"/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+
+
 class Run:
-    """One command under way. `request` is what an idempotency key stands for: command and
-    arguments. One that `finishes` does its work to the end, also when nobody reads its output.
+    """A running command. One that `finishes` does its work to the end, also when nobody reads its
+    output.
     """
 
-    def __init__(
-        self, common: Common, request: Mapping[str, Any], *, finishes: bool = False
-    ) -> None:
+    def __init__(self, common: Common, *, finishes: bool = False) -> None:
         self.common = common
-        self._request = request
         self._finishes = finishes
         self._started = time.monotonic()
 
@@ -236,9 +240,15 @@ class Run:
 
         return Handler(self.engine, told=self._told.written if self.common.verbose else None)
 
-    def intent(self, org_ref: str, *, key_suffix: str = "") -> "Intent":
-        """Who, why and how, from the options. `key_suffix` tells apart several writes of one
-        command.
+    def intent(
+        self,
+        org_ref: str,
+        request: Callable[[], Mapping[str, Any]] | None = None,
+        *,
+        key_suffix: str = "",
+    ) -> "Intent":
+        """Return who wants a change, why and how, from the options. `request` returns what an
+        idempotency key stands for. `key_suffix` tells apart several writes of one command.
         """
         from catactl.handler import Intent
 
@@ -255,22 +265,32 @@ class Run:
             dry_run=given.dry_run,
             idempotency_key=key,
             org_ref=org_ref,
-            request=self._request,
+            request=request() if key is not None and request is not None else None,
         )
 
-    def organization_id(self, org_ref: str, *, key_suffix: str = "") -> UUID:
-        """Find an organization by name or id. One that this very command was done for under its
-        key goes first: the name may mean another by now, or none.
+    def organization_id(self, intent: "Intent", *, is_read: bool = True) -> UUID:
+        """Find the intent's organization by name or id. One that the same request was run for under
+        its key goes first, because the name may mean another one now, or none.
+
+        Until the content of a request `is_read`, it may be the same as any that used the key.
         """
         from catactl.store import directory, idempotency
 
-        request = self.intent(org_ref, key_suffix=key_suffix).keyed_request
+        org_ref, request = intent.org_ref, intent.keyed_request
         with self.reading() as conn:
-            if request is not None:
-                found = directory.find_organizations(conn, [org_ref]).get(org_ref)
-                done_for = idempotency.done_for(conn, request, found)
-                if done_for is not None:
-                    return done_for
+            if request is None:
+                return directory.resolve_organization(conn, org_ref)
+            found = directory.find_organizations(conn, [org_ref]).get(org_ref)
+            asked = idempotency.Asked(request.key, request.org_ref, found)
+            used = list(idempotency.used(conn, [asked]))
+            if not used:
+                return directory.resolve_organization(conn, org_ref)
+        done_for = idempotency.done_for(
+            asked, used, lambda answer: not is_read or answer.may_be_of(request)
+        )
+        if done_for is not None:
+            return done_for
+        with self.reading() as conn:
             return directory.resolve_organization(conn, org_ref)
 
     def write(
@@ -283,11 +303,12 @@ class Run:
         from catactl.verbs.commands import VERBS
         from catactl.verbs.verb import Place
 
-        verb, intent = VERBS[name], self.intent(org_ref, key_suffix=key_suffix)
+        verb = VERBS[name]
+        intent = self.intent(org_ref, partial(verb.request, arguments), key_suffix=key_suffix)
         if verb.creates:
             org_id = id_to_create(intent.idempotency_key, datetime.now(UTC))
         else:
-            org_id = self.organization_id(org_ref, key_suffix=key_suffix)
+            org_id = self.organization_id(intent)
 
         def work(conn: "Connection", unit: "UnitOfWork") -> dict[str, Any]:
             place = Place(conn, unit, org_id, org_ref, intent, suggests=True)
@@ -300,6 +321,18 @@ class Run:
                 raise
             # It was taken just now, by somebody who asked for the same, or not: now that is known.
             return self.handler.transact(org_id, intent, work)
+
+    def claim_key(self, org_ref: str, request: Mapping[str, Any]) -> UUID:
+        """Store the request of a command with several writes under its idempotency key, if it has
+        one; return its organization. Each of the writes has a key of its own.
+
+        Raises `IdempotencyConflict` when the key was used for another request.
+        """
+        intent = self.intent(org_ref, lambda: request)
+        org_id = self.organization_id(intent)
+        if intent.idempotency_key is not None:
+            self.handler.transact(org_id, intent, lambda _conn, _unit: {})
+        return org_id
 
     # --- talking to people ------------------------------------------------------------------------
 

@@ -1,24 +1,20 @@
 """Uploading as a command: what is found at the paths, progress, a result a file, a summary."""
 
-import hashlib
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection
-
-from catactl.blobs.store import Content, measure
+from catactl.blobs.store import Chunk, Content, measure
 from catactl.cli import exits
 from catactl.cli.progress import transfer
-from catactl.cli.run import Run
+from catactl.cli.run import Run, key_suffix
 from catactl.cli.shapes import UPLOADED
 from catactl.cli.words import counted
 from catactl.content.own import find_own, refusal
 from catactl.content.part import record_part
-from catactl.content.recording import Recorder
+from catactl.content.recording import Recorder, is_key_used
 from catactl.content.sources import (
     OpenFile,
     Skipped,
@@ -35,7 +31,9 @@ from catactl.domain.sizes import format_size
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.handler import Intent, Outcome
 from catactl.resources import written
+from catactl.store import directory
 from catactl.store.urls import file_of
+from catactl.verbs.verb import normal_name
 
 _STDIN = 0
 
@@ -67,16 +65,20 @@ def run_upload(
     is_single = len(paths) == 1 and not folders
 
     def intent(file_name: str) -> Intent:
-        if is_single:
-            return run.intent(org)
+        """Return the intent for one file; its content is added when it is read."""
+        request = _request(name=normal_name(file_name), verify=verify)
         # Each of several files has a key of its own, derived from the one that was given.
-        digest = hashlib.sha256(os.fsencode(file_name)).hexdigest()
-        return run.intent(org, key_suffix=f"/{digest[:16]}")
+        suffix = "" if is_single else key_suffix(request["name"])
+        return run.intent(org, lambda: request, key_suffix=suffix)
 
-    org_id = run.organization_id(org)
     own = find_own(file_of(run.engine.url), run.blobs)
     if len(paths) == 1 and paths != [STANDARD_INPUT] and (refused := refusal(paths[0], own)):
         raise refused
+    if is_single:
+        org_id = run.organization_id(intent(name or ""), is_read=False)
+    else:
+        folder = normal_name((name or "").rstrip("/"))
+        org_id = run.claim_key(org, _request(folder=folder, verify=verify))
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
     order = Order(intent, part_bytes, workers, follow_links, verify)
     started = time.monotonic()
@@ -132,6 +134,14 @@ def run_upload(
         )
 
 
+def _request(*, verify: bool, **names: str) -> dict[str, Any]:
+    """Return what an idempotency key stands for, without content. How files are found, read and cut
+    into parts is not part of it.
+    """
+    request: dict[str, Any] = {"command": "file.upload", **names}
+    return request | {"verify": True} if verify else request
+
+
 def _is_folder(path: str, *, follow_links: bool) -> bool:
     return os.path.isdir(path) and (follow_links or not os.path.islink(path))
 
@@ -155,14 +165,16 @@ def _row(uploaded: Uploaded) -> dict[str, Any]:
 def run_part_upload(
     run: Run,
     org: str,
-    find_file: Callable[[Connection, UUID], UUID],
+    file: str,
     number: int,
     path: str,
     present: Callable[[Outcome], dict[str, Any]],
 ) -> dict[str, Any]:
     """Upload one part from a path or standard input; return it with what was done."""
-    org_id = run.organization_id(org)
-    intent = run.intent(org)
+    request = {"command": "part.upload", "file": normal_name(file), "number": number}
+    intent = run.intent(org, lambda: request)
+    is_keyed = intent.idempotency_key is not None
+    org_id = run.organization_id(intent, is_read=False)
     if path != STANDARD_INPUT:
         refused = refusal(path, find_own(file_of(run.engine.url), run.blobs))
         if refused is not None:
@@ -174,27 +186,39 @@ def run_part_upload(
         with transfer(run, "uploading", 1, size_bytes) as meter:
             meter.begin(path, size_bytes)
 
-            def store(generations: Mapping[str, int]) -> Content:
+            def read() -> Iterator[Chunk]:
                 chunks = stream.read() if opened is None else opened.read(0, opened.size_bytes)
+                return metered(chunks, meter)
+
+            # Standard input can be read once: if its key was used, nothing is left to be stored.
+            known: Content | None = None
+            if is_key_used(run.engine, org_id, intent) or (is_keyed and opened is not None):
+                known = measure(read())
+                meter.advance(-known.size_bytes)
+
+            def store(generations: Mapping[str, int]) -> Content:
                 if intent.dry_run:
-                    content = measure(metered(chunks, meter))
+                    content = measure(read())
                 else:
-                    content = run.blobs.put(org_id, metered(chunks, meter), generations)
+                    content = run.blobs.put(org_id, read(), generations)
                 if opened is not None:
                     opened.check_unchanged()
+                    if known is not None and not content.has_bytes_of(known):
+                        raise opened.changed()
                 return content
 
             return record_part(
                 run.handler,
                 run.blobs,
                 org_id,
-                lambda conn: find_file(conn, org_id),
+                lambda conn: directory.resolve_file(conn, org_id, file),
                 number,
                 size_bytes,
                 store,
                 intent,
                 lambda outcome: written(present(outcome), outcome),
                 is_repeatable=opened is not None,
+                known=known,
             )
     except SourceError as error:
         raise error.error from error

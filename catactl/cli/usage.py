@@ -295,7 +295,7 @@ def recompute(
     from catactl.usage import proof
 
     ids = organization_ids(run, orgs)
-    intent = run.intent("")
+    intent = run.intent("", lambda: {"command": "usage.recompute"})
     with progress(run, "recomputing", len(ids)) as advance:
         findings = _counted(proof.recompute(run.handler, run.engine, ids, intent), advance)
         _report(run, findings)

@@ -13,6 +13,7 @@ from catactl.content.recording import (
     ask,
     copied,
     is_complete,
+    of_content,
     see_content,
     stored_part,
     swept_each_time,
@@ -39,12 +40,15 @@ def record_part(
     present: Callable[[Outcome], Result],
     *,
     is_repeatable: bool,
+    known: Content | None = None,
 ) -> Result:
     """Store the content of one part, then record it; return what `present` makes of that.
 
     The rules are asked first, about its size if that is known, so that what cannot be recorded is
     not stored. With a dry run `store` must store nothing. When a sweep took what it had stored, it
     is called again if it `is_repeatable`, else that is copied. Raises what the domain refuses with.
+
+    An idempotency key stands for the content as well: `known` is the content if it was read before.
     """
 
     def command(content: Content) -> UploadPart:
@@ -55,10 +59,12 @@ def record_part(
         if not is_complete(unit, file_id):  # whose part it may be
             unit.run(Addressed(file_id, command(Content(ANY_SHA256, size_bytes or 0))))
 
-    replayed = ask(handler, org_id, asking, intent)
+    intent_to_ask = of_content(intent, known) if known is not None else intent.unkeyed()
+    replayed = ask(handler, org_id, asking, intent_to_ask)
     if replayed:
         return replayed
     content = store(FIRST)
+    intent = of_content(intent, content)
     for attempts_left in reversed(range(_ATTEMPTS)):
         part = stored_part(number, content)
 

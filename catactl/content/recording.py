@@ -7,7 +7,7 @@ given up. If one has, it is stored again at the next: see `sweep`.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from catactl.domain.parts import Part, Parts
 from catactl.errors import Busy, CatactlError, ContentMissing
 from catactl.handler import Handler, Intent, Outcome
 from catactl.projections.swept_content import generations
-from catactl.store import directory
+from catactl.store import directory, idempotency
 from catactl.store.engine import reading
 from catactl.store.idempotency import Result
 from catactl.store.tables import files
@@ -67,6 +67,7 @@ class StoredPart(NamedTuple):
 class Draft:
     """A file on its way into the log.
 
+    `digests` are those of its parts when the whole file was read before the upload, for its key.
     `known` is the file as it was when the draft was made, `room_bytes` what the organization took
     then (None: any amount). `ready` is stored and not yet recorded, `parts` is recorded. `is_whole`
     says that nothing is to follow, so that the file can be completed. `row` is what it came to: the
@@ -90,6 +91,7 @@ class Draft:
     events: list[str] = field(default_factory=list)
     is_whole: bool = False
     row: Result | None = None
+    digests: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_recordable(self) -> bool:
@@ -138,12 +140,12 @@ class Recorder:
         self.org_id = org_id
         self.generations: dict[str, int] = {}
         self._handler = handler
-        self._engine = engine
+        self.engine = engine
         self._asked_bytes = 0
 
     def look_up(self, drafts: Sequence[Draft]) -> None:
         """See what is known of the files: each is new, or goes on with what lives by its name."""
-        with reading(self._engine) as conn:
+        with reading(self.engine) as conn:
             names = [draft.name for draft in drafts]
             found = directory.find_all_live(conn, files, self.org_id, names)
             organization = ORGANIZATION.store.get_by_id(conn, self.org_id, self.org_id)
@@ -312,6 +314,24 @@ def swept_each_time() -> Busy:
 
 def content_of(part: Part, generations: Mapping[str, int]) -> Content:
     return Content(part.sha256, part.size_bytes, generations.get(part.sha256, 0))
+
+
+def of_content(intent: Intent, content: Content) -> Intent:
+    """Return the intent with the content as part of what its idempotency key stands for."""
+    if intent.idempotency_key is None:
+        return intent
+    assert intent.request is not None
+    read = {"size_bytes": content.size_bytes, "sha256": content.sha256}
+    return replace(intent, request={**intent.request, **read})
+
+
+def is_key_used(engine: Engine, org_id: UUID, intent: Intent) -> bool:
+    """Return whether the intent has an idempotency key that was used before, for any request."""
+    key = intent.idempotency_key
+    if key is None:
+        return False
+    with reading(engine) as conn:
+        return idempotency.find_answer(conn, org_id, key) is not None
 
 
 def ask(

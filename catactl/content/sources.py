@@ -200,7 +200,7 @@ class OpenFile:
             except OSError as error:
                 raise SourceError(unreadable(self.path, error)) from error
             if count == 0:
-                raise self._changed()
+                raise self.changed()
             yield buffer[:count]
             offset += count
             size_bytes -= count
@@ -214,12 +214,13 @@ class OpenFile:
 
     def check_unchanged(self) -> None:
         if _signature(os.fstat(self._file)) != self._signature:
-            raise self._changed()
+            raise self.changed()
 
     def close(self) -> None:
         os.close(self._file)
 
-    def _changed(self) -> SourceError:
+    def changed(self) -> SourceError:
+        """Return the error for a file that changed while it was read."""
         return SourceError(
             SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
         )

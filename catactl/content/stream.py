@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from catactl.blobs.store import CHUNK_BYTES, Chunk, measure
+from catactl.blobs.store import CHUNK_BYTES, Chunk, Measure, measure
 from catactl.content import parting
 from catactl.content.recording import (
     Draft,
@@ -13,6 +13,8 @@ from catactl.content.recording import (
     Swept,
     content_of,
     copied,
+    is_key_used,
+    of_content,
     stored_part,
     swept_each_time,
 )
@@ -72,22 +74,31 @@ def upload_stream(
 
     Raises what is wrong with it; what was recorded stays, not completed.
     """
-    draft = Draft(check_file_name(name), order.intent(name))
+    name = check_file_name(name)
+    intent = order.intent(name)
+    draft = Draft(name, intent.unkeyed())  # a key stands for the content, which is not read yet
     recorder.look_up([draft])
-    recorder.ask_for_room(draft, 0)
     meter.begin(name, None)
     known = draft.known
-    sizes = parting.growing_sizes(known, order.part_bytes)
-    if known is not None and not known.completed:
-        draft.shrinking = {part.number for part in known.parts}
     number = 0
+    whole = Measure()
     try:
+        if is_key_used(recorder.engine, recorder.org_id, intent):
+            draft.intent = of_content(intent, measure(metered(stream.read(), meter)))
+        recorder.ask_for_room(draft, 0)
+        if draft.row is not None:
+            return draft.row
+        sizes = parting.growing_sizes(known, order.part_bytes)
+        if known is not None and not known.completed:
+            draft.shrinking = {part.number for part in known.parts}
         parting.check_capacity(name, stream.remaining_bytes(), known, order.part_bytes)
         for number, size_bytes in enumerate(sizes, start=1):
-            if draft.row is not None or (size_bytes > 0 and stream.is_over()):
+            if size_bytes > 0 and stream.is_over():
                 number -= 1
                 break
             chunks = metered(stream.read(size_bytes), meter)
+            if intent.idempotency_key is not None:
+                chunks = whole.passing(chunks)
             if draft.intent.dry_run:
                 content = measure(chunks)
             else:
@@ -99,15 +110,15 @@ def upload_stream(
             draft.ready.append(StoredPart(part, skipped=part == there))
             if draft.is_recordable:
                 _record(recorder, draft)
-        if draft.row is None:
-            if known is not None and known.completed:
-                if number < known.parts.count or not stream.is_over():
-                    raise parting.other_content(known)
-            elif not stream.is_over():
-                raise parting.too_large(name, known, order.part_bytes)
-            parting.check_no_more(known, number)
-            draft.is_whole = True
-            _record(recorder, draft)
+        if known is not None and known.completed:
+            if number < known.parts.count or not stream.is_over():
+                raise parting.other_content(known)
+        elif not stream.is_over():
+            raise parting.too_large(name, known, order.part_bytes)
+        parting.check_no_more(known, number)
+        draft.is_whole = True
+        draft.intent = of_content(intent, whole.content)
+        _record(recorder, draft)
     except SourceError as error:
         raise error.error from error
     assert draft.row is not None

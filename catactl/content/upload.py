@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from catactl.blobs.store import BlobStore, Chunk, is_whole, measure
+from catactl.blobs.store import BlobStore, Chunk, Content, Measure, is_whole, measure
 from catactl.content import parting
 from catactl.content.parting import DEFAULT_PART_BYTES, Range
 from catactl.content.recording import (
@@ -24,6 +24,7 @@ from catactl.content.recording import (
     StoredPart,
     Swept,
     content_of,
+    of_content,
     stored_part,
     swept_each_time,
 )
@@ -218,6 +219,8 @@ class _Uploading:
                 under_way.path, self._order.follow_links, under_way.below
             )
             self._meter.begin(draft.name, opened.size_bytes)
+            if draft.intent.idempotency_key is not None:
+                self._read_before(draft, opened)
             if self._needs_asking(draft, opened.size_bytes):
                 self._recorder.ask_for_room(draft, opened.size_bytes)
             if draft.row is None:
@@ -228,6 +231,24 @@ class _Uploading:
             raise
         except CatactlError as error:
             under_way.error = error
+
+    def _read_before(self, draft: Draft, opened: OpenFile) -> None:
+        """Read a file once before it is uploaded, because its key stands for its content as well.
+
+        Keeps the digests of its parts, so that exactly this content is uploaded.
+        """
+        size_bytes = opened.size_bytes
+        try:
+            ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
+        except CatactlError:  # raised again unless there is a stored result
+            ranges = [Range(1, 0, size_bytes)]
+        whole = Measure()
+        for number, offset, part_bytes in ranges:
+            chunks = self._metered(opened.read(offset, part_bytes), draft.name)
+            draft.digests[number] = measure(whole.passing(chunks)).sha256
+        opened.check_unchanged()
+        self._meter.advance(-size_bytes, draft.name)
+        draft.intent = of_content(draft.intent, whole.content)
 
     def _cut(self, draft: Draft, size_bytes: int) -> list[Range]:
         """Return the parts in the order in which to store them, those that grow last."""
@@ -279,8 +300,7 @@ class _Uploading:
         known = file.parts.get(number) if file is not None else None
         if draft.intent.dry_run or (known is not None and known.size_bytes == size_bytes):
             content = measure(self._metered(opened.read(offset, size_bytes), draft.name))
-            opened.check_unchanged()
-            part = stored_part(number, content)
+            part = _unchanged_part(draft, opened, number, content)
             if file is not None and file.completed and known and not known.has_content_of(part):
                 raise SourceError(parting.other_content(file))
             if draft.intent.dry_run:
@@ -290,8 +310,7 @@ class _Uploading:
             self._meter.advance(-size_bytes, draft.name)
         chunks = self._metered(opened.read(offset, size_bytes), draft.name)
         content = self._blobs.put(self._org_id, chunks, self._recorder.generations)
-        opened.check_unchanged()
-        return StoredPart(stored_part(number, content), skipped=False)
+        return StoredPart(_unchanged_part(draft, opened, number, content), skipped=False)
 
     def _is_there(self, part: Part) -> bool:
         content = content_of(part, self._recorder.generations)
@@ -381,3 +400,11 @@ class _Uploading:
         for part_range in parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known):
             if part_range.number in swept:
                 self._submit(under_way, part_range)
+
+
+def _unchanged_part(draft: Draft, opened: OpenFile, number: int, content: Content) -> Part:
+    """Return the part that was read; raise `SourceError` if the file changed in the meantime."""
+    opened.check_unchanged()
+    if draft.digests.get(number, content.sha256) != content.sha256:
+        raise opened.changed()
+    return stored_part(number, content)

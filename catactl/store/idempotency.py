@@ -1,12 +1,17 @@
-"""Idempotency keys: a result stored in the command's own transaction, under what was asked for.
+"""Idempotency keys: the result of a command, stored in the command's own transaction.
 
-A key belongs to its organization. The same request again is answered from here; another request
-under the key is a conflict.
+A key belongs to its organization. The same request under the key again returns the stored result;
+another request is a conflict. A request is the command with its parsed values and a digest of the
+content that was read: how the work is done is not part of it.
+
+Storage format: a stored fingerprint must stay equal for the same request. Whoever changes how
+requests or fingerprints are made increments FINGERPRINT_VERSION. A new argument of a command needs
+a default and then changes nothing, because arguments at their defaults are left out.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,18 +25,32 @@ from catactl.store.wire import write_all
 
 Result = dict[str, Any]
 
+FINGERPRINT_VERSION = 2
+
 _AT_ONCE = 500
-_COLUMNS = ("org_id", "key", "org_ref", "fingerprint", "result", "recorded_at")
+_COLUMNS = (
+    "org_id",
+    "key",
+    "org_ref",
+    "fingerprint",
+    "fingerprint_version",
+    "result",
+    "recorded_at",
+)
+
+_ANSWER = tuple(
+    idempotency_keys.c[name] for name in ("fingerprint", "fingerprint_version", "result")
+)
 
 
 class Request(NamedTuple):
-    """`arguments` are what the key stands for, in JSON terms, `org_ref` the organization as
-    named.
+    """A request under a key. `arguments` are the command and its arguments in JSON's types;
+    `org_ref` is the organization as the caller named it.
     """
 
     key: str
     org_ref: str
-    arguments: object
+    arguments: Mapping[str, Any] | None
 
     @property
     def fingerprint(self) -> str:
@@ -39,18 +58,39 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a key was used for, and what came of it."""
+    """The fingerprint of a key's request, the version of the rules that made it, the result."""
 
     fingerprint: str
+    version: int
     result: str
 
     @classmethod
     def of(cls, request: Request, result: Result) -> "Answer":
         # Not canonical: its fields keep their order.
-        return cls(request.fingerprint, json.dumps(result, ensure_ascii=False))
+        document = json.dumps(result, ensure_ascii=False)
+        return cls(request.fingerprint, FINGERPRINT_VERSION, document)
+
+    def may_be_of(self, request: Request) -> bool:
+        """Return whether this is the answer to the request. True as well where an older or newer
+        catactl stored the answer, because nobody can know then.
+        """
+        return self.version != FINGERPRINT_VERSION or self.fingerprint == request.fingerprint
 
     def to(self, request: Request) -> Result:
-        """Return the result; raise if the key was used for another request."""
+        """Return the result; raise `IdempotencyConflict` unless it was the same request."""
+        if self.version < FINGERPRINT_VERSION:
+            raise IdempotencyConflict(
+                f"idempotency key {request.key!r} was used with an older catactl, which stored "
+                "its request in another form: this request cannot be compared with it",
+                "look for its result, for example with catactl event list ORG; if the command was "
+                "not run, run it under a new key",
+            )
+        if self.version > FINGERPRINT_VERSION:
+            raise IdempotencyConflict(
+                f"idempotency key {request.key!r} was used with a newer catactl, which stored "
+                "its request in another form: this request cannot be compared with it",
+                "upgrade catactl on this machine",
+            )
         if self.fingerprint != request.fingerprint:
             raise IdempotencyConflict(
                 f"idempotency key {request.key!r} was used for another request",
@@ -63,9 +103,7 @@ class Answer(NamedTuple):
 def find_answer(conn: Connection, org_id: UUID, key: str) -> Answer | None:
     """Return what is stored under a key, if it was used in an organization."""
     table = idempotency_keys
-    query = select(table.c.fingerprint, table.c.result).where(
-        table.c.org_id == org_id, table.c.key == key
-    )
+    query = select(*_ANSWER).where(table.c.org_id == org_id, table.c.key == key)
     row = conn.execute(query).one_or_none()
     return Answer(*row) if row is not None else None
 
@@ -76,7 +114,7 @@ def holds(conn: Connection, org_id: UUID, key: str) -> bool:
 
 
 class Asked(NamedTuple):
-    """A key, and the organization that it is asked of: as named, and which that is now."""
+    """A key to look for, and the organization: as named, and the one that has that name now."""
 
     key: str
     org_ref: str
@@ -97,7 +135,7 @@ def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
     then; the latest last.
     """
     table = idempotency_keys
-    columns = (table.c[name] for name in ("org_id", "org_ref", "key", "fingerprint", "result"))
+    columns = (table.c.org_id, table.c.org_ref, table.c.key, *_ANSWER)
     query = select(*columns).order_by(table.c.recorded_at)
     for first in range(0, len(asked), _AT_ONCE):
         some = asked[first : first + _AT_ONCE]
@@ -108,17 +146,17 @@ def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
             yield Used(org_id, org_ref, key, Answer(*answer))
 
 
-def done_for(conn: Connection, request: Request, org_id: UUID | None) -> UUID | None:
-    """Return the organization that a request was done for before: the one that its name means now,
-    if the key was used there, else the last that was named so then and asked for the same.
+def done_for(asked: Asked, found: Iterable[Used], is_same: Callable[[Answer], bool]) -> UUID | None:
+    """Return the organization that a command was run for before: the one that has the name now, if
+    the key was used there, else the last one that had it then and got the same request.
     """
-    found = None
-    for each in used(conn, [Asked(request.key, request.org_ref, org_id)]):
-        if each.org_id == org_id:
-            return org_id
-        if each.org_ref == request.org_ref and each.answer.fingerprint == request.fingerprint:
-            found = each.org_id
-    return found
+    org_id = None
+    for each in found:
+        if each.org_id == asked.org_id:
+            return each.org_id
+        if each.org_ref == asked.org_ref and is_same(each.answer):
+            org_id = each.org_id
+    return org_id
 
 
 def remember(
@@ -126,7 +164,6 @@ def remember(
 ) -> None:
     """Store answers under their keys, which must be free."""
     rows = [
-        (org_id, request.key, request.org_ref, answer.fingerprint, answer.result, now)
-        for org_id, request, answer in answered
+        (org_id, request.key, request.org_ref, *answer, now) for org_id, request, answer in answered
     ]
     write_all(conn, idempotency_keys, _COLUMNS, rows)

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from catactl.store.types import Day, Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -227,6 +227,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("org_ref", Text, nullable=False),
     Column("fingerprint", String(64), nullable=False),
+    Column("fingerprint_version", Integer, nullable=False, server_default=text("1")),
     Column("result", Text, nullable=False),
     Column("recorded_at", Instant, nullable=False),
 )

@@ -36,7 +36,19 @@ from catactl.resources import Resource
 from catactl.store import directory, users
 from catactl.store.idempotency import Result
 from catactl.verbs.verb import VERBS as VERBS
-from catactl.verbs.verb import FileRef, JobRef, Place, verb
+from catactl.verbs.verb import (
+    Confirmation,
+    Email,
+    FileRef,
+    FileRefs,
+    JobRef,
+    Name,
+    OptionalEmail,
+    Place,
+    Sha256,
+    UserRef,
+    verb,
+)
 from catactl.wiring import FILE, JOB_CONFIGURATION
 
 # --- organizations --------------------------------------------------------------------------------
@@ -44,7 +56,7 @@ from catactl.wiring import FILE, JOB_CONFIGURATION
 
 @verb("org.create", creates=True)
 def create_organization(
-    at: Place, *, name: str, quota_bytes: int | None = None, if_not_exists: bool = False
+    at: Place, *, name: Name, quota_bytes: int | None = None, if_not_exists: bool = False
 ) -> Result:
     existing = directory.find_organization(at.conn, name) if if_not_exists else None
     if existing is None:
@@ -60,7 +72,7 @@ def create_organization(
 
 
 @verb("org.rename", names=True)
-def rename_organization(at: Place, *, new: str) -> Result:
+def rename_organization(at: Place, *, new: Name) -> Result:
     return at.run_organization(RenameOrganization(new))
 
 
@@ -75,7 +87,7 @@ def resume_organization(at: Place) -> Result:
 
 
 @verb("org.delete", names=True)
-def delete_organization(at: Place, *, confirm: str | None = None) -> Result:
+def delete_organization(at: Place, *, confirm: Confirmation = None) -> Result:
     if confirm != at.org_ref and not at.intent.dry_run:
         raise ConfirmationRequired(
             f"deleting organization {at.org_ref!r} needs its name as a confirmation",
@@ -101,7 +113,7 @@ def clear_quota(at: Place) -> Result:
 def add_user(
     at: Place,
     *,
-    email: str,
+    email: Email,
     name: str | None = None,
     role: str | None = None,
     if_not_exists: bool = False,
@@ -133,8 +145,8 @@ def add_user(
 def update_user(
     at: Place,
     *,
-    user: str,
-    email: str | None = None,
+    user: UserRef,
+    email: OptionalEmail = None,
     name: str | None = None,
     role: str | None = None,
 ) -> Result:
@@ -146,17 +158,17 @@ def update_user(
 
 
 @verb("user.disable", is_versioned=False)
-def disable_user(at: Place, *, user: str) -> Result:
+def disable_user(at: Place, *, user: UserRef) -> Result:
     return _change_user(at, user, disabled=True)
 
 
 @verb("user.enable", is_versioned=False)
-def enable_user(at: Place, *, user: str) -> Result:
+def enable_user(at: Place, *, user: UserRef) -> Result:
     return _change_user(at, user, disabled=False)
 
 
 @verb("user.remove", is_versioned=False)
-def remove_user(at: Place, *, user: str) -> Result:
+def remove_user(at: Place, *, user: UserRef) -> Result:
     return _change_users(
         at,
         lambda: users.remove(at.conn, at.org_id, directory.resolve_user(at.conn, at.org_id, user)),
@@ -195,7 +207,7 @@ _JOB_FIELDS: Mapping[str, Any] = {
     "memory_bytes": int | None,
     "timeout_seconds": int | None,
     "schedule": str | None,
-    "inputs": list[str],
+    "inputs": FileRefs,
 }
 
 
@@ -219,7 +231,7 @@ def create_job(
     return at.unchanged(resources.job(at.org_id, existing, state, version))
 
 
-@verb("job.update", fields={"name": str, "image": str, **_JOB_FIELDS})
+@verb("job.update", fields={"name": Name, "image": str, **_JOB_FIELDS})
 def update_job(at: Place, *, job: JobRef, **changes: Any) -> Result:
     """A null clears a field."""
     if not changes:
@@ -282,7 +294,9 @@ def restore_file(at: Place, *, file: FileRef) -> Result:
 
 
 @verb("part.record")
-def record_part(at: Place, *, file: FileRef, number: int, size_bytes: int, sha256: str) -> Result:
+def record_part(
+    at: Place, *, file: FileRef, number: int, size_bytes: int, sha256: Sha256
+) -> Result:
     def present(org_id: UUID, file_id: UUID, state: Any, version: int) -> Resource:
         return resources.part(org_id, file_id, number, state, version)
 

@@ -1,6 +1,7 @@
 """A write command by its name: the arguments it takes, as its function's signature says."""
 
 import inspect
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,9 +21,36 @@ from catactl.store.idempotency import Result
 from catactl.unit_of_work import Intent, UnitOfWork
 from catactl.wiring import FILE, JOB_CONFIGURATION, Aggregate
 
+Normal = Callable[[Any], Any]
+
+
+def normal_name(text: str) -> str:
+    """Return the one spelling of a name, or of an id."""
+    id_ = directory.parse_id(text)
+    return unicodedata.normalize("NFC", text) if id_ is None else str(id_)
+
+
+def _normal_email(text: str) -> str:
+    return normal_name(text).lower()
+
+
+def _normal_names(texts: list[str]) -> list[str]:
+    return sorted({normal_name(text) for text in texts})
+
+
+# Types of arguments whose values have several spellings. Each type carries the function that
+# returns the spelling for a request under an idempotency key. Other values stand for themselves.
+Name = Annotated[str, normal_name]
+Email = Annotated[str, _normal_email]
+OptionalEmail = Annotated[str | None, _normal_email]
+Sha256 = Annotated[str, str.lower]
+UserRef = Annotated[str, _normal_email]
+FileRefs = Annotated[list[str], _normal_names]
+# A confirmation allows a request and is not part of it.
+Confirmation = Annotated[str | None, lambda _: None]
 # Names or ids of what lives in an organization. They are looked up together, before they are used.
-FileRef = Annotated[str, FILE]
-JobRef = Annotated[str, JOB_CONFIGURATION]
+FileRef = Annotated[str, FILE, normal_name]
+JobRef = Annotated[str, JOB_CONFIGURATION, normal_name]
 
 
 class Place(NamedTuple):
@@ -83,7 +111,8 @@ def _present_organization(org_id: UUID, _: UUID, state: Any, version: int) -> Re
 
 class Argument(NamedTuple):
     """`members` is the type of what a list or an object holds. `names` says what a reference
-    names.
+    names. `default` is empty where an argument is required, or a field that may be absent.
+    `normal` returns the one spelling of a value that has several.
     """
 
     kind: type
@@ -91,6 +120,8 @@ class Argument(NamedTuple):
     is_required: bool
     takes_null: bool
     names: Aggregate | None
+    default: Any
+    normal: Normal | None
 
     @property
     def words(self) -> str:
@@ -134,7 +165,9 @@ class Verb:
         hints = get_type_hints(self.do, include_extras=True)
         parameters = list(inspect.signature(self.do).parameters.values())[1:]
         required_or_not = {
-            each.name: _argument(hints[each.name], is_required=each.default is each.empty)
+            each.name: _argument(
+                hints[each.name], is_required=each.default is each.empty, default=each.default
+            )
             for each in parameters
             if each.kind is each.KEYWORD_ONLY
         }
@@ -162,6 +195,21 @@ class Verb:
             for name, argument in arguments.items():
                 if argument.is_required and name not in given:
                     raise InvalidValue(f"{self.name} needs {name!r}, {argument.words}")
+
+    def request(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an idempotency key stands for when the verb runs with these arguments.
+
+        Arguments at their defaults are left out, so that a new one leaves stored keys valid.
+        Storage format: see `store/idempotency.py`.
+        """
+        request: dict[str, Any] = {"command": self.name}
+        for name, value in given.items():
+            argument = self.arguments[name]
+            if argument.normal is not None and value is not None:
+                value = argument.normal(value)
+            if value != argument.default:
+                request[name] = value
+        return request
 
     def references(self, given: Mapping[str, Any]) -> list[tuple[Aggregate, str]]:
         """Return what is to be looked up for the arguments: names, and of what kind."""
@@ -197,13 +245,19 @@ def verb(
     return register
 
 
-def _argument(hint: Any, *, is_required: bool) -> Argument:
+def _argument(hint: Any, *, is_required: bool, default: Any = inspect.Parameter.empty) -> Argument:
+    hint, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    normal = next((note for note in notes if not isinstance(note, Aggregate)), None)
     takes_null = isinstance(hint, UnionType)
     if takes_null:
         (hint,) = (arm for arm in get_args(hint) if arm is not type(None))
-    aggregate = None
-    if get_origin(hint) is Annotated:
-        hint, aggregate = get_args(hint)
     container = get_origin(hint)
-    members = get_args(hint)[-1] if container is not None else None
-    return Argument(container or hint, members, is_required, takes_null, aggregate)
+    return Argument(
+        kind=container or hint,
+        members=get_args(hint)[-1] if container is not None else None,
+        is_required=is_required,
+        takes_null=takes_null,
+        names=next((note for note in notes if isinstance(note, Aggregate)), None),
+        default=default,
+        normal=normal,
+    )

@@ -1,12 +1,16 @@
 """The program with a home of its own, so that no configuration of the person testing is read."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
+from catactl.cli import uploading
 from tests.cli.support import Cli
+
+Say = Callable[[bytes], None]
 
 
 @pytest.fixture
@@ -64,3 +68,16 @@ def sqlite_acme(sqlite_cli: Cli) -> Cli:
     """The same on SQLite, for what no database has a say in."""
     sqlite_cli.ok("org", "create", "acme")
     return sqlite_cli
+
+
+@pytest.fixture
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Set the bytes that the next upload reads from standard input."""
+
+    def say(content: bytes) -> None:
+        reader, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        monkeypatch.setattr(uploading, "_STDIN", reader)
+
+    return say
