@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catactl.errors import BadConfiguration
+from catactl.errors import BadConfiguration, InvalidValue
+from catactl.text_input import decode
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "database_url": (str,),
@@ -53,11 +54,13 @@ def parse(path: Path) -> dict[str, Any]:
             raise BadConfiguration(f"{path} is over {_MAX_BYTES:,} bytes long")
         import tomllib  # which takes longer than finding that there is no file
 
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(decode("it", path.read_bytes()))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise BadConfiguration(f"cannot read {path}: {error.strerror}") from error
+    except InvalidValue as error:
+        raise BadConfiguration(f"{path} cannot be read: {error.message}", error.hint) from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting beyond all measure
         raise BadConfiguration(f"{path} is not TOML that can be read: {error}") from error
 

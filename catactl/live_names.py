@@ -1,10 +1,14 @@
-"""Which names are taken, as a transaction that takes and frees some sees it before it writes."""
+"""Which names are taken, as a transaction that takes and frees some sees it before it writes.
+
+A name is taken in all of its Unicode forms at once.
+"""
 
 from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import Connection, Table
 
+from catactl.domain.spelling import normalized
 from catactl.errors import AlreadyExists
 from catactl.ids import Id
 from catactl.store import directory
@@ -28,25 +32,26 @@ class LiveNames:
 
     def find(self, aggregate: Aggregate, name: str) -> UUID | None:
         """Return what is live under a name now: what the transaction did counts."""
-        if (aggregate.name, name) in self._holders:
-            return self._holders[aggregate.name, name]
+        key = _key(aggregate, name)
+        if key in self._holders:
+            return self._holders[key]
         if aggregate is ORGANIZATION:
             return directory.find_organization(self._conn, name)
         self.look_up(aggregate, [name])
-        return self._holders[aggregate.name, name]
+        return self._holders[key]
 
     def known(self, aggregate: Aggregate, name: str) -> UUID | None:
         """Return what is live under a name as far as that was looked up."""
-        return self._holders.get((aggregate.name, name))
+        return self._holders.get(_key(aggregate, name))
 
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
         """Ask once for what is live under any of the names, of files or jobs."""
-        unknown = [name for name in names if (aggregate.name, name) not in self._holders]
+        unknown = [name for name in names if _key(aggregate, name) not in self._holders]
         if unknown:
             found = directory.find_all_live(self._conn, table_of(aggregate), self._org_id, unknown)
             for name in unknown:
                 holder = found.get(name)
-                self._holders[aggregate.name, name] = Id.of(holder) if holder is not None else None
+                self._holders[_key(aggregate, name)] = Id.of(holder) if holder is not None else None
 
     def take(
         self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
@@ -57,9 +62,10 @@ class LiveNames:
             if holder is not None and holder != stream_id:
                 what = aggregate.name.replace("_", " ")
                 raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
-            self._set((aggregate.name, name), stream_id)
         if before is not None:
-            self._set((aggregate.name, before), None)
+            self._set(_key(aggregate, before), None)
+        if name is not None:
+            self._set(_key(aggregate, name), stream_id)
 
     def begin(self) -> None:
         """From here on what is taken can be undone."""
@@ -79,6 +85,10 @@ class LiveNames:
     def _set(self, name: _Name, holder: UUID | None) -> None:
         self._before.append((name, self._holders.get(name), name in self._holders))
         self._holders[name] = holder
+
+
+def _key(aggregate: Aggregate, name: str) -> _Name:
+    return aggregate.name, normalized(name)
 
 
 def table_of(aggregate: Aggregate) -> Table:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from catactl import config_file
 from catactl.errors import BadConfiguration, CatactlError, InvalidValue
+from catactl.text_input import decode
 
 OutputFormat = Literal["table", "json", "jsonl", "csv", "tsv", "id"]
 LogFormat = Literal["text", "json"]
@@ -332,10 +333,13 @@ def parse_lock_timeout(value: str) -> float:
 def read_url_file(path: str, origin: str) -> str:
     """Return the database URL that a file holds; `BadConfiguration` if it holds none."""
     try:
-        with open(path, encoding="utf-8") as file:  # a pipe, too, from what keeps secrets
-            text = file.read(_MAX_URL_LENGTH + 1).strip()
+        with open(path, "rb") as file:  # a pipe, too, from what keeps secrets
+            text = decode("it", file.read(_MAX_URL_LENGTH + 1)).strip()
+    except InvalidValue as error:
+        message = f"cannot read the database URL from {origin}: {error.message}"
+        raise BadConfiguration(message, error.hint) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
+        reason = getattr(error, "strerror", None) or error
         raise BadConfiguration(f"cannot read the database URL from {origin}: {reason}") from error
     if not text:
         raise BadConfiguration(f"{origin} is empty")

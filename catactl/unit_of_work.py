@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from catactl.domain.decider import Addressed, Command, Event, Occurred
 from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
+from catactl.domain.spelling import spellings
 from catactl.errors import NotFound, Refused, VersionConflict
 from catactl.ids import Id, new_ids
 from catactl.live_names import LiveNames, table_of
@@ -377,10 +378,11 @@ class UnitOfWork:
 
     def _find_deleted(self, aggregate: Aggregate, name: str) -> UUID | None:
         """Return the youngest of that name, of what is stored and of what is not written yet."""
+        forms = spellings(name)
         found = {
             stream_id: entry.state.created_at
             for stream_id, entry in self._entries.items()
-            if entry.aggregate is aggregate and entry.state and entry.state.name == name
+            if entry.aggregate is aggregate and entry.state.name in forms
         }
         stored = directory.find(self._conn, table_of(aggregate), self._org_id, name)
         if stored is not None and stored not in self._entries:

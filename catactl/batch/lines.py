@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from catactl.domain.names import check_text
 from catactl.errors import CatactlError, InvalidValue
 from catactl.handler import MAX_KEY_BYTES, MAX_TEXT_BYTES
+from catactl.text_input import without_mark
 from catactl.unit_of_work import Intent
 from catactl.verbs.commands import VERBS
 from catactl.verbs.verb import Verb
@@ -22,7 +23,6 @@ _RUN_BY_THEMSELVES = frozenset(
     {"file.upload", "part.upload", "usage.recompute", "projection.rebuild", "blob.gc", "apply"}
 )
 _DESTROY = frozenset({"org.delete", "user.remove", "job.delete", "file.delete"})
-_UTF_8_MARK = b"\xef\xbb\xbf"
 
 
 class Line(NamedTuple):
@@ -45,7 +45,8 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
     """Yield each line as a command of the caller's intent, or what is wrong with it.
 
     Lines are numbered from 1; empty ones are skipped. With an idempotency key in the intent a line
-    that has none of its own gets that key and its number.
+    that has none of its own gets that key and its number. Raises `InvalidValue` for input in
+    another encoding.
     """
     check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
     plain: dict[str, Intent] = {}
@@ -57,7 +58,7 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
         while is_too_long and not text.endswith(b"\n") and text:
             text = stream.readline(MAX_LINE_BYTES)
         if number == 1:
-            text = text.removeprefix(_UTF_8_MARK)
+            text = without_mark("the input", text)
         if is_too_long:
             yield Failed(number, InvalidValue(f"the line is over {MAX_LINE_BYTES:,} bytes long"))
         elif not text.isspace():

@@ -16,6 +16,7 @@ from catactl.cli import commands
 from catactl.cli.command import first_sentence
 from catactl.cli.quoting import Line, read
 from catactl.cli.words import shown
+from catactl.domain.spelling import normalized
 from catactl.settings import load_settings, profile_names
 
 _HERE = "\0"  # where the cursor is: in no argument of a process
@@ -53,10 +54,11 @@ def answer(shell: str, typed: Sequence[str]) -> str:
 
 def _words(before: Sequence[str], current: str) -> list[Word]:
     """The words that may stand where the cursor is: whole ones, that begin with what is typed."""
+    begun = normalized(current)
     return [
         word
         for word in _candidates(list(before), current)
-        if word.value.startswith(current) and shown(word.value) == word.value
+        if normalized(word.value).startswith(begun) and shown(word.value) == word.value
     ]
 
 

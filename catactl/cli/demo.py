@@ -223,7 +223,7 @@ def _jobs(folder: Path) -> Iterator[Job]:
             continue
         name = path.relative_to(folder).as_posix()
         try:
-            check_file_name(name)
+            name = check_file_name(name)
         except CatactlError:
             continue
         if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):

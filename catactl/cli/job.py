@@ -16,6 +16,7 @@ from catactl.domain.durations import parse_duration
 from catactl.domain.sizes import parse_size
 from catactl.errors import InvalidValue
 from catactl.store import directory
+from catactl.text_input import decode
 
 app = typer.Typer()
 
@@ -237,15 +238,16 @@ def _read_document(path: str) -> dict[str, Any]:
     """
     try:
         if path == "-":
-            text = sys.stdin.read(_MAX_DOCUMENT_BYTES + 1)
+            data = sys.stdin.buffer.read(_MAX_DOCUMENT_BYTES + 1)
         else:
-            with open(path, encoding="utf-8") as file:
-                text = file.read(_MAX_DOCUMENT_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
+            with open(path, "rb") as file:
+                data = file.read(_MAX_DOCUMENT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InvalidValue(f"cannot read {path}: {reason}") from error
-    if len(text) > _MAX_DOCUMENT_BYTES:
-        raise InvalidValue(f"{path} is over {_MAX_DOCUMENT_BYTES:,} characters long")
+    if len(data) > _MAX_DOCUMENT_BYTES:
+        raise InvalidValue(f"{path} is over {_MAX_DOCUMENT_BYTES:,} bytes long")
+    text = decode(path, data)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -9,6 +9,7 @@ from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.run import Run
 from catactl.cli.shapes import ORGANIZATION
 from catactl.domain.sizes import parse_size
+from catactl.domain.spelling import normalized
 from catactl.errors import ConfirmationRequired
 
 app = typer.Typer()
@@ -109,7 +110,7 @@ def delete(
 
     Example: catactl org delete acme --confirm acme
     """
-    if confirm != org and not run.common.dry_run:
+    if normalized(confirm or "") != normalized(org) and not run.common.dry_run:
         raise ConfirmationRequired(
             f"deleting organization {org!r} needs its name as a confirmation",
             f"add --confirm {org}",

@@ -56,7 +56,7 @@ def run_upload(
         raise InvalidValue("--part-size is 0", "as in 8MiB")
     folders = [path for path in paths if _is_folder(path, follow_links=follow_links)]
     if name is not None:
-        check_file_name(name.rstrip("/") if folders else name)
+        name = check_file_name(name.rstrip("/") if folders else name)
         if len(paths) > 1:
             raise InvalidValue("--name with several paths", "upload them one by one")
     if STANDARD_INPUT in paths and (len(paths) > 1 or name is None):

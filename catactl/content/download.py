@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from catactl.blobs.store import CHUNK_BYTES, BlobStore, Chunk
 from catactl.content.reading import Readable, contents
-from catactl.domain.names import check_file_name
+from catactl.domain.names import check_relative_path
 from catactl.domain.parts import Part
 from catactl.errors import (
     AlreadyExists,
@@ -86,7 +86,7 @@ class _Target:
         if not os.path.isdir(path) and not path.endswith("/"):
             parent, name = os.path.split(path)
             return cls(_open_folder(parent or ".", None, stack), name, path, is_below=False)
-        *folders, name = PurePath(check_file_name(file_name)).parts
+        *folders, name = PurePath(check_relative_path(file_name)).parts
         folder = _open_folder(path, None, stack)
         for each in folders:
             folder = _open_folder(each, folder, stack)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from catactl.blobs.store import CHUNK_BYTES
 from catactl.content.own import NOTHING, Identity, Own, identity_of, refusal, what_is
+from catactl.domain.spelling import normalized
 from catactl.errors import CatactlError, Forbidden, InvalidValue, NotFound, SourceChanged
 
 # A change in the same tick of the kernel's clock would leave the modification time as it is.
@@ -125,8 +126,15 @@ def _entries(folder: str, prefix: str, below: str) -> Iterator[Source | Unusable
     except OSError as error:
         yield Unusable(folder, prefix.rstrip("/"), unreadable(folder, error))
         return
+    spelled: dict[str, str] = {}
     for name in names:
-        yield Source(os.path.join(folder, name), prefix + name, below)
+        path = os.path.join(folder, name)
+        first = spelled.setdefault(normalized(name), name)
+        if first == name:
+            yield Source(path, prefix + name, below)
+        else:
+            problem = f"{name!a} differs from {first!a} beside it only in its Unicode form"
+            yield Unusable(path, prefix + name, InvalidValue(problem, "rename one of them"))
 
 
 def _kind(mode: int) -> str:

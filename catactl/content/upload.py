@@ -200,7 +200,7 @@ class _Uploading:
             try:
                 if isinstance(source, Unusable):
                     raise source.error
-                name = check_file_name(source.name)
+                name = under_way.name = check_file_name(source.name)
                 under_way.draft = Draft(name, self._order.intent(name))
             except CatactlError as error:
                 under_way.error = error

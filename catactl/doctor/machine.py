@@ -28,7 +28,7 @@ def secrets(settings: Settings) -> Iterator[Said]:
     found = []
     for path in filter(None, (settings.config_path, settings.database_url_file)):
         if path.is_file():
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8", errors="replace")
             # Root may let a group read it, as PostgreSQL has it for its server's key.
             forbidden = 0o077 if path.stat().st_uid != 0 else 0o007
             if mask(text) != text and path.stat().st_mode & forbidden:

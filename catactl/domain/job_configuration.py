@@ -8,7 +8,7 @@ from typing import ClassVar, assert_never
 from uuid import UUID
 
 from catactl.domain.decider import Command, Decider, Event
-from catactl.domain.names import check_name, check_text
+from catactl.domain.names import check_name, check_text, check_value
 from catactl.domain.schedule import check_schedule
 from catactl.domain.sizes import check_size_bytes
 from catactl.errors import AlreadyExists, CorruptLog, InvalidValue, NotFound, Refused
@@ -17,6 +17,7 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_CPU_MILLIS = 1_000_000
 _MAX_TIMEOUT_SECONDS = 366 * 24 * 3600
 _MAX_INPUTS = 1_000
+_MAX_VALUE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def decide(
 def _update(
     state: JobConfiguration, command: UpdateJobConfiguration
 ) -> list[JobConfigurationEvent]:
-    spec = check_spec(replace(state.spec, **command.changes))  # type: ignore[arg-type]
+    spec = check_spec(replace(state.spec, **command.changes), state.name)  # type: ignore[arg-type]
     if spec == state.spec:
         return []
     before, after = set(state.spec.inputs), set(spec.inputs)
@@ -204,20 +205,20 @@ def _update(
     ]
 
 
-def check_spec(spec: JobSpec) -> JobSpec:
+def check_spec(spec: JobSpec, stored_name: str | None = None) -> JobSpec:
     """Return the configuration in its canonical form; raise `InvalidValue` for what cannot be
-    run.
+    run. A stored name stays as it is, because earlier versions allowed others.
     """
-    check_name("job name", spec.name)
+    name = spec.name if spec.name == stored_name else check_name("job name", spec.name)
     check_text("image", spec.image)
     if not spec.image or re.search(r"\s", spec.image):
         raise InvalidValue(f"not an image reference: {spec.image!r}", "as in registry/name:tag")
     if spec.command is not None:
-        check_text("command", spec.command, max_bytes=65_536)
-    for name, value in spec.env.items():
-        if not _ENV_NAME.fullmatch(name):
-            raise InvalidValue(f"not the name of an environment variable: {name!r}")
-        check_text(f"value of {name}", value, max_bytes=65_536)
+        check_value("command", spec.command, _MAX_VALUE_BYTES)
+    for variable, value in spec.env.items():
+        if not _ENV_NAME.fullmatch(variable):
+            raise InvalidValue(f"not the name of an environment variable: {variable!r}")
+        check_value(f"value of {variable}", value, _MAX_VALUE_BYTES)
     _check_range("cpu", spec.cpu_millis, _MAX_CPU_MILLIS)
     _check_range("timeout", spec.timeout_seconds, _MAX_TIMEOUT_SECONDS)
     if spec.memory_bytes is not None and check_size_bytes(spec.memory_bytes) == 0:
@@ -226,7 +227,7 @@ def check_spec(spec: JobSpec) -> JobSpec:
         check_schedule(spec.schedule)
     if len(spec.inputs) > _MAX_INPUTS:
         raise InvalidValue(f"a job takes at most {_MAX_INPUTS:,} inputs, not {len(spec.inputs):,}")
-    return replace(spec, inputs=tuple(sorted(set(spec.inputs))))
+    return replace(spec, name=name, inputs=tuple(sorted(set(spec.inputs))))
 
 
 def _check_range(what: str, value: int | None, maximum: int) -> None:

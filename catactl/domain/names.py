@@ -1,19 +1,25 @@
-"""What may be a name: of an organization, a file, a job configuration, a user's e-mail address."""
+"""Check names, texts and values before they are stored.
+
+A name (of an organization, a file, a job configuration, a user) is stored in one spelling and shows
+all of its characters. A text is one line. A value is anything that a database can store.
+"""
 
 import re
 import unicodedata
 from uuid import UUID
 
+from catactl.domain.spelling import check_visible, normalized
 from catactl.errors import InvalidValue
 
 MAX_NAME_BYTES = 1024
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # by PostgreSQL, and as UTF-8
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 def looks_like_id(text: str) -> bool:
-    """Whether the text would be read as an id (a UUID in any of its spellings)."""
+    """Return whether the text would be read as an id (a UUID in any of its spellings)."""
     try:
         UUID(text)
     except ValueError:
@@ -22,10 +28,24 @@ def looks_like_id(text: str) -> bool:
 
 
 def check_text(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """Return the text if it can be stored, hashed and shown; raise `InvalidValue` otherwise."""
+    """Return the text if it is one line that can be shown; raise `InvalidValue` otherwise."""
     for character in "" if text.isprintable() else text:
         if unicodedata.category(character) in _UNPRINTABLE or character in _BIDI_CONTROLS:
             raise InvalidValue(f"{what} holds the control character U+{ord(character):04X}")
+    return _check_length(what, text, max_bytes)
+
+
+def check_value(what: str, value: str, max_bytes: int) -> str:
+    """Return the value, of any number of lines, if it can be stored; raise `InvalidValue`
+    otherwise.
+    """
+    unstorable = _UNSTORABLE.search(value)
+    if unstorable is not None:
+        raise InvalidValue(f"{what} holds U+{ord(unstorable[0]):04X}, which databases cannot store")
+    return _check_length(what, value, max_bytes)
+
+
+def _check_length(what: str, text: str, max_bytes: int) -> str:
     length_bytes = len(text.encode())
     if length_bytes > max_bytes:
         raise InvalidValue(
@@ -34,9 +54,20 @@ def check_text(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     return text
 
 
+def check_label(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return the text in the spelling that is stored; raise `InvalidValue` for characters that
+    cannot be seen.
+    """
+    text = check_text(what, normalized(text), max_bytes)
+    check_visible(what, text)
+    return text
+
+
 def check_name(what: str, name: str) -> str:
-    """Return the name if it can name an organization or a job; raise `InvalidValue` otherwise."""
-    check_text(what, name)
+    """Return the name of an organization or a job in the spelling that is stored; raise
+    `InvalidValue` if it cannot be one.
+    """
+    name = check_label(what, name)
     if not name.strip():
         raise InvalidValue(f"{what} is empty")
     if name != name.strip():
@@ -51,6 +82,21 @@ def check_name(what: str, name: str) -> str:
 
 
 def check_file_name(name: str) -> str:
+    """Return the name of a file in the spelling that is stored; raise `InvalidValue` if it cannot
+    be one.
+    """
+    name = check_relative_path(check_label("file name", name))
+    for segment in name.split("/"):
+        if segment != segment.strip():
+            raise InvalidValue("file name has a part that begins or ends with white space")
+    if looks_like_id(name):
+        raise InvalidValue(
+            "file name looks like an id", "ids and names are asked for in the same place"
+        )
+    return name
+
+
+def check_relative_path(name: str) -> str:
     """Return the name if it is a relative path that stays below any folder it is put in."""
     if not name:
         raise InvalidValue("file name is empty")
@@ -61,19 +107,12 @@ def check_file_name(name: str) -> str:
         raise InvalidValue("file name is an absolute path", "names are relative, as in folder/file")
     if any(segment in {"", ".", ".."} for segment in segments):
         raise InvalidValue("file name has an empty, '.' or '..' part", "as in folder/file")
-    for segment in segments:
-        if segment != segment.strip():
-            raise InvalidValue("file name has a part that begins or ends with white space")
-    if looks_like_id(name):
-        raise InvalidValue(
-            "file name looks like an id", "ids and names are asked for in the same place"
-        )
-    return check_text("file name", name)
+    return name
 
 
 def check_email(email: str) -> str:
     """Return the address in lower case; raise `InvalidValue` unless it is shaped like one."""
-    check_text("e-mail address", email, max_bytes=254)
+    email = check_label("e-mail address", email, max_bytes=254)
     if not _EMAIL.fullmatch(email):
         raise InvalidValue(f"not an e-mail address: {email!r}", "as in ada@example.com")
-    return email.lower()
+    return normalized(email.lower())

@@ -1,12 +1,27 @@
-"""From what people type to ids: organizations, files, jobs and users by name or by id."""
+"""From what people type to ids: organizations, files, jobs and users by name or by id.
 
-from collections.abc import Collection, Iterator, Sequence
+A name is found in whichever Unicode form it was typed and stored.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, Select, Table, and_, func, select, union
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    func,
+    or_,
+    select,
+    union,
+)
 
+from catactl.domain.spelling import normalized, spellings
 from catactl.errors import NotFound
 from catactl.store.tables import (
     files,
@@ -48,9 +63,9 @@ def resolve_organization(conn: Connection, reference: str) -> UUID:
 
 def find_organization(conn: Connection, name: str) -> UUID | None:
     """Return the id of the live organization of that name."""
-    return conn.execute(
-        select(organization_names.c.org_id).where(organization_names.c.name == name)
-    ).scalar()
+    query = select(organization_names.c.name, organization_names.c.org_id)
+    rows = conn.execute(query.where(is_named(organization_names.c.name, name)))
+    return _by_spelling({row[0]: row[1] for row in rows}, [name]).get(name)
 
 
 def find_organizations(conn: Connection, references: Collection[str]) -> dict[str, UUID]:
@@ -59,10 +74,31 @@ def find_organizations(conn: Connection, references: Collection[str]) -> dict[st
     names = [reference for reference in references if reference not in ids]
     by_id, by_name = organizations.c.org_id, organization_names.c.name
     present = set(_in_pieces(conn, select(by_id), by_id, list(ids.values())))
-    rows = _in_pieces(conn, select(by_name, organization_names.c.org_id), by_name, names)
-    return {row[0]: row[1] for row in rows} | {
-        reference: id_ for reference, id_ in ids.items() if (id_,) in present
-    }
+    found = _ids_by_name(conn, select(by_name, organization_names.c.org_id), by_name, names)
+    return found | {reference: id_ for reference, id_ in ids.items() if (id_,) in present}
+
+
+def is_named(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column holds a name, in whichever form it was stored."""
+    forms = spellings(name)
+    return column == name if len(forms) == 1 else column.in_(forms)
+
+
+def _ids_by_name(
+    conn: Connection, query: Select[Any], column: Column[Any], names: Collection[str]
+) -> dict[str, UUID]:
+    """Return the ids that a query of names and ids finds, each under the name as it was asked."""
+    forms = [form for name in names for form in spellings(name)]
+    return _by_spelling({row[0]: row[1] for row in _in_pieces(conn, query, column, forms)}, names)
+
+
+def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, UUID]:
+    found = {}
+    for name in names:
+        form = next((form for form in spellings(name) if form in stored), None)
+        if form is not None:
+            found[name] = stored[form]
+    return found
 
 
 def _in_pieces(
@@ -99,7 +135,7 @@ def find_all_live(
 ) -> dict[str, UUID]:
     """Return the ids of those live files or jobs that have one of the names."""
     query = select(table.c.name, _id_column(table)).where(table.c.org_id == org_id, is_live(table))
-    return {row[0]: row[1] for row in _in_pieces(conn, query, table.c.name, list(names))}
+    return _ids_by_name(conn, query, table.c.name, names)
 
 
 def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:
@@ -117,9 +153,9 @@ def resolve_job(conn: Connection, org_id: UUID, reference: str) -> UUID:
 def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
     """Return a user's id by id or e-mail address; or raise `NotFound`."""
     user_id = parse_id(reference)
-    is_it = users.c.user_id == user_id if user_id else users.c.email == reference.lower()
+    is_it = users.c.user_id == user_id if user_id else is_named(users.c.email, reference.lower())
     found: UUID | None = conn.execute(
-        select(users.c.user_id).where(users.c.org_id == org_id, is_it)
+        select(users.c.user_id).where(users.c.org_id == org_id, is_it).limit(1)
     ).scalar()
     if found is None:
         emails = select(users.c.email).where(users.c.org_id == org_id).order_by(users.c.email)
@@ -150,9 +186,10 @@ def names_from(
 def _beginning(conn: Connection, query: Select[Any], begun: str, most: int) -> list[str]:
     (name,) = query.selected_columns
     # LIKE would need escaping, and on SQLite folds case.
-    query = query.where(func.substr(name, 1, len(begun)) == begun)
+    forms = spellings(begun)
+    query = query.where(or_(*(func.substr(name, 1, len(form)) == form for form in forms)))
     if conn.dialect.name == "sqlite":  # whose names are in the order of their code points
-        query = query.where(name.between(begun, f"{begun}\U0010ffff"))
+        query = query.where(or_(*(name.between(form, f"{form}\U0010ffff") for form in forms)))
     return list(conn.execute(query.order_by(name).limit(most)).scalars())
 
 
@@ -176,7 +213,7 @@ def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID |
     """Return the id of a file or job by id or name: the live one's, else the one deleted last."""
     id_column = _id_column(table)
     id_ = parse_id(reference)
-    is_it = id_column == id_ if id_ is not None else table.c.name == reference
+    is_it = id_column == id_ if id_ is not None else is_named(table.c.name, reference)
     found: UUID | None = conn.execute(
         select(id_column)
         .where(and_(table.c.org_id == org_id, is_it))
@@ -190,6 +227,6 @@ def _not_found(conn: Connection, what: str, reference: str, names: Any, listing:
     candidates = (
         [] if parse_id(reference) else list(conn.execute(names.limit(_MANY_NAMES)).scalars())
     )
-    close = get_close_matches(reference, candidates, n=3, cutoff=0.6)
+    close = get_close_matches(normalized(reference), candidates, n=3, cutoff=0.6)
     hint = f"did you mean {', '.join(map(repr, close))}?" if close else f"see: {listing}"
     return NotFound(f"no {what} {reference!r}", hint)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from catactl.domain.names import check_email, check_text
+from catactl.domain.names import check_email, check_label
 from catactl.errors import AlreadyExists, InvalidValue, NotFound
 from catactl.store.tables import users
 
@@ -58,7 +58,7 @@ def add(
         "org_id": org_id,
         "user_id": user_id,
         "email": email,
-        "name": check_text("name", name) if name is not None else None,
+        "name": check_label("name", name) if name is not None else None,
         "role": check_role(role),
         "disabled": False,
         "created_at": created_at,
@@ -79,7 +79,7 @@ def change(conn: Connection, org_id: UUID, user_id: UUID, **changes: Any) -> dic
     if "role" in changes:
         check_role(changes["role"])
     if changes.get("name") is not None:
-        check_text("name", changes["name"])
+        changes["name"] = check_label("name", changes["name"])
     if all(row[column] == value for column, value in changes.items()):
         return row
     changes["version"] = row["version"] + 1

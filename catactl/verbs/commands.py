@@ -20,7 +20,7 @@ from catactl.domain.job_configuration import (
     UpdateJobConfiguration,
     check_spec,
 )
-from catactl.domain.names import check_email
+from catactl.domain.names import check_email, check_label
 from catactl.domain.organization import (
     ClearQuota,
     CreateOrganization,
@@ -31,6 +31,7 @@ from catactl.domain.organization import (
     SuspendOrganization,
     admits,
 )
+from catactl.domain.spelling import normalized
 from catactl.errors import AlreadyExists, ConfirmationRequired, InvalidValue
 from catactl.resources import Resource
 from catactl.store import directory, users
@@ -88,7 +89,7 @@ def resume_organization(at: Place) -> Result:
 
 @verb("org.delete", names=True)
 def delete_organization(at: Place, *, confirm: Confirmation = None) -> Result:
-    if confirm != at.org_ref and not at.intent.dry_run:
+    if normalized(confirm or "") != normalized(at.org_ref) and not at.intent.dry_run:
         raise ConfirmationRequired(
             f"deleting organization {at.org_ref!r} needs its name as a confirmation",
             f'add "confirm": "{at.org_ref}"',
@@ -118,6 +119,8 @@ def add_user(
     role: str | None = None,
     if_not_exists: bool = False,
 ) -> Result:
+    name = check_label("name", name) if name is not None else None
+
     def change() -> Mapping[str, Any]:
         existing = users.find_by_email(at.conn, at.org_id, check_email(email))
         if existing is None or not if_not_exists:
@@ -223,7 +226,7 @@ def create_job(
         return at.run(at.unit.new_id(), command, resources.job)
     state, version = at.unit.get(JOB_CONFIGURATION, existing)
     for field in asked:
-        if getattr(state.spec, field) != getattr(spec, field):
+        if field != "name" and getattr(state.spec, field) != getattr(spec, field):
             raise AlreadyExists(
                 f"job {name!r} exists with another {field}",
                 f"catactl job update {at.org_ref} {name}",

@@ -182,6 +182,13 @@ def test_a_line_of_the_longest_length_is_read() -> None:
     assert _only_line(text + padding + b"\n").number == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_input_in_another_encoding_is_refused_as_a_whole(encoding: str) -> None:
+    text = "\ufeff" + _as_line(_GOOD).decode()
+    with pytest.raises(InvalidValue, match=f"the input is encoded in {encoding[:6].upper()}"):
+        _read(text.encode(encoding))
+
+
 @pytest.mark.parametrize("reason", ["\\u0000", "a\\\\u0000", "\\\\"])
 def test_a_text_that_looks_like_an_escape_is_none(reason: str) -> None:
     assert _only_line(_as_line(_GOOD | {"reason": reason})).intent.reason == reason

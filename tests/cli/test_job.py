@@ -76,7 +76,7 @@ def test_an_option_goes_before_the_document(acme: Cli) -> None:
         '{"image": "x", "env": {"1A": "x"}}',
         '{"image": "x", "inputs": "data.bin"}',
         '{"image": "x", "schedule": "whenever"}',
-        '{"image": "x", "command": "a\\u001b[0m"}',
+        '{"image": "x", "command": "a\\u0000"}',
         '{"command": "x"}',
         pytest.param(
             "[" * 100_000,

@@ -10,7 +10,9 @@ from catactl.domain.names import (
     check_email,
     check_file_name,
     check_name,
+    check_relative_path,
     check_text,
+    check_value,
     looks_like_id,
 )
 from catactl.errors import InvalidValue
@@ -125,6 +127,20 @@ def test_an_address_has_a_length_limit() -> None:
         check_email("a" * 250 + "@b.com")
 
 
+@pytest.mark.parametrize("value", ["", "a\nb\tc\r\n", "\x1b[0m", "\u202e", "\u200b", "ü\u0308"])
+def test_a_value_is_stored_as_it_is(value: str) -> None:
+    assert check_value("value", value, 100) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "saying"),
+    [("a\0b", "U\\+0000"), ("a\udcffb", "U\\+DCFF"), ("ü" * 51, "102 bytes long")],
+)
+def test_what_no_database_stores_is_no_value(value: str, saying: str) -> None:
+    with pytest.raises(InvalidValue, match=saying):
+        check_value("value", value, 100)
+
+
 @given(st.text())
 def test_a_text_that_passes_can_be_encoded_and_holds_no_nul(text: str) -> None:
     try:
@@ -138,7 +154,7 @@ def test_a_text_that_passes_can_be_encoded_and_holds_no_nul(text: str) -> None:
 @given(st.text(alphabet="ab/.\\: "))
 def test_a_file_name_that_passes_stays_below_its_folder(name: str) -> None:
     try:
-        check_file_name(name)
+        check_relative_path(name)
     except InvalidValue:
         return
     assert not name.startswith("/")
