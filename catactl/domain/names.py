@@ -107,7 +107,7 @@ def check_relative_path(name: str) -> str:
         raise InvalidValue("file name is an absolute path", "names are relative, as in folder/file")
     if any(segment in {"", ".", ".."} for segment in segments):
         raise InvalidValue("file name has an empty, '.' or '..' part", "as in folder/file")
-    return name
+    return check_text("file name", name)
 
 
 def check_email(email: str) -> str:
