@@ -60,6 +60,13 @@ class KillableServer:
         # A backend that was just starting ends by itself; it holds the shared memory until then.
         (self._folder / "postmaster.pid").unlink()
 
+    def become_standby(self) -> None:
+        """Start again as a standby, which can only be read; it waits for a primary in vain."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        (self._folder / "standby.signal").touch()
+        self.start()
+
     def stop_at_once(self) -> None:
         """Stop the server as `pg_ctl stop -m immediate` does: no checkpoint, sessions break."""
         self._process.send_signal(signal.SIGQUIT)
@@ -67,9 +74,13 @@ class KillableServer:
 
 
 def _children_of(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True)
-    pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
-    return [pid for pid, its_parent in pairs if its_parent == parent]
+    statuses = {int(path.parent.name): path for path in Path("/proc").glob("[0-9]*/status")}
+    children = []
+    for pid, path in statuses.items():
+        with suppress(OSError):  # it has ended
+            if f"\nPPid:\t{parent}\n" in path.read_text():
+                children.append(pid)
+    return children
 
 
 @contextmanager
