@@ -14,6 +14,7 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.errors import NotFound
 from catactl.store import documents
+from catactl.store.checked_types import unreadable
 from catactl.store.tables import (
     file_parts,
     files,
@@ -157,7 +158,7 @@ def _file_from_row(row: RowMapping) -> Resource:
         "status": status,
         "size_bytes": row["size_bytes"],
         "part_count": row["part_count"],
-        "linked_by": documents.load_document(row["linked_by"]),
+        "linked_by": documents.load_array(row["linked_by"]),
         "content_swept": row["swept"],
         "created_at": plain(row["created_at"]),
         "version": row["version"],
@@ -219,14 +220,20 @@ _SPEC_FIELDS = (
 )
 
 
+def _spec(text: str) -> Resource:
+    spec = documents.load_document(text)
+    if spec.keys() != set(_SPEC_FIELDS):
+        raise unreadable(text, "job_configurations.spec")
+    return {field: spec[field] for field in _SPEC_FIELDS}
+
+
 def _job_from_row(row: RowMapping) -> Resource:
-    spec = documents.load_document(row["spec"])
     status = "deleted" if row["deleted"] else "enabled" if row["enabled"] else "disabled"
     return {
         "org_id": plain(row["org_id"]),
         "job_id": plain(row["job_id"]),
         "status": status,
-        **{field: spec[field] for field in _SPEC_FIELDS},
+        **_spec(row["spec"]),
         "created_at": plain(row["created_at"]),
         "version": row["version"],
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from catactl.domain.decider import changed
-from catactl.errors import InvalidValue
+from catactl.errors import CorruptLog, InvalidValue
 
 MAX_PART_NUMBER = 10_000
 _BLOCK = 100
@@ -46,7 +46,7 @@ class Parts:
         blocks: list[list[Part | None]] = []
         count = size_bytes = 0
         for part in parts:
-            block, slot = divmod(part.number - 1, _BLOCK)
+            block, slot = _place(part.number)
             while len(blocks) <= block:
                 blocks.append(list(_EMPTY_BLOCK))
             count += 1
@@ -59,7 +59,7 @@ class Parts:
         return self._blocks[block][slot] if block < len(self._blocks) else None
 
     def with_part(self, part: Part) -> "Parts":
-        block, slot = divmod(part.number - 1, _BLOCK)
+        block, slot = _place(part.number)
         missing = block + 1 - len(self._blocks)
         blocks = self._blocks + (_EMPTY_BLOCK,) * missing
         old = blocks[block]
@@ -101,6 +101,15 @@ class Parts:
             if part.number != expected:
                 return expected
         return None
+
+
+def _place(number: int) -> tuple[int, int]:
+    """Return the block of a stored part and its slot there; raise `CorruptLog` if no rule could
+    have accepted its number: a very large one would take all memory.
+    """
+    if not 1 <= number <= MAX_PART_NUMBER:
+        raise CorruptLog(f"a stored part has the number {number}", "catactl event verify")
+    return divmod(number - 1, _BLOCK)
 
 
 def parse_part_number(text: str) -> int:

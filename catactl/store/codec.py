@@ -111,7 +111,7 @@ def decode(name: str, version: int, payload: str) -> Event:
             document = UPCASTERS[name, version](document)
             version += 1
         event: Event = _load(cls, document)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (CorruptLog, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptLog(
             f"the payload of a {name!r} event cannot be read: {error}", "catactl event verify"
         ) from error
@@ -126,8 +126,16 @@ def dump_object(value: object) -> Payload:
 
 
 def load_object(cls: type[Any], document: Mapping[str, Any]) -> Any:
-    """The inverse of `dump_object`."""
-    return _load(cls, document)
+    """Return the dataclass that `dump_object` made into an object; raise `CorruptLog` if the
+    object has another shape.
+    """
+    try:
+        return _load(cls, document)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptLog(
+            f"a stored {cls.__name__} cannot be read: {error}",
+            "catactl projection check, then catactl projection rebuild",
+        ) from None
 
 
 def _dump(value: object) -> Payload:

@@ -3,11 +3,22 @@
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+
+from catactl.errors import CorruptLog
+
+T = TypeVar("T")
 
 _canonical = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def canonical(payload: object) -> str:
@@ -15,23 +26,48 @@ def canonical(payload: object) -> str:
     return _canonical(payload)
 
 
-def load_document(text: str) -> Any:
-    """Return what a stored JSON document holds."""
-    return json.loads(text)
+def load_document(text: str) -> dict[str, Any]:
+    """Return a stored JSON object; raise `CorruptLog` if the text is anything else."""
+    return _load(text, dict)
+
+
+def load_array(text: str) -> list[Any]:
+    """Return a stored JSON array; raise `CorruptLog` if the text is anything else."""
+    return _load(text, list)
+
+
+def _load(text: str, expected: type[T]) -> T:
+    try:
+        document = _decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(text, str(error)) from None
+    if not isinstance(document, expected):
+        raise _unreadable(text, "it has another shape")
+    return document
+
+
+def _unreadable(text: str, why: str) -> CorruptLog:
+    return CorruptLog(
+        f"a stored JSON document cannot be read: {why}: {text[:80]!r}",
+        "find it: catactl projection check, catactl event verify",
+    )
 
 
 def load_strictly(text: str) -> Any:
-    """The same, but raise `ValueError` where a key stands twice: readers differ in which they
-    see.
+    """Return what a JSON document holds. Raise `ValueError` if it cannot be read, or if a key
+    occurs twice, because readers differ in which of the two they see.
     """
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         document = dict(pairs)
         if len(document) != len(pairs):
-            raise ValueError("a key stands twice")
+            raise ValueError("a key occurs twice")
         return document
 
-    return json.loads(text, object_pairs_hook=no_duplicates)
+    try:
+        return json.loads(text, object_pairs_hook=no_duplicates)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import VersionConflict
 from catactl.store import codec, documents
+from catactl.store.checked_types import unreadable
 from catactl.store.tables import (
     file_parts,
     files,
@@ -102,7 +103,7 @@ class OrganizationStore:
         state = Organization(
             name=row.name,
             created_at=row.created_at,
-            status=OrganizationStatus(row.status),
+            status=_status(row.status),
             quota_bytes=row.quota_bytes,
             used_bytes=row.used_bytes,
             file_count=row.file_count,
@@ -144,6 +145,13 @@ class OrganizationStore:
         write(executor, _DELETE_ORGANIZATION_NAME, {"of_org": org_id})
         if name is not None:
             write(executor, _INSERT_ORGANIZATION_NAME, {"name": name, "org_id": org_id})
+
+
+def _status(text: str) -> OrganizationStatus:
+    try:
+        return OrganizationStatus(text)
+    except ValueError:
+        raise unreadable(text, "organizations.status") from None
 
 
 def _organization_row(state: Organization, version: int) -> dict[str, Any]:
@@ -225,7 +233,7 @@ class FileStore:
             deleted=row.deleted,
             swept=row.swept,
             parts=parts,
-            linked_by=frozenset(map(UUID, documents.load_document(row.linked_by))),
+            linked_by=_ids(row.linked_by),
         )
         return Stored(state, row.version)
 
@@ -275,6 +283,13 @@ class FileStore:
             "new_stored": part.stored,
         }
         write(executor, _UPDATE_PART, key | content, _stale)
+
+
+def _ids(linked_by: str) -> frozenset[UUID]:
+    try:
+        return frozenset(map(UUID, documents.load_array(linked_by)))
+    except (ValueError, TypeError, AttributeError):
+        raise unreadable(linked_by, "files.linked_by") from None
 
 
 def _file_row(state: File, version: int) -> dict[str, Any]:

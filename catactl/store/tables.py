@@ -11,23 +11,26 @@ the other tables hold what the events add up to: they can be emptied and rebuilt
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     Column,
     ForeignKey,
     Index,
-    Integer,
-    LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
     TextClause,
     UniqueConstraint,
     false,
     text,
 )
 
+from catactl.store.checked_types import (
+    CheckedBigInteger,
+    CheckedBoolean,
+    CheckedBytes,
+    CheckedInteger,
+    CheckedString,
+    CheckedText,
+    name_column,
+)
 from catactl.store.types import Day, Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
@@ -55,9 +58,9 @@ logs = Table(
     "logs",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("position", BigInteger, nullable=False),
+    Column("position", CheckedBigInteger, nullable=False),
     Column("recorded_at", Instant, nullable=False),
-    Column("head_hash", LargeBinary, nullable=False),
+    Column("head_hash", CheckedBytes, nullable=False),
 )
 
 # Storage format: names, payloads and hashes of events never change once written.
@@ -65,20 +68,20 @@ events = Table(
     "events",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", CheckedBigInteger, primary_key=True, autoincrement=False),
     Column("stream_id", Id, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("schema_version", Integer, nullable=False),
+    Column("version", CheckedBigInteger, nullable=False),
+    Column("type", CheckedText, nullable=False),
+    Column("schema_version", CheckedInteger, nullable=False),
     Column("payload", Document, nullable=False),
     Column("event_id", Id, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text),
+    Column("actor", CheckedText, nullable=False),
+    Column("reason", CheckedText),
     Column("command_id", Id, nullable=False),
     Column("correlation_id", Id, nullable=False),
     Column("causation_id", Id),
     Column("recorded_at", Instant, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
+    Column("hash", CheckedBytes, nullable=False),
     UniqueConstraint("org_id", "stream_id", "version"),
 )
 
@@ -94,7 +97,7 @@ _partial("events_landmarks_ix", events.c.org_id, events.c.position, where=IS_LAN
 organization_names = Table(
     "organization_names",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", CheckedText, primary_key=True),
     Column("org_id", Id, nullable=False),
 )
 
@@ -102,14 +105,14 @@ organizations = Table(
     "organizations",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("quota_bytes", BigInteger),
-    Column("used_bytes", BigInteger, nullable=False),
-    Column("file_count", BigInteger, nullable=False),
-    Column("part_count", BigInteger, nullable=False),
+    Column("name", CheckedText, nullable=False),
+    Column("status", CheckedText, nullable=False),
+    Column("quota_bytes", CheckedBigInteger),
+    Column("used_bytes", CheckedBigInteger, nullable=False),
+    Column("file_count", CheckedBigInteger, nullable=False),
+    Column("part_count", CheckedBigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("version", BigInteger, nullable=False),
+    Column("version", CheckedBigInteger, nullable=False),
 )
 
 files = Table(
@@ -117,15 +120,15 @@ files = Table(
     metadata,
     Column("org_id", Id, primary_key=True),
     Column("file_id", Id, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("completed", Boolean, nullable=False),
-    Column("deleted", Boolean, nullable=False),
-    Column("swept", Boolean, nullable=False, server_default=false()),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("part_count", Integer, nullable=False),
+    Column("name", CheckedText, nullable=False),
+    Column("completed", CheckedBoolean, nullable=False),
+    Column("deleted", CheckedBoolean, nullable=False),
+    Column("swept", CheckedBoolean, nullable=False, server_default=false()),
+    Column("size_bytes", CheckedBigInteger, nullable=False),
+    Column("part_count", CheckedInteger, nullable=False),
     Column("linked_by", Document, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("version", BigInteger, nullable=False),
+    Column("version", CheckedBigInteger, nullable=False),
 )
 _partial(
     "files_live_name_key",
@@ -146,10 +149,10 @@ file_parts = Table(
     metadata,
     Column("org_id", Id, primary_key=True),
     Column("file_id", Id, primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("stored", Boolean, nullable=False, server_default=false()),
+    Column("number", CheckedInteger, primary_key=True, autoincrement=False),
+    Column("size_bytes", CheckedBigInteger, nullable=False),
+    Column("sha256", CheckedString(64), nullable=False),
+    Column("stored", CheckedBoolean, nullable=False, server_default=false()),
 )
 
 job_configurations = Table(
@@ -157,12 +160,12 @@ job_configurations = Table(
     metadata,
     Column("org_id", Id, primary_key=True),
     Column("job_id", Id, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("name", CheckedText, nullable=False),
     Column("spec", Document, nullable=False),
-    Column("enabled", Boolean, nullable=False),
-    Column("deleted", Boolean, nullable=False),
+    Column("enabled", CheckedBoolean, nullable=False),
+    Column("deleted", CheckedBoolean, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("version", BigInteger, nullable=False),
+    Column("version", CheckedBigInteger, nullable=False),
 )
 _partial(
     "job_configurations_live_name_key",
@@ -177,12 +180,12 @@ users = Table(
     metadata,
     Column("org_id", Id, ForeignKey(logs.c.org_id), primary_key=True),
     Column("user_id", Id, primary_key=True),
-    Column("email", Text, nullable=False),
-    Column("name", Text),
-    Column("role", Text, nullable=False),
-    Column("disabled", Boolean, nullable=False),
+    Column("email", CheckedText, nullable=False),
+    Column("name", CheckedText),
+    Column("role", CheckedText, nullable=False),
+    Column("disabled", CheckedBoolean, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("version", BigInteger, nullable=False),
+    Column("version", CheckedBigInteger, nullable=False),
     UniqueConstraint("org_id", "email"),
 )
 
@@ -190,10 +193,10 @@ storage_usage = Table(
     "storage_usage",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("used_bytes", BigInteger, nullable=False),
-    Column("file_count", BigInteger, nullable=False),
-    Column("part_count", BigInteger, nullable=False),
-    Column("position", BigInteger, nullable=False),
+    Column("used_bytes", CheckedBigInteger, nullable=False),
+    Column("file_count", CheckedBigInteger, nullable=False),
+    Column("part_count", CheckedBigInteger, nullable=False),
+    Column("position", CheckedBigInteger, nullable=False),
     Column("recorded_at", Instant, nullable=False),
 )
 
@@ -204,9 +207,9 @@ storage_usage_days = Table(
     metadata,
     Column("org_id", Id, primary_key=True),
     Column("day", Day, primary_key=True),
-    Column("opening_bytes", BigInteger, nullable=False),
-    Column("closing_bytes", BigInteger, nullable=False),
-    Column("peak_bytes", BigInteger, nullable=False),
+    Column("opening_bytes", CheckedBigInteger, nullable=False),
+    Column("closing_bytes", CheckedBigInteger, nullable=False),
+    Column("peak_bytes", CheckedBigInteger, nullable=False),
     Column("byte_microseconds", ExactInteger, nullable=False),
     Column("changed_at", Instant, nullable=False),
 )
@@ -216,19 +219,23 @@ swept_content = Table(
     "swept_content",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("sha256", String(64), primary_key=True),
-    Column("generation", Integer, nullable=False),
+    Column("sha256", CheckedString(64), primary_key=True),
+    Column("generation", CheckedInteger, nullable=False),
 )
 
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
     Column("org_id", Id, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("org_ref", Text, nullable=False),
-    Column("fingerprint", String(64), nullable=False),
-    Column("fingerprint_version", Integer, nullable=False, server_default=text("1")),
-    Column("result", Text, nullable=False),
+    Column("key", CheckedText, primary_key=True),
+    Column("org_ref", CheckedText, nullable=False),
+    Column("fingerprint", CheckedString(64), nullable=False),
+    Column("fingerprint_version", CheckedInteger, nullable=False, server_default=text("1")),
+    Column("result", CheckedText, nullable=False),
     Column("recorded_at", Instant, nullable=False),
 )
 Index("idempotency_keys_key_ix", idempotency_keys.c.key)
+
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        name_column(_column.type, f"{_table.name}.{_column.name}")

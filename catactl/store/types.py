@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Dialect, Numeric, String, Text, TypeDecorator, types
@@ -14,11 +14,17 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from catactl.errors import CorruptLog
+from catactl.store.checked_types import Checked, Named, read
 
-T = TypeVar("T")
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return moment.astimezone(UTC)
 
 
-class Id(TypeDecorator[UUID]):
+class Id(Named, TypeDecorator[UUID]):
     """A UUID: native on PostgreSQL, 36 readable characters on SQLite."""
 
     impl = types.Uuid
@@ -31,10 +37,10 @@ class Id(TypeDecorator[UUID]):
         return str(value) if value is not None and dialect.name != "postgresql" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        return _read(UUID, value) if isinstance(value, str) else value
+        return value if value is None or isinstance(value, UUID) else self.read(UUID, value)
 
 
-class Instant(TypeDecorator[datetime]):
+class Instant(Named, TypeDecorator[datetime]):
     """A moment in UTC, to the microsecond. On SQLite RFC 3339 text of fixed width, so it sorts."""
 
     impl = types.DateTime
@@ -50,13 +56,12 @@ class Instant(TypeDecorator[datetime]):
         return _sortable(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        moment = value if isinstance(value, datetime) else _read(datetime.fromisoformat, value)
-        return moment.astimezone(UTC)
+        if value is None or isinstance(value, datetime):
+            return value if value is None else value.astimezone(UTC)
+        return self.read(_moment, value)
 
 
-class Day(TypeDecorator[date]):
+class Day(Named, TypeDecorator[date]):
     """A date; on SQLite text as well, in a column that is declared as one."""
 
     impl = types.Date
@@ -69,9 +74,9 @@ class Day(TypeDecorator[date]):
         return value if value is None or dialect.name == "postgresql" else value.isoformat()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
-        return (
-            value if value is None or isinstance(value, date) else _read(date.fromisoformat, value)
-        )
+        if value is None or isinstance(value, date):
+            return value
+        return self.read(date.fromisoformat, value)
 
 
 class _Declared(types.UserDefinedType[str]):
@@ -83,19 +88,9 @@ class _Declared(types.UserDefinedType[str]):
         return "DATE"
 
 
-def _read(convert: Callable[[Any], T], value: object) -> T:
-    """Convert what a database holds; SQLite takes anything, if it is put there by hand."""
-    try:
-        return convert(value)
-    except (ValueError, TypeError, OverflowError):
-        raise CorruptLog(
-            f"a stored value cannot be read: {value!r}", "catactl event verify"
-        ) from None
-
-
 def exact(value: object) -> int:
     """Return a number without bounds as a driver has it; `CorruptLog` if it is none."""
-    return _read(int, value)
+    return read(int, value)
 
 
 def whole(value: object) -> int:
@@ -110,7 +105,7 @@ def _sortable(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-class ExactInteger(TypeDecorator[int]):
+class ExactInteger(Named, TypeDecorator[int]):
     """An integer without bounds: NUMERIC on PostgreSQL, digits on SQLite, whose NUMERIC rounds."""
 
     impl = types.Numeric
@@ -123,12 +118,13 @@ class ExactInteger(TypeDecorator[int]):
         return value if value is None or dialect.name == "postgresql" else str(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
-        return exact(value) if value is not None else None
+        return self.read(int, value) if value is not None else None
 
 
-class Document(TypeDecorator[str]):
+class Document(Checked, TypeDecorator[str]):
     """A JSON document, in and out as text: JSONB on PostgreSQL, whose driver leaves it alone."""
 
+    stored_type = str
     impl = Text
     cache_ok = True
 

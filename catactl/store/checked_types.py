@@ -1,0 +1,117 @@
+"""Column types that check what they read from SQLite, which stores a value of any type in any
+column. PostgreSQL checks types itself, so reading from it costs nothing more.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import BigInteger, Boolean, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy.types import TypeEngine
+
+from catactl.errors import CorruptLog
+
+T = TypeVar("T")
+
+
+def read(convert: Callable[[Any], T], value: object, column_name: str = "") -> T:
+    """Convert a stored value; raise `CorruptLog` if it has another type or form."""
+    try:
+        return convert(value)
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        raise unreadable(value, column_name) from None
+
+
+def unreadable(value: object, column_name: str = "") -> CorruptLog:
+    """Return the error for a stored value that cannot be read."""
+    where = f" of {column_name}" if column_name else ""
+    if column_name.startswith(("events.", "logs.")):
+        hint = "catactl event verify"
+    elif column_name.startswith(("users.", "idempotency_keys.")):
+        hint = "restore the row from a backup: no events prove this table"
+    else:
+        hint = "catactl projection check, then catactl projection rebuild"
+    return CorruptLog(f"a stored value{where} cannot be read: {repr(value)[:80]}", hint)
+
+
+class Named:
+    """A column type that names its column in errors. SQLite stores a value of any type in any
+    column, so each type here checks what it reads, and raises `CorruptLog`.
+    """
+
+    column_name = ""
+
+    def unreadable(self, value: object) -> CorruptLog:
+        """Return the error for a value of another type or form than this column's."""
+        return unreadable(value, self.column_name)
+
+    def read(self, convert: Callable[[Any], T], value: object) -> T:
+        """Convert a value; raise `CorruptLog` if it has another type or form."""
+        return read(convert, value, self.column_name)
+
+
+class Checked(Named):
+    """Checks on SQLite that what is read has one Python type. PostgreSQL checks types itself."""
+
+    stored_type: type
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        if dialect.name == "postgresql":
+            return super().result_processor(dialect, coltype)  # type: ignore[misc,no-any-return]
+        stored_type = self.stored_type
+
+        def check(value: Any) -> Any:
+            if type(value) is stored_type or value is None:
+                return value
+            raise self.unreadable(value)
+
+        return check
+
+
+def name_column(type_: TypeEngine[Any], name: str) -> None:
+    """Give a column's type the column's name, for errors."""
+    assert isinstance(type_, Named)
+    type_.column_name = name
+
+
+class CheckedInteger(Checked, Integer):
+    """An integer."""
+
+    stored_type = int
+
+
+class CheckedBigInteger(Checked, BigInteger):
+    """An integer of 64 bits."""
+
+    stored_type = int
+
+
+class CheckedText(Checked, Text):
+    """A text."""
+
+    stored_type = str
+
+
+class CheckedString(Checked, String):
+    """A text of limited length."""
+
+    stored_type = str
+
+
+class CheckedBytes(Checked, LargeBinary):
+    """Bytes."""
+
+    stored_type = bytes
+
+
+class CheckedBoolean(Named, Boolean):
+    """A boolean, which SQLite stores as 0 or 1."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return None if dialect.name == "postgresql" else self._read
+
+    def _read(self, value: Any) -> bool | None:
+        if value is None:
+            return None
+        if type(value) is int and value in (0, 1):
+            return value == 1
+        raise self.unreadable(value)
