@@ -1,63 +1,92 @@
 """Rebuilding views and stored states from the events, an organization at a time under its lock:
 writers elsewhere go on.
+
+A table is rewritten only where a row of it differs from the events, so what is right stays
+untouched.
 """
 
+from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, Table, delete, insert
 
-from catactl.projections.view import Happened, View
-from catactl.store import codec, event_log
-from catactl.store.tables import file_parts, files, job_configurations
-from catactl.wiring import ORGANIZATION, aggregate_of_event
+from catactl.domain.decider import fold
+from catactl.domain.organization import Organization
+from catactl.errors import AlreadyExists
+from catactl.replay import TABLES, Replay, replay
+from catactl.row_check import differences, is_orphan
+from catactl.store import directory, event_log, history
+from catactl.store.query import Row
+from catactl.store.tables import organization_names
+from catactl.store.wire import write_all
+from catactl.wiring import ORGANIZATION
 
-_EVENTS_AT_ONCE = 1_000
-# Where states are, but for the organization's own: those that refer to others first.
-_STATES = (file_parts, files, job_configurations)
+_ROWS_AT_ONCE = 10_000
 
 
-def rebuild_view(conn: Connection, view: View, org_id: UUID) -> int:
-    """Replace the organization's rows by what its events add up to; return how many events those
-    are.
+def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None) -> dict[str, int]:
+    """Replace an organization's rows by what its events add up to, where they differ; return for
+    each name, of a view or `states`, how many events those are. Without names it is all of them.
 
-    The rows come out byte for byte as inline application leaves them. Call it with the log locked.
+    The rows come out byte for byte as commands leave them. Call it with the log locked.
     """
-    conn.execute(delete(view.TABLE).where(view.TABLE.c.org_id == org_id))
-    names = {codec.EVENT_NAMES[event] for event in view.LISTENS}
-    heard = (
-        Happened(recorded, recorded.event)
-        for recorded in event_log.read_after(conn, org_id)
-        if recorded.type in names
-    )
-    count = 0
-    while batch := list(islice(heard, _EVENTS_AT_ONCE)):
-        view.apply(conn, org_id, batch)
-        count += len(batch)
-    return count
+    events_say = replay(conn, org_id)
+    chosen = events_say.counts if names is None else names
+    for table, name in TABLES.items():
+        if name in chosen and _count(differences(conn, events_say, table)):
+            if table is organization_names:
+                _replace_name(conn, events_say)
+            else:
+                conn.execute(delete(table).where(table.c.org_id == org_id))
+                _insert(conn, table, events_say.rows(table))
+    return {name: events_say.counts[name] for name in chosen}
 
 
-def rebuild_states(conn: Connection, org_id: UUID) -> int:
-    """Replace the stored states of an organization, its files and jobs by what their events add up
-    to; return how many events those are. It takes memory for all of these states.
+def delete_orphans(conn: Connection, names: Collection[str]) -> None:
+    """Delete the rows of organizations that have neither a log nor an event."""
+    for table, name in TABLES.items():
+        if name in names:
+            conn.execute(delete(table).where(is_orphan(table)))
+
+
+def _count(found: Iterator[object]) -> int:
+    return sum(1 for _ in found)  # to its end, because rows are read while the query runs
+
+
+def _insert(conn: Connection, table: Table, rows: Iterator[Row]) -> None:
+    columns = tuple(table.columns.keys())
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        write_all(conn, table, columns, some)
+
+
+def _replace_name(conn: Connection, events_say: Replay) -> None:
+    """Give an organization the name that its events say, and take every other one from it.
+
+    The name may be held by another organization whose events do not say so. `AlreadyExists` if they
+    do: then both have it, and somebody has to decide.
     """
-    states: dict[UUID, Any] = {}
-    versions: dict[UUID, int] = {}
-    aggregates = {}
-    count = 0
-    for recorded in event_log.read_after(conn, org_id):
-        event, stream_id = recorded.event, recorded.stream_id
-        aggregate = aggregates[stream_id] = aggregate_of_event(event)
-        states[stream_id] = aggregate.decider.evolve(states.get(stream_id), event)
-        versions[stream_id] = recorded.version
-        count += 1
-    for table in _STATES:
-        conn.execute(delete(table).where(table.c.org_id == org_id))
-    for stream_id, aggregate in aggregates.items():
-        store, state = aggregate.store, states[stream_id]
-        if aggregate is ORGANIZATION:
-            store.upsert(conn, org_id, stream_id, state, versions[stream_id])
-        else:
-            store.persist(conn, org_id, stream_id, state, versions[stream_id], None)
-    return count
+    org_id, column = events_say.org_id, organization_names.c
+    name = next((row[0] for row in events_say.rows(organization_names)), None)
+    others = column.name.is_distinct_from(name)
+    conn.execute(delete(organization_names).where(column.org_id == org_id, others))
+    if name is None:
+        return
+    holder = directory.find_organization(conn, name)
+    if holder == org_id:
+        return
+    if holder is not None:
+        if _live_name(conn, holder) == name:
+            raise AlreadyExists(
+                f"organizations {holder} and {org_id} both have the name {name!r}",
+                f"give one of them another: catactl org rename {org_id} NEW",
+            )
+        conn.execute(delete(organization_names).where(column.name == name))
+    conn.execute(insert(organization_names), {"name": name, "org_id": org_id})
+
+
+def _live_name(conn: Connection, org_id: UUID) -> str | None:
+    """Return the name that an organization's events say, None if it is deleted or has none."""
+    later = history.organization_events(conn, org_id, event_log.END)
+    state: Organization | None = fold(ORGANIZATION.decider, None, (each.event for each in later))
+    return state.live_name if state is not None else None

@@ -193,6 +193,26 @@ FINDINGS: Fields = {
     "drifted": "integer",
     "organizations": {**FINDING, "error": "object?"},
 }
+# `problem` is changed, missing or extra; a column is named only where it is changed.
+DIFFERENCE: Fields = {
+    "table": "string",
+    "key": "string",
+    "problem": "string",
+    "column": "string?",
+    "stored": "string?",
+    "from_events": "string?",
+}
+ROWS_CHECKED: Fields = {
+    "checked": "integer",
+    "differing": "integer",
+    "organizations": {
+        "org_id": "string",
+        "name": "string?",
+        "differences": "integer",
+        "rows": DIFFERENCE,
+        "error": "object?",
+    },
+}
 EVENT: Fields = {
     "org_id": "uuid",
     "position": "integer",

@@ -107,12 +107,16 @@ class Output:
             case _:
                 self._table(list(rows), shape)
 
-    def report(self, summary: Row, rows_field: str, shape: Shape) -> None:
-        """Print a summary that holds rows: whole as JSON, its rows alone in every other format."""
+    def report(
+        self, summary: Row, rows_field: str, shape: Shape, rows: Iterable[Row] | None = None
+    ) -> None:
+        """Print a summary as JSON. Every other format prints only its rows: those of the field, or
+        the ones given.
+        """
         if self.format in {"json", "jsonl"}:
             self.show(summary, shape)
         else:
-            self.rows(summary[rows_field], shape)
+            self.rows(summary[rows_field] if rows is None else rows, shape)
 
     @property
     def is_for_programs(self) -> bool:

@@ -1,28 +1,28 @@
 """catactl projection"""
 
 from collections.abc import Callable
-from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from sqlalchemy import Connection, func, select
 
+from catactl.cli import exits
 from catactl.cli.leaf import leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
-from catactl.cli.shapes import VIEW, VIEW_REBUILT
-from catactl.errors import NotFound
-from catactl.rebuild import rebuild_states, rebuild_view
+from catactl.cli.shapes import DIFFERENCE, VIEW, VIEW_REBUILT
+from catactl.cli.usage import Orgs
+from catactl.cli.words import counted
+from catactl.errors import AlreadyExists, Busy, CatactlError, CorruptLog, Findings, NotFound
+from catactl.replay import STATES
 from catactl.store import codec, directory
 from catactl.store.tables import files, job_configurations, organizations
 from catactl.wiring import VIEWS
 
 app = typer.Typer()
 
-_STATES = "states"
 _STATE_TABLES = (organizations, files, job_configurations)
-Rebuild = Callable[..., int]
 
 
 @leaf(app, "list")
@@ -43,8 +43,68 @@ def list_(run: Run) -> None:
         ]
         held = (select(func.count()).select_from(table) for table in _STATE_TABLES)
         states = sum(conn.execute(count).scalar_one() for count in held)
-        rows.append({"name": _STATES, "listens": list(codec.EVENT_CLASSES), "rows": states})
+        rows.append({"name": STATES, "listens": list(codec.EVENT_CLASSES), "rows": states})
     run.output.rows(rows, VIEW)
+
+
+@leaf(app)
+def check(run: Run, orgs: Orgs = None) -> None:
+    """Compare every stored row that events add up to with these events: organizations and their
+    names, files and their parts, job configurations, and the views.
+
+    Prints a line for each difference, at most 20 for each organization. Exit code 6 when there is
+    one; nothing is written. Users and idempotency keys are not compared, because no events prove
+    them. Without ORG, rows of organizations that have no log are found as well.
+
+    Example: catactl projection check acme
+    """
+    from catactl import row_check
+
+    with run.reading() as conn:
+        chosen = [directory.resolve_organization(conn, org) for org in dict.fromkeys(orgs or ())]
+        ids = chosen or row_check.organization_ids(conn)
+        found = [] if orgs else row_check.orphans(conn)
+    with progress(run, "checking", len(ids)) as advance:
+        for checked in row_check.check(run.engine, ids):
+            found.append(checked)
+            advance(1)
+    differing = [checked for checked in found if checked.differs]
+    summary: dict[str, Any] = {
+        "checked": len(found),
+        "differing": len(differing),
+        "organizations": [
+            {
+                "org_id": checked.org_id,
+                "name": checked.name,
+                "differences": checked.differences,
+                "rows": [difference._asdict() for difference in checked.first],
+                "error": exits.as_fields(checked.error) if checked.error is not None else None,
+            }
+            for checked in found
+        ],
+    }
+    lines = (
+        {"org_id": checked.org_id, "name": checked.name, **difference._asdict()}
+        for checked in differing
+        for difference in checked.first
+    )
+    run.output.report(summary, "organizations", DIFFERENCE, lines)
+    unreadable = [checked for checked in differing if checked.error is not None]
+    for checked in unreadable:
+        run.failure(f"{checked.name or checked.org_id}: {checked.error}")
+    if unreadable:
+        raise CorruptLog(
+            f"the events of {len(unreadable):,} of {counted(len(found), 'organization')} cannot be "
+            f"read; the rows of {len(differing) - len(unreadable):,} others differ",
+            "catactl event verify",
+        )
+    if differing:
+        count = sum(checked.differences for checked in differing)
+        raise Findings(
+            f"stored rows of {len(differing):,} of {counted(len(found), 'organization')} differ "
+            f"from the events: {counted(count, 'difference')}",
+            "catactl projection rebuild",
+        )
 
 
 @leaf(app, writes=True)
@@ -55,38 +115,57 @@ def rebuild(
     ] = None,
 ) -> None:
     """Rebuild views and states from the events, one organization at a time: writers elsewhere go
-    on.
+    on. Tables of an organization that agree with its events are not rewritten. Rows of
+    organizations without any event are deleted.
+
+    One that cannot be rebuilt does not keep the others from it. `catactl projection check` shows
+    what this would change.
 
     Example: catactl projection rebuild storage_usage
     """
-    known: dict[str, Rebuild] = {view.NAME: partial(rebuild_view, view=view) for view in VIEWS}
-    known[_STATES] = rebuild_states
+    from catactl import row_check
+    from catactl.rebuild import delete_orphans
+    from catactl.rebuild import rebuild as rebuild_rows
+
+    known = [*(view.NAME for view in VIEWS), STATES]
     for name in names or ():
         if name not in known:
             raise NotFound(f"no view {name!r}", f"one of: {', '.join(known)}")
-    chosen = list(dict.fromkeys(names)) if names else list(known)
-    with run.reading() as conn:
-        org_ids = directory.all_logs(conn)
-    counts = dict.fromkeys(chosen, 0)
+    chosen = list(dict.fromkeys(names)) if names else known
+    rebuilt: dict[UUID, dict[str, int]] = {}
     views = {"views": sorted(chosen)} if names else {}  # without names: also those to come
     intent = run.intent("", lambda: {"command": "projection.rebuild", **views})
+    run.handler.transact_across(intent, lambda work: delete_orphans(work.conn, chosen))
+    with run.reading() as conn:
+        org_ids = row_check.organization_ids(conn)
 
     def rebuild_in(org_id: UUID) -> Callable[[Connection], None]:
         def inspect(conn: Connection) -> None:
-            for name in chosen:
-                counts[name] += known[name](conn, org_id=org_id)
+            rebuilt[org_id] = rebuild_rows(conn, org_id, chosen)
 
         return inspect
 
+    failures: list[CatactlError] = []
     with progress(run, "rebuilding", len(org_ids)) as advance:
         for org_id in org_ids:
-            run.handler.inspect_and_handle(org_id, intent, rebuild_in(org_id))
+            try:
+                run.handler.inspect_and_handle(org_id, intent, rebuild_in(org_id))
+            except (AlreadyExists, Busy, CorruptLog) as error:
+                rebuilt.pop(org_id, None)
+                failures.append(error)
+                run.failure(f"{org_id}: {error}")
             advance(1)
     run.output.rows(
         (
-            {"name": name, "organizations": len(org_ids), "events": count}
+            {
+                "name": name,
+                "organizations": len(org_ids) - len(failures),
+                "events": sum(counts[name] for counts in rebuilt.values()),
+            }
             | ({"dry_run": True} if run.common.dry_run else {})
-            for name, count in counts.items()
+            for name in chosen
         ),
         VIEW_REBUILT,
     )
+    if failures:
+        raise failures[0]

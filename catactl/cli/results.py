@@ -23,6 +23,7 @@ from catactl.cli.fields import (
     ORGANIZATION,
     PART,
     REVISION,
+    ROWS_CHECKED,
     SPAN,
     STORED,
     SWEPT,
@@ -111,6 +112,7 @@ RESULTS: dict[str, Result] = {
     "event trace": _list(EVENT),
     "event verify": _list(VERIFIED_LOG),
     "projection list": _list({"name": "string", "listens": "[string]", "rows": "integer"}),
+    "projection check": Result(ROWS_CHECKED),
     "projection rebuild": Result(
         {"name": "string", "organizations": "integer", "events": "integer"}, True, DRY_RUN
     ),

@@ -103,6 +103,10 @@ FINDING = Shape(
 EVENT = Shape("event_id", ("position", "recorded_at", "type", "stream_id", "version", "actor"))
 VERIFIED = Shape("org_id", ("org_id", "name", "events", "ok", "position", "problem"))
 VIEW = Shape("name", ("name", "listens", "rows"))
+DIFFERENCE = Shape(
+    "org_id",
+    ("org_id", "name", "table", "key", "problem", "column", "stored", "from_events"),
+)
 SETTING = Shape("name", ("name", "value", "origin"))
 CHECK = Shape("name", ("status", "name", "message", "hint"))
 SCHEMA = Shape("revision", ("revision", "head", "ok"))

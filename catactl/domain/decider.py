@@ -6,8 +6,10 @@ state always gives the same events. The shape is Jérémie Chassaing's decider.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Never, TypeVar
 from uuid import UUID
+
+from catactl.errors import CorruptLog
 
 
 class Command:
@@ -56,6 +58,13 @@ def changed(state: S, **changes: object) -> S:
     after.__dict__.update(state.__dict__)
     after.__dict__.update(changes)
     return after
+
+
+def misplaced(event: Never) -> CorruptLog:
+    """Return the error for an event in a stream of another aggregate: only a change by hand puts
+    it there. The type checker holds that no event of the aggregate itself gets here.
+    """
+    return CorruptLog(f"{type(event).__name__} in a stream of another kind", "catactl event verify")
 
 
 def fold(decider: Decider[S, C, E], state: S | None, events: Iterable[E]) -> S | None:

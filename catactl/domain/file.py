@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar, assert_never
 from uuid import UUID
 
-from catactl.domain.decider import Command, Decider, Event, changed
+from catactl.domain.decider import Command, Decider, Event, changed, misplaced
 from catactl.domain.names import check_file_name
 from catactl.domain.parts import Part, Parts, check_part_number
 from catactl.domain.sizes import check_size_bytes
@@ -150,7 +150,7 @@ def evolve(state: File | None, event: FileEvent) -> File:
         case FileUnlinked():
             return changed(state, linked_by=state.linked_by - {event.job_id})
         case _:
-            assert_never(event)
+            raise misplaced(event)
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
 
-from catactl.domain.decider import Command, Decider, Event
+from catactl.domain.decider import Command, Decider, Event, misplaced
 from catactl.domain.names import check_name, check_text, check_value
 from catactl.domain.schedule import check_schedule
 from catactl.domain.sizes import check_size_bytes
@@ -121,7 +121,7 @@ def evolve(state: JobConfiguration | None, event: JobConfigurationEvent) -> JobC
         case JobConfigurationDeleted():
             return replace(state, deleted=True)
         case _:
-            assert_never(event)
+            raise misplaced(event)
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from catactl.domain.decider import Command, Decider, Event, changed
+from catactl.domain.decider import Command, Decider, Event, changed, misplaced
 from catactl.domain.names import check_name
 from catactl.domain.sizes import MAX_BYTES, check_size_bytes
 from catactl.errors import (
@@ -165,7 +165,7 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
         case OrganizationContentSwept():
             return state
         case _:
-            assert_never(event)
+            raise misplaced(event)
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
-from catactl.projections.view import Columns, Happened, Upsert
+from catactl.projections.view import Columns, Happened, Rows, Upsert
 from catactl.store.tables import storage_usage
 
 NAME = "storage_usage"
@@ -23,18 +23,21 @@ def _replace(new: Columns, _present: Columns) -> Mapping[str, Any]:
 _UPSERT = Upsert(storage_usage, _replace)
 
 
-def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
+def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
     """Set the organization's row to the last of the events: each carries the figures after it."""
     recorded, event = happened[-1]
     assert isinstance(event, StorageUsageChanged | StorageUsageCorrected)
-    _UPSERT.write(
-        conn,
-        {
-            "org_id": org_id,
-            "used_bytes": event.used_bytes,
-            "file_count": event.file_count,
-            "part_count": event.part_count,
-            "position": recorded.position,
-            "recorded_at": recorded.recorded_at,
-        },
-    )
+    rows[org_id] = {
+        "org_id": org_id,
+        "used_bytes": event.used_bytes,
+        "file_count": event.file_count,
+        "part_count": event.part_count,
+        "position": recorded.position,
+        "recorded_at": recorded.recorded_at,
+    }
+
+
+def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
+    rows: Rows = {}
+    fold(rows, org_id, happened)
+    _UPSERT.write(conn, rows[org_id])

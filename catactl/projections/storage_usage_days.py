@@ -6,8 +6,7 @@ two rows have no row: usage stood at the closing bytes of the row before.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time
-from itertools import groupby
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, bindparam, case
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
-from catactl.projections.view import Columns, Happened, Upsert
+from catactl.projections.view import Columns, Happened, Rows, Upsert
 from catactl.store.tables import storage_usage_days
 from catactl.store.types import (
     ExactInteger,
@@ -53,31 +52,41 @@ def _merge(new: Columns, present: Columns) -> Mapping[str, Any]:
 _UPSERT = Upsert(storage_usage_days, _merge)
 
 
-def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
-    """Write a row for each day of the events, or continue the one that is there."""
-    for day, on_day in groupby(happened, key=lambda each: each.recorded.recorded_at.date()):
-        midnight = datetime.combine(day, time(), UTC)
-        steps = [(each.recorded.recorded_at, *_before_and_after(each.event)) for each in on_day]
-        first_at, opening_bytes, closing_bytes = steps[0]
-        changed_at, from_first = first_at, 0
-        for moment, _, used_bytes in steps[1:]:
-            from_first += closing_bytes * microseconds(moment - changed_at)
-            changed_at, closing_bytes = moment, used_bytes
-        peak_bytes = max(max(before, after) for _, before, after in steps)
-        _UPSERT.write(
-            conn,
-            {
+def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
+    """Continue the day of each event, or begin it."""
+    for recorded, event in happened:
+        before, after = _before_and_after(event)
+        moment = recorded.recorded_at
+        day = moment.date()
+        row = rows.get(day)
+        if row is None:
+            row = rows[day] = {
                 "org_id": org_id,
                 "day": day,
-                "opening_bytes": opening_bytes,
-                "closing_bytes": closing_bytes,
-                "peak_bytes": peak_bytes,
-                "byte_microseconds": opening_bytes * microseconds(first_at - midnight) + from_first,
-                "changed_at": changed_at,
-                "first_at": first_at,
-                "from_first": from_first,
-            },
-        )
+                "opening_bytes": before,
+                "peak_bytes": before,
+                "byte_microseconds": before * microseconds(moment - _midnight(day)),
+                "first_at": moment,
+            }
+        else:
+            elapsed = microseconds(moment - row["changed_at"])
+            row["byte_microseconds"] += row["closing_bytes"] * elapsed
+        row["peak_bytes"] = max(row["peak_bytes"], before, after)
+        row["closing_bytes"] = after
+        row["changed_at"] = moment
+
+
+def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
+    """Write a row for each day of the events, or continue the one that is there."""
+    rows: Rows = {}
+    fold(rows, org_id, happened)
+    for day, row in rows.items():
+        until_first = row["opening_bytes"] * microseconds(row["first_at"] - _midnight(day))
+        _UPSERT.write(conn, row | {"from_first": row["byte_microseconds"] - until_first})
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _before_and_after(event: Event) -> tuple[int, int]:

@@ -21,15 +21,26 @@ class Happened(NamedTuple):
     event: Event
 
 
+# Rows of a view as columns by name, under a key of the view's own. A row may hold more than its
+# columns: what continuing it takes.
+Rows = dict[Any, dict[str, Any]]
+
+
 class View(Protocol):
-    """A table of its own that `apply` keeps up with the log, inside the command's transaction."""
+    """A table of its own that `apply` keeps up with the log, inside the command's transaction.
+
+    `fold` defines the rows. Checking and rebuilding use it alone.
+    """
 
     NAME: str
     TABLE: Table
     LISTENS: tuple[type[Event], ...]
 
+    def fold(self, rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
+        """Continue an organization's rows over the given events, oldest first."""
+
     def apply(self, conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
-        """Bring the organization's rows up to the given events, oldest first."""
+        """Bring the organization's stored rows up to the given events, oldest first."""
 
 
 class Upsert:

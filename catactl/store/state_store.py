@@ -5,10 +5,11 @@ row of `files` and its rows of `file_parts`. The executor is a connection in the
 transaction, always first, never opened or committed here.
 """
 
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, update
 
 from catactl.domain.file import File
 from catactl.domain.job_configuration import JobConfiguration, JobSpec
@@ -17,6 +18,7 @@ from catactl.domain.parts import Part, Parts
 from catactl.errors import VersionConflict
 from catactl.store import codec, documents
 from catactl.store.checked_types import unreadable
+from catactl.store.query import Row
 from catactl.store.tables import (
     file_parts,
     files,
@@ -27,6 +29,8 @@ from catactl.store.tables import (
 from catactl.store.wire import write, write_all
 
 S = TypeVar("S")
+# Tables, each with the column that holds the id of the stream that a row belongs to.
+StreamColumns = Mapping[Table, Column[UUID]]
 
 
 class Stored(NamedTuple, Generic[S]):
@@ -36,8 +40,15 @@ class Stored(NamedTuple, Generic[S]):
 
 class StateStore(Protocol[S]):
     """`before` is what `get_by_id` returned: its version is compared, and only what differs
-    written.
+    written. `tables` are those that hold the state's rows.
     """
+
+    tables: ClassVar[StreamColumns]
+
+    def rows(self, table: Table, org_id: UUID, id_: UUID, state: S, version: int) -> Iterator[Row]:
+        """Yield the rows of one table that a state is stored as, in the order of its key, with
+        values in the order of its columns.
+        """
 
     def get_by_id(self, executor: Connection, org_id: UUID, id_: UUID) -> Stored[S] | None:
         """Return the stored state and the version of the stream that it was folded to."""
@@ -58,6 +69,11 @@ class StateStore(Protocol[S]):
 
     def delete(self, executor: Connection, org_id: UUID, id_: UUID) -> None:
         """Forget the state. Its events stay, so the next command brings it back."""
+
+
+def in_order(table: Table, row: Mapping[str, Any]) -> Row:
+    """Return a row's values in the order of a table's columns."""
+    return tuple(row[column.name] for column in table.columns)
 
 
 def _stale() -> VersionConflict:
@@ -93,6 +109,19 @@ class OrganizationStore:
     """A row of `organizations`, and while it lives its name in the directory
     `organization_names`.
     """
+
+    tables: ClassVar[StreamColumns] = {
+        organizations: organizations.c.org_id,
+        organization_names: organization_names.c.org_id,
+    }
+
+    def rows(
+        self, table: Table, org_id: UUID, id_: UUID, state: Organization, version: int
+    ) -> Iterator[Row]:
+        if table is organizations:
+            yield in_order(table, {"org_id": id_, **_organization_row(state, version)})
+        elif state.live_name is not None:
+            yield state.live_name, id_
 
     def get_by_id(
         self, executor: Connection, org_id: UUID, id_: UUID
@@ -218,6 +247,22 @@ _DELETE_PARTS = delete(file_parts).where(
 class FileStore:
     """A row of `files` and its `file_parts`. Persisting writes only the parts that differ."""
 
+    tables: ClassVar[StreamColumns] = {
+        files: files.c.file_id,
+        file_parts: file_parts.c.file_id,
+    }
+
+    def rows(
+        self, table: Table, org_id: UUID, id_: UUID, state: File, version: int
+    ) -> Iterator[Row]:
+        if table is files:
+            fixed = {"org_id": org_id, "file_id": id_, "name": state.name}
+            row = {**fixed, "created_at": state.created_at, **_file_row(state, version)}
+            yield in_order(table, row)
+        else:
+            for part in state.parts:
+                yield (org_id, id_, *part)
+
     def get_by_id(self, executor: Connection, org_id: UUID, id_: UUID) -> Stored[File] | None:
         key = {"of_org": org_id, "of_file": id_}
         row = executor.execute(_FILE, key).one_or_none()
@@ -334,6 +379,14 @@ _DELETE_JOB = delete(job_configurations).where(
 
 class JobConfigurationStore:
     """A row of `job_configurations`."""
+
+    tables: ClassVar[StreamColumns] = {job_configurations: job_configurations.c.job_id}
+
+    def rows(
+        self, table: Table, org_id: UUID, id_: UUID, state: JobConfiguration, version: int
+    ) -> Iterator[Row]:
+        fixed = {"org_id": org_id, "job_id": id_, "created_at": state.created_at}
+        yield in_order(table, {**fixed, **_job_row(state, version)})
 
     def get_by_id(
         self, executor: Connection, org_id: UUID, id_: UUID

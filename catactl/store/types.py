@@ -140,7 +140,7 @@ def to_text(type_: TypeEngine[Any]) -> Callable[[Any], str] | None:
     """Return how values of a column become the text that SQLite keeps and PostgreSQL reads; None
     where drivers have words of their own for them.
     """
-    if isinstance(type_, Id | ExactInteger):
+    if isinstance(type_, Id | ExactInteger | Day):
         return str
     return _sortable if isinstance(type_, Instant) else None
 

@@ -20,19 +20,17 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, and_, case, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from catactl.domain.decider import fold
 from catactl.domain.organization import CorrectStorageUsage
 from catactl.errors import Busy, CorruptLog
 from catactl.handler import Handler, Intent
-from catactl.rebuild import rebuild_states, rebuild_view
-from catactl.store import documents, event_log
+from catactl.rebuild import rebuild
+from catactl.store import documents
 from catactl.store.engine import reading
 from catactl.store.history import Figures
 from catactl.store.latest import latest
 from catactl.store.tables import events, files, logs, organizations, storage_usage
 from catactl.store.types import payload_field
 from catactl.usage.days import broken_days
-from catactl.wiring import ORGANIZATION, VIEWS
 
 _PART_UPLOADED = "file.part_uploaded"
 _USAGE_CHANGING = ("file.created", _PART_UPLOADED, "file.deleted", "file.restored")
@@ -179,13 +177,9 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
     def inspect(conn: Connection) -> CorrectStorageUsage | None:
         (finding,) = compare(conn, [org_id])
         findings[:] = [finding]
-        if finding.rows_depart:
+        if finding.rows_depart or finding.files_depart:
             finding.correction = "rebuilt"
-            _rebuild_rows(conn, org_id)
-        if finding.files_depart:
-            finding.correction = "rebuilt"
-            rebuild_states(conn, org_id)
-        if finding.correction is not None:
+            rebuild(conn, org_id)
             (again,) = compare(conn, [org_id])
             if again.rows_depart or again.files_depart:
                 raise CorruptLog("its events are none that rows could follow from", _VERIFY)
@@ -208,23 +202,6 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
     if intent.dry_run or findings[0].error:
         findings[0].correction = None
     return findings[0]
-
-
-def _rebuild_rows(conn: Connection, org_id: UUID) -> None:
-    history = event_log.read_stream(conn, org_id, org_id)
-    version = 0
-
-    def counted() -> Iterator[Any]:
-        nonlocal version
-        for later in history:
-            version = later.version
-            yield later.event
-
-    state = fold(ORGANIZATION.decider, None, counted())
-    if state is not None:
-        ORGANIZATION.store.upsert(conn, org_id, org_id, state, version)
-    for view in VIEWS:
-        rebuild_view(conn, view, org_id)
 
 
 def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:

@@ -122,6 +122,7 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
         "event trace acme 1",
         "event verify",
         "projection list",
+        "projection check",
         "projection rebuild",
         "db current",
         "db check",

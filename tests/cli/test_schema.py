@@ -184,6 +184,7 @@ def _commands(folder: Path) -> list[str]:
         event trace acme 1
         event verify
         projection list
+        projection check
         projection rebuild
         apply --from {folder}/lines
         doctor

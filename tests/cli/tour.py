@@ -48,6 +48,7 @@ def take_tour(cli: Cli, folder: Path) -> None:
         "event trace acme-inc 3",
         "event verify",
         "projection list",
+        "projection check",
         "projection rebuild",
         "quota list",
         "blob verify",

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, delete, select, update
 
 from catactl.handler import Handler
-from catactl.rebuild import rebuild_view
+from catactl.rebuild import rebuild
 from catactl.store.engine import reading
 from catactl.store.tables import (
     events,
@@ -22,7 +22,6 @@ from catactl.store.tables import (
     storage_usage_days,
 )
 from catactl.usage.proof import Finding, check, recompute
-from catactl.wiring import VIEWS
 from tests.support import (
     BYTES_2,
     INTENT,
@@ -308,12 +307,11 @@ def _run_together(*work: Callable[[], None]) -> None:
 
 
 def _rebuild(url: URL, org_id: UUID) -> None:
-    def rebuild(conn: Connection) -> None:
-        for view in VIEWS:
-            rebuild_view(conn, view, org_id)
+    def inspect(conn: Connection) -> None:
+        rebuild(conn, org_id)
 
     with opened(url) as engine:
-        Handler(engine).inspect_and_handle(org_id, INTENT, rebuild)
+        Handler(engine).inspect_and_handle(org_id, INTENT, inspect)
 
 
 def test_rebuilt_views_are_byte_for_byte_those_applied_inline(

@@ -1,0 +1,138 @@
+"""What an organization's events add up to: its states, and the rows of each table that holds them.
+
+Nothing stored but the events is read, so the rows can be compared with the stored ones, or replace
+them.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Column, Connection, Table
+
+from catactl.errors import CorruptLog
+from catactl.projections.view import Happened, Rows, View
+from catactl.store import event_log
+from catactl.store.event_log import Recorded
+from catactl.store.query import Row
+from catactl.store.state_store import in_order
+from catactl.wiring import (
+    AGGREGATES,
+    ORGANIZATION,
+    VIEWS,
+    Aggregate,
+    aggregate_of_event,
+    views_of,
+)
+
+# What `catactl projection rebuild` calls the states.
+STATES = "states"
+_EVENTS_AT_ONCE = 1_000
+
+
+class Folded(NamedTuple):
+    """A stream's state at the version of its last event."""
+
+    aggregate: Aggregate
+    state: Any
+    version: int
+
+
+class Replay:
+    """The states and views of one organization. It takes memory for all of them.
+
+    `counts` says how many events each view, and the states, were made from.
+    """
+
+    def __init__(self, org_id: UUID) -> None:
+        self.org_id = org_id
+        self.states: dict[UUID, Folded] = {}
+        self.counts = dict.fromkeys((*(view.NAME for view in VIEWS), STATES), 0)
+        self._views: dict[str, Rows] = {view.NAME: {} for view in VIEWS}
+
+    @property
+    def name(self) -> str | None:
+        """The organization's name, None if it has no events."""
+        folded = self.states.get(self.org_id)
+        return folded.state.name if folded is not None else None
+
+    def add(self, batch: Sequence[Recorded]) -> None:
+        """Continue states and views over the next events; `CorruptLog` names the position of one
+        that cannot be read, or that no rule allows where it is.
+        """
+        heard: dict[str, list[Happened]] = {}
+        for recorded in batch:
+            event = recorded.event
+            self._evolve(recorded, event)
+            for view in views_of(type(event)):
+                heard.setdefault(view.NAME, []).append(Happened(recorded, event))
+        self.counts[STATES] += len(batch)
+        for view in VIEWS:
+            if happened := heard.get(view.NAME):
+                view.fold(self._views[view.NAME], self.org_id, happened)
+                self.counts[view.NAME] += len(happened)
+
+    def _evolve(self, recorded: Recorded, event: Any) -> None:
+        stream_id = recorded.stream_id
+        before = self.states.get(stream_id)
+        aggregate = before.aggregate if before is not None else aggregate_of_event(event)
+        try:
+            if (aggregate is ORGANIZATION) != (stream_id == self.org_id):
+                raise CorruptLog(f"{type(event).__name__} in a stream of another kind")
+            state = aggregate.decider.evolve(before.state if before is not None else None, event)
+        except CorruptLog as error:
+            raise CorruptLog(
+                f"position {recorded.position}: {error.message}", "catactl event verify"
+            ) from error
+        self.states[stream_id] = Folded(aggregate, state, recorded.version)
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Yield all rows of a table, with values in the order of its columns."""
+        for stream_id in self.streams(table):
+            yield from self.rows_of(table, stream_id)
+
+    def streams(self, table: Table) -> list[UUID]:
+        """Return the ids of the streams whose states lie in a table; for a view the organization's,
+        because its rows belong to no single stream.
+        """
+        aggregate = _AGGREGATE_OF.get(table)
+        if aggregate is None:
+            return [self.org_id]
+        return [id_ for id_, folded in self.states.items() if folded.aggregate is aggregate]
+
+    def rows_of(self, table: Table, stream_id: UUID) -> Iterator[Row]:
+        """Yield the rows of a table that belong to a stream."""
+        aggregate = _AGGREGATE_OF.get(table)
+        if aggregate is None:
+            for row in self._views[_VIEW_OF[table].NAME].values():
+                yield in_order(table, row)
+        else:
+            _, state, version = self.states[stream_id]
+            yield from aggregate.store.rows(table, self.org_id, stream_id, state, version)
+
+
+def replay(conn: Connection, org_id: UUID) -> Replay:
+    """Fold all events of an organization, each once, in the order of its log."""
+    found = Replay(org_id)
+    events = event_log.read_after(conn, org_id)
+    while batch := list(islice(events, _EVENTS_AT_ONCE)):
+        found.add(batch)
+    return found
+
+
+_AGGREGATE_OF: dict[Table, Aggregate] = {
+    table: aggregate for aggregate in AGGREGATES for table in aggregate.store.tables
+}
+_VIEW_OF: dict[Table, View] = {view.TABLE: view for view in VIEWS}
+# Each table that holds what events add up to, under the name that `rebuild` takes for it.
+TABLES: dict[Table, str] = dict.fromkeys(_AGGREGATE_OF, STATES) | {
+    table: view.NAME for table, view in _VIEW_OF.items()
+}
+
+
+def stream_column(table: Table) -> Column[UUID]:
+    """Return the column that holds the id of the stream that a row belongs to."""
+    aggregate = _AGGREGATE_OF.get(table)
+    column: Column[UUID] = table.c.org_id if aggregate is None else aggregate.store.tables[table]
+    return column

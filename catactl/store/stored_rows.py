@@ -1,0 +1,117 @@
+"""Rows as the database holds them, to be compared with what they should be.
+
+No column type reads them, so a value that was put there by hand is seen as it is. On SQLite a
+stored value is what the driver returns, on PostgreSQL it is text.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Select,
+    Table,
+    Text,
+    cast,
+    func,
+    select,
+    type_coerce,
+)
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import NullType
+
+from catactl.store import documents
+from catactl.store.query import Row
+from catactl.store.types import Document, Instant, to_text
+
+_ROWS_AT_ONCE = 1_000
+
+Convert = Callable[[Any], Any]
+
+
+def stored_rows(conn: Connection, table: Table, org_id: UUID) -> Iterator[Row]:
+    """Yield an organization's rows of a table in the order of its primary key."""
+    query = select_stored(conn, table).where(table.c.org_id == org_id)
+    yield from run_stored(conn, table, query.order_by(*table.primary_key))
+
+
+def select_stored(conn: Connection, table: Table) -> Select[Any]:
+    """Return the query for all rows of a table; `run_stored` runs it."""
+    if conn.dialect.name == "postgresql":
+        return select(*map(_as_text, table.columns))
+    columns: list[ColumnElement[Any]] = [type_coerce(each, NullType()) for each in table.columns]
+    return select(*columns)
+
+
+def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[Row]:
+    """Yield the rows that a query of `select_stored` finds."""
+    options = {"yield_per": _ROWS_AT_ONCE}
+    rows = map(tuple, conn.execute(query, execution_options=options))
+    if conn.dialect.name != "postgresql":
+        return rows
+    # PostgreSQL returns the keys of a document in an order of its own.
+    converters: list[Convert] = [
+        _canonical if isinstance(column.type, Document) else _same for column in table.columns
+    ]
+    if _canonical not in converters:
+        return rows
+    return map(partial(_convert_row, converters), rows)
+
+
+def to_stored(conn: Connection, table: Table) -> Callable[[Row], Row]:
+    """Return a function that turns a row of Python values into what the database holds for it."""
+    return partial(_convert_row, [_converter(conn, column) for column in table.columns])
+
+
+def _convert_row(converters: list[Convert], row: Row) -> Row:
+    return tuple(
+        [
+            convert(value) if value is not None else None
+            for convert, value in zip(converters, row, strict=True)
+        ]
+    )
+
+
+def _converter(conn: Connection, column: Column[Any]) -> Convert:
+    if conn.dialect.name != "postgresql":
+        convert = to_text(column.type)
+        return convert if convert is not None else int if _is_boolean(column) else _same
+    if isinstance(column.type, Instant):
+        return _instant
+    return _boolean if _is_boolean(column) else str
+
+
+def _is_boolean(column: Column[Any]) -> bool:
+    return isinstance(column.type, Boolean)
+
+
+def _as_text(column: Column[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, Instant):
+        return cast(func.timezone("UTC", column), Text)
+    return cast(column, Text)
+
+
+def _instant(moment: datetime) -> str:
+    """Return a moment as PostgreSQL writes a timestamp without a time zone."""
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    return text.rstrip("0") if "." in text else text
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _canonical(document: str) -> str:
+    try:
+        return documents.canonical(documents.load_strictly(document))
+    except ValueError:
+        return document
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,0 +1,235 @@
+"""Stored rows are compared with the events, and rebuilt where they differ."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import URL, delete, insert, text
+
+from catactl.ids import new_id
+from catactl.rebuild import rebuild
+from catactl.replay import TABLES
+from catactl.row_check import compare
+from catactl.store.engine import writing
+from catactl.store.tables import logs, organization_names, organizations, users
+from tests.cli.support import Cli
+from tests.support import BYTES_2, NOON, opened, tampering
+
+
+@pytest.fixture
+def filled(acme: Cli) -> Cli:
+    """An organization with a row in every table, and another one."""
+    acme.has_file("acme", "data.bin", 5, 7)
+    acme.ok("file", "create", "acme", "other.bin")
+    acme.ok("quota", "set", "acme", "1GB")
+    acme.ok("job", "create", "acme", "nightly", "--image", "x", "--input", "data.bin")
+    acme.ok("user", "add", "acme", "ada@example.com")
+    acme.ok("org", "create", "globex")
+    return acme
+
+
+def _differing(cli: Cli, *orgs: str) -> list[tuple[str, str, str | None]]:
+    """Return table, problem and column of each difference that is found."""
+    result = cli("projection", "check", *orgs, "--json")
+    assert result.code in {0, 6}, result
+    found = [
+        (row["table"], row["problem"], row["column"])
+        for organization in result.json["organizations"]
+        for row in organization["rows"]
+    ]
+    assert (result.code == 6) == bool(found), result
+    return found
+
+
+# Each column of each table that holds what events add up to, with another value for it.
+_CHANGES = (
+    ("organizations", "name", "'other'"),
+    ("organizations", "status", "'suspended'"),
+    ("organizations", "quota_bytes", "NULL"),
+    ("organizations", "used_bytes", "used_bytes + 1"),
+    ("organizations", "file_count", "0"),
+    ("organizations", "part_count", "-1"),
+    ("organizations", "created_at", "'2020-01-01T00:00:00.000000+00:00'"),
+    ("organizations", "version", "version - 1"),
+    ("files", "name", "name || 'x'"),
+    ("files", "completed", "true"),
+    ("files", "deleted", "true"),
+    ("files", "swept", "true"),
+    ("files", "size_bytes", "0"),
+    ("files", "part_count", "9"),
+    ("files", "linked_by", "'[1]'"),
+    ("files", "created_at", "'2020-01-01T00:00:00.000000+00:00'"),
+    ("files", "version", "version + 1"),
+    ("file_parts", "size_bytes", "6"),
+    ("file_parts", "sha256", f"'{BYTES_2}'"),
+    ("file_parts", "stored", "true"),
+    ("job_configurations", "name", "'other'"),
+    ("job_configurations", "spec", "'{}'"),
+    ("job_configurations", "enabled", "false"),
+    ("job_configurations", "deleted", "true"),
+    ("job_configurations", "created_at", "'2020-01-01T00:00:00.000000+00:00'"),
+    ("job_configurations", "version", "9"),
+    ("storage_usage", "used_bytes", "0"),
+    ("storage_usage", "file_count", "0"),
+    ("storage_usage", "part_count", "0"),
+    ("storage_usage", "position", "1"),
+    ("storage_usage", "recorded_at", "'2020-01-01T00:00:00.000000+00:00'"),
+    ("storage_usage_days", "opening_bytes", "1"),
+    ("storage_usage_days", "closing_bytes", "1"),
+    ("storage_usage_days", "peak_bytes", "1"),
+    ("storage_usage_days", "byte_microseconds", "'1'"),
+    ("storage_usage_days", "changed_at", "'2020-01-01T00:00:00.000000+00:00'"),
+)
+
+
+def test_every_changed_column_is_found_and_rebuilt(filled: Cli, database_url: URL) -> None:
+    columns = {(table.name, column.name) for table in TABLES for column in table.columns}
+    keys = {(table.name, column.name) for table in TABLES for column in table.primary_key}
+    unchanged = {("organization_names", "org_id"), ("swept_content", "generation")}
+    assert {(table, column) for table, column, _ in _CHANGES} == columns - keys - unchanged
+    org_id = UUID(filled.ok("org", "show", "acme")["org_id"])
+    with opened(database_url) as engine:
+        for table, column, value in _CHANGES:
+            with writing(engine) as conn:  # rolled back
+                conn.execute(text(f"UPDATE {table} SET {column} = {value}"))
+                found = compare(conn, org_id).first
+                expected = {(table, "changed", column)}
+                assert {(each.table, each.problem, each.column) for each in found} == expected
+                rebuild(conn, org_id)
+                assert not compare(conn, org_id).differs, (table, column)
+
+
+@pytest.mark.parametrize("table", [*TABLES], ids=str)
+def test_a_missing_row_is_found_and_rebuilt(table: Any, filled: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        rows = conn.execute(delete(table)).rowcount
+    assert set(_differing(filled)) == ({(table.name, "missing", None)} if rows else set())
+    filled.ok("projection", "rebuild")
+    assert _differing(filled) == []
+
+
+def test_rows_that_no_event_explains_are_found_and_deleted(filled: Cli, database_url: URL) -> None:
+    org_id = filled.ok("org", "show", "acme")["org_id"]
+    nobody = new_id(NOON)
+    for owner in (org_id, str(nobody)):
+        for statement in (
+            "INSERT INTO files (org_id, file_id, name, completed, deleted, size_bytes, part_count,"
+            " linked_by, created_at, version) VALUES (:org, :id, 'x', false, false, 0, 0, '[]',"
+            " '2020-01-01T00:00:00.000000+00:00', 1)",
+            "INSERT INTO file_parts (org_id, file_id, number, size_bytes, sha256)"
+            " VALUES (:org, :id, 1, 0, 'x')",
+            "INSERT INTO job_configurations (org_id, job_id, name, spec, enabled, deleted,"
+            " created_at, version) VALUES (:org, :id, 'x', '{}', true, false,"
+            " '2020-01-01T00:00:00.000000+00:00', 1)",
+            "INSERT INTO organization_names (name, org_id) VALUES (:name, :org)",
+            "INSERT INTO storage_usage_days (org_id, day, opening_bytes, closing_bytes,"
+            " peak_bytes, byte_microseconds, changed_at) VALUES (:org, '2020-01-01', 0, 0, 0, '0',"
+            " '2020-01-01T00:00:00.000000+00:00')",
+            "INSERT INTO swept_content (org_id, sha256, generation) VALUES (:org, 'x', 1)",
+        ):
+            with tampering(database_url) as conn:
+                conn.execute(
+                    text(statement), {"org": owner, "id": str(new_id(NOON)), "name": f"of-{owner}"}
+                )
+    result = filled("projection", "check", "--json")
+    counts = {each["org_id"]: each["differences"] for each in result.json["organizations"]}
+    assert (result.code, counts[org_id], counts[str(nobody)]) == (6, 6, 6)
+    filled.ok("projection", "rebuild")
+    assert _differing(filled) == []
+
+
+def test_exchanged_names_are_found_and_rebuilt(filled: Cli, database_url: URL) -> None:
+    ids = [filled.ok("org", "show", name)["org_id"] for name in ("acme", "globex")]
+    with tampering(database_url) as conn:
+        conn.execute(text("UPDATE organization_names SET name = name || '-'"))
+        for name, org_id in zip(("globex", "acme"), ids, strict=True):
+            query = text("UPDATE organization_names SET name = :name WHERE org_id = :org_id")
+            conn.execute(query, {"name": name, "org_id": org_id})
+    assert filled.ok("org", "show", "acme")["org_id"] == ids[1]
+    problems = [("organization_names", problem, None) for problem in ("extra", "missing")]
+    assert _differing(filled) == problems * 2
+    filled.ok("projection", "rebuild", "states")
+    assert filled.ok("org", "show", "acme")["org_id"] == ids[0]
+    assert _differing(filled) == []
+
+
+def test_of_two_organizations_with_one_name_neither_loses_it(
+    filled: Cli, database_url: URL
+) -> None:
+    org_id = filled.ok("org", "show", "globex")["org_id"]
+    with tampering(database_url) as conn:
+        ours = organization_names.c.name == "globex"
+        conn.execute(delete(organization_names).where(ours))
+    filled.ok("org", "create", "globex")
+    result = filled("projection", "rebuild", "--json")
+    assert (result.code, result.error["code"]) == (4, "already_exists")
+    assert _differing(filled) == [("organization_names", "missing", None)]
+    filled.ok("org", "rename", org_id, "first-globex")
+    assert _differing(filled) == []
+
+
+def test_what_agrees_with_the_events_is_not_rewritten(filled: Cli, database_url: URL) -> None:
+    places = "ctid" if database_url.get_backend_name() == "postgresql" else "rowid"
+    query = text(
+        " UNION ALL ".join(
+            f"SELECT '{table.name}', CAST({places} AS TEXT) FROM {table.name}" for table in TABLES
+        )
+    )
+    with tampering(database_url) as conn:
+        before = conn.execute(query).all()
+    filled.ok("projection", "rebuild")
+    with tampering(database_url) as conn:
+        assert sorted(conn.execute(query).all()) == sorted(before)
+
+
+def test_a_lost_log_keeps_nothing_from_being_compared(filled: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        conn.execute(delete(users))
+        conn.execute(delete(logs))
+        conn.execute(delete(organizations))
+        conn.execute(delete(organization_names))
+    assert ("organizations", "missing", None) in _differing(filled)
+    filled.ok("projection", "rebuild")
+    assert filled.ok("org", "show", "acme")["quota_bytes"] == 10**9
+    assert _differing(filled) == []
+
+
+def test_unreadable_events_keep_no_other_organization_from_being_compared(
+    filled: Cli, database_url: URL
+) -> None:
+    org_id = filled.ok("org", "show", "acme")["org_id"]
+    with tampering(database_url) as conn:
+        query = "UPDATE events SET payload = '{}' WHERE org_id = :org_id AND position = 1"
+        conn.execute(text(query), {"org_id": org_id})
+        conn.execute(text("UPDATE organizations SET quota_bytes = 7"))
+    result = filled("projection", "check", "--json")
+    found = {each["name"]: each for each in result.json["organizations"]}
+    assert result.code == 6
+    assert found["acme"]["error"]["code"] == "corrupt_log"
+    assert [row["column"] for row in found["globex"]["rows"]] == ["quota_bytes"]
+    assert filled("projection", "rebuild", "--json").code == 6
+    assert filled.ok("org", "show", "globex")["quota_bytes"] is None
+
+
+def test_of_many_differences_the_first_are_shown_and_all_are_counted(
+    acme: Cli, database_url: URL
+) -> None:
+    acme.has_file("acme", "data.bin", *[5] * 21)
+    with tampering(database_url) as conn:
+        conn.execute(text("UPDATE file_parts SET size_bytes = 6"))
+    (found,) = acme("projection", "check", "acme", "--json").json["organizations"]
+    assert (found["differences"], len(found["rows"])) == (21, 20)
+    result = acme("projection", "check", "acme", "-o", "tsv")
+    assert len(result.lines) == 20
+    assert result.lines[0].split("\t")[4:] == ["changed", "size_bytes", "6", "5"]
+    assert "21 differences" in result.stderr
+    assert "catactl projection rebuild" in result.stderr
+
+
+def test_a_dry_run_of_rebuilding_changes_nothing(filled: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        conn.execute(text("UPDATE organizations SET quota_bytes = 7"))
+        conn.execute(insert(organization_names), {"name": "nobody", "org_id": new_id(NOON)})
+    before = _differing(filled)
+    filled.ok("projection", "rebuild", "--dry-run")
+    assert _differing(filled) == before != []
