@@ -24,10 +24,10 @@ from sqlalchemy import Connection, Engine
 
 from catactl.domain.decider import Addressed, Command
 from catactl.domain.names import check_text
-from catactl.errors import Busy, ConnectionLost, OutcomeUnknown
+from catactl.errors import Busy, ConnectionLost, Forbidden, OutcomeUnknown, Unreachable
 from catactl.memory import Memories
 from catactl.store import idempotency
-from catactl.store.engine import lock_timeout_seconds, writing
+from catactl.store.engine import lock_timeout_seconds, make_room, writing
 from catactl.store.event_log import Recorded
 from catactl.store.idempotency import Result
 from catactl.transaction import ForgottenStates, Transaction
@@ -147,7 +147,8 @@ class Handler:
 
         It is called again from the start when the database asks for that, after pauses that grow,
         with jitter, while time is left; a lock that could not be had has used it up by itself. It
-        is called once more when the connection was lost and nothing was committed. Raises
+        is called once more when the connection was lost and nothing was committed, and when the
+        disk of SQLite was full and releasing the reserve made room. Raises
         `OutcomeUnknown` if the connection was lost and the outcome cannot be found out.
         """
         check_text("actor", intent.actor, MAX_TEXT_BYTES)
@@ -164,6 +165,9 @@ class Handler:
                 if has_lost_connection:
                     raise
                 has_lost_connection = True
+            except (Unreachable, Forbidden):
+                if not make_room(self._engine):
+                    raise
             except Busy:
                 pause_seconds *= random.uniform(1.0, 3.0)
                 if time.monotonic() + pause_seconds > deadline:

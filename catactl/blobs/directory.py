@@ -97,12 +97,19 @@ class Directory:
                 path.unlink(missing_ok=True)
 
     def mark(self, org_id: UUID, mark: Mark) -> None:
-        final = self._root / mark_key_of(org_id)
-        with self._incoming(org_id) as (file, incoming), _translated(final):
-            _write(file, [mark.text.encode()], incoming)
-            os.fsync(file)
-            _put_in_place(incoming, final)
-            _sync_name(final)
+        final, text = self._root / mark_key_of(org_id), mark.text.encode()
+        try:
+            with self._incoming(org_id) as (file, incoming), _translated(final):
+                _write(file, [text], incoming)
+                os.fsync(file)
+                _put_in_place(incoming, final)
+                _sync_name(final)
+        except ContentUnreachable as error:
+            # Writing over the old mark needs no room. If it is torn, it is no log's mark.
+            if not _is_full(error.__cause__) or not final.exists():
+                raise
+            with _translated(final):
+                _write_over(final, text)
 
     def read_mark(self, org_id: UUID) -> Mark | None:
         path = self._root / mark_key_of(org_id)
@@ -229,6 +236,17 @@ def _discard_if_abandoned(path: Path) -> bool:
         os.close(file)
 
 
+def _write_over(path: Path, text: bytes) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.write(text)
+        file.truncate()
+        os.fsync(file)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
 def _write(file: int, chunks: Iterable[Chunk], path: Path) -> Content:
     """Write the chunks while hashing them. What the chunks raise by themselves passes as it is."""
     digest = hashlib.sha256()
@@ -308,7 +326,7 @@ def _translated(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if _is_full(error):
             raise ContentUnreachable(
                 f"the disk is full: {path}", "free some space, then run it again"
             ) from error

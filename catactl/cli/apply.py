@@ -28,7 +28,7 @@ app = typer.Typer()
 _MOST_LINES = 100_000
 
 
-@leaf(app, writes=True)
+@leaf(app, writes=True, grows=True)
 def apply(
     run: Run,
     from_: Annotated[

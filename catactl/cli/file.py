@@ -21,7 +21,7 @@ _MAX_UPLOAD_WORKERS = 64
 File = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
 
 
-@leaf(app, writes=True, versioned=True)
+@leaf(app, writes=True, grows=True, versioned=True)
 def create(
     run: Run,
     org: Org,
@@ -127,7 +127,7 @@ def restore(run: Run, org: Org, file: File) -> None:
     run.output.show(run.write("file.restore", org, {"file": file}), FILE)
 
 
-@leaf(app, writes=True, content=True)
+@leaf(app, writes=True, grows=True, content=True)
 def upload(
     run: Run,
     org: Org,

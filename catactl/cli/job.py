@@ -53,7 +53,7 @@ From = Annotated[
 ]
 
 
-@leaf(app, writes=True, versioned=True)
+@leaf(app, writes=True, grows=True, versioned=True)
 def create(
     run: Run,
     org: Org,

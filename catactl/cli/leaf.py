@@ -108,11 +108,13 @@ def leaf(
     versioned: bool = False,
     destructive: bool = False,
     content: bool = False,
+    grows: bool = False,
 ) -> Callable[[Verb], Verb]:
     """Register a function `(run, …)` as a verb; it may return an exit code.
 
     Every parameter after `run` is an argument or option of the verb. `versioned` adds
-    --expected-version, `destructive` adds --yes, `content` adds --blob-url.
+    --expected-version, `destructive` adds --yes, `content` adds --blob-url. A verb that `grows`
+    what is stored leaves the reserve of the database to other commands.
     """
     options = dict(_READ_OPTIONS)
     if content:
@@ -134,7 +136,7 @@ def leaf(
 
         def command(**given: Any) -> int:
             common = Common(**{option: given.pop(option) for option in options})
-            run = Run(common, finishes=writes or content)
+            run = Run(common, finishes=writes or content, grows=grows)
             try:
                 return verb(run, **given) or 0
             except BrokenPipeError as error:

@@ -17,7 +17,7 @@ app = typer.Typer()
 Deleted = Annotated[bool, typer.Option("--all", help="Deleted ones as well.")]
 
 
-@leaf(app, writes=True)
+@leaf(app, writes=True, grows=True)
 def create(
     run: Run,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live organizations.")],

@@ -22,7 +22,7 @@ def _present(outcome: Any, number: int) -> dict[str, Any]:
     return resources.part(outcome.org_id, outcome.stream_id, number, outcome.state, outcome.version)
 
 
-@leaf(app, writes=True, versioned=True)
+@leaf(app, writes=True, grows=True, versioned=True)
 def record(
     run: Run,
     org: Org,
@@ -45,7 +45,7 @@ def record(
     run.output.show(run.write("part.record", org, arguments), PART)
 
 
-@leaf(app, writes=True, versioned=True, content=True)
+@leaf(app, writes=True, grows=True, versioned=True, content=True)
 def upload(
     run: Run,
     org: Org,

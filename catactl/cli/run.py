@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from catactl.blobs.store import BlobStore
     from catactl.cli.verbose import Told
     from catactl.handler import Handler, Intent
+    from catactl.store.reserve import Reserve
     from catactl.unit_of_work import UnitOfWork
 
 _BESIDE = "beside the database"
@@ -53,8 +54,10 @@ class Run:
     output.
     """
 
-    def __init__(self, common: Common, *, finishes: bool = False) -> None:
+    def __init__(self, common: Common, *, finishes: bool = False, grows: bool = False) -> None:
         self.common = common
+        self._grows = grows
+        self._opened: Engine | None = None
         self._finishes = finishes
         self._started = time.monotonic()
 
@@ -120,7 +123,9 @@ class Run:
         if setting.origin == "default":
             self._make_folder(default_database_path().parent)
         seconds = parse_lock_timeout(self.lock_timeout_setting.value)
-        engine = open_engine(url, lock_timeout_seconds=seconds)
+        reserve = None if self._grows else self._reserve
+        engine = open_engine(url, lock_timeout_seconds=seconds, reserve=reserve)
+        self._opened = engine
         if self.common.verbose:
             from catactl.store.watch import watch
 
@@ -133,8 +138,29 @@ class Run:
 
         return Told(self.log)
 
+    @cached_property
+    def _reserve(self) -> "Reserve | None":
+        """The reserve of a SQLite database that may be written to."""
+        from catactl.store.reserve import Reserve
+        from catactl.store.urls import file_of, is_read_only, parse_url
+
+        url = parse_url(self.settings.database_url.value)
+        path = file_of(url)
+        return Reserve(path) if path is not None and not is_read_only(url) else None
+
+    def keep_reserve(self) -> None:
+        """Make the reserve that lets other commands delete when the disk is full."""
+        if self._reserve is not None:
+            self._reserve.make()
+
     def finish(self) -> None:
-        """Tell at the command's end what it took, if that is wanted."""
+        """End the command: make the reserve again if it was released, say what the command took if
+        that is wanted.
+        """
+        reserve: Reserve | None = self.__dict__.get("_reserve")
+        if reserve is not None and reserve.is_released and self._opened is not None:
+            self._opened.dispose()  # SQLite then removes its log
+            reserve.make()
         if "_told" in self.__dict__:
             self._told.finish((time.monotonic() - self._started) * 1000)
 

@@ -79,6 +79,8 @@ def run_upload(
     else:
         folder = normal_name((name or "").rstrip("/"))
         org_id = run.claim_key(org, _request(folder=folder, verify=verify))
+    if not run.common.dry_run:
+        run.keep_reserve()
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)
     order = Order(intent, part_bytes, workers, follow_links, verify)
     started = time.monotonic()
@@ -175,6 +177,8 @@ def run_part_upload(
     intent = run.intent(org, lambda: request)
     is_keyed = intent.idempotency_key is not None
     org_id = run.organization_id(intent, is_read=False)
+    if not intent.dry_run:
+        run.keep_reserve()
     if path != STANDARD_INPUT:
         refused = refusal(path, find_own(file_of(run.engine.url), run.blobs))
         if refused is not None:

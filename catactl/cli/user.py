@@ -20,7 +20,7 @@ Role = Annotated[
 ]
 
 
-@leaf(app, writes=True)
+@leaf(app, writes=True, grows=True)
 def add(
     run: Run,
     org: Org,

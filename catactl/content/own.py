@@ -19,7 +19,7 @@ Identity = tuple[int, int]
 Own = Mapping[Identity, str]
 NOTHING: Own = MappingProxyType({})
 
-_DATABASE_SUFFIXES = ("", "-wal", "-shm", "-journal")
+_DATABASE_SUFFIXES = ("", "-wal", "-shm", "-journal", "-reserve")
 _DATABASE = "catactl's own database"
 _CONTENT = "catactl's own content"
 

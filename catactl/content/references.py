@@ -7,7 +7,7 @@ file, deleted, had its content given up.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from tempfile import TemporaryFile
+from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from catactl.store.tables import events, logs
 from catactl.store.types import payload_field
 from catactl.wiring import FILE
 
+_IN_MEMORY_BYTES = 4 * 1024 * 1024  # so that a full disk can be swept
 _PART_UPLOADED = "file.part_uploaded"
 _CONTENT_SWEPT = "file.content_swept"
 _LIVES = ("file.created", "file.deleted", "file.restored")
@@ -55,11 +56,11 @@ def snapshot(
 ) -> Iterator[Snapshot]:
     """Yield what an organization's log refers to; nothing, if the organization was deleted by then.
 
-    It lies in a temporary file, since it may be long, and content is read for hours while no
-    database can well keep a transaction open. `as_if_given_up` leaves out the files that were
+    A long one lies in a temporary file, since content is read for hours, while no database can well
+    keep a transaction open. `as_if_given_up` leaves out the files that were
     deleted by then, as if their content had been given up already.
     """
-    with TemporaryFile("w+", encoding="ascii") as spool:
+    with SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="ascii") as spool:
         with reading(engine) as conn:
             position = conn.execute(
                 select(logs.c.position).where(logs.c.org_id == org_id)

@@ -115,7 +115,7 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         )
     if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return SchemaMismatch(f"not a usable SQLite database: {message}")
-    if primary == sqlite3.SQLITE_FULL:
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
         return Unreachable(f"the disk is full: {message}", "nothing was written; free some space")
     if primary == sqlite3.SQLITE_IOERR:
         return Unreachable(f"the disk failed: {message}", "nothing was written")

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 
 from catactl.errors import BadConfiguration, ConnectionLost
 from catactl.store.driver_errors import is_busy, translated_errors
+from catactl.store.reserve import Reserve
 from catactl.store.types import SqliteExactSum, sqlite_plus_product
 from catactl.store.urls import file_of, is_immutable, is_read_only
 from catactl.store.watch import trip
@@ -27,26 +28,46 @@ from catactl.store.wire import begin
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _WAIT_SECONDS = 0.25
 _LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
+_RESERVE = "catactl_reserve"
+_CHECKPOINT_PAGES = 16  # while the disk is full, so that the log of SQLite stays small
 
 
-def open_engine(url: URL, *, lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS) -> Engine:
-    """Return an engine; nothing is connected yet. A lock timeout of 0 means not to wait."""
+def open_engine(
+    url: URL,
+    *,
+    lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS,
+    reserve: Reserve | None = None,
+) -> Engine:
+    """Return an engine; nothing is connected yet. A lock timeout of 0 means not to wait.
+
+    The `reserve` of a SQLite database is released when the disk is full.
+    """
     if url.get_backend_name() == "sqlite":
-        return _open_sqlite(url, lock_timeout_seconds)
+        return _open_sqlite(url, lock_timeout_seconds, reserve)
     return _open_postgresql(url, lock_timeout_seconds)
 
 
-def _open_sqlite(url: URL, lock_timeout_seconds: float) -> Engine:
+def _open_sqlite(url: URL, lock_timeout_seconds: float, reserve: Reserve | None) -> Engine:
     if is_immutable(url):
         _check_nothing_is_pending(url)
     engine = create_engine(
         url,
         connect_args={"timeout": lock_timeout_seconds},
-        execution_options={_LOCK_TIMEOUT: lock_timeout_seconds},
+        execution_options={_LOCK_TIMEOUT: lock_timeout_seconds, _RESERVE: reserve},
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        try:
+            set_up(connection)
+        except sqlite3.OperationalError:
+            if reserve is None or not reserve.release():
+                raise
+            set_up(connection)
+        if reserve is not None and reserve.is_released:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+    def set_up(connection: sqlite3.Connection) -> None:
         connection.isolation_level = None  # the driver's own BEGIN, which loses updates
         connection.create_function("plus_product", 3, sqlite_plus_product, deterministic=True)
         connection.create_aggregate("exact_sum", 1, SqliteExactSum)  # type: ignore[arg-type]
@@ -117,6 +138,18 @@ def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
         return connecting.connect(dialect, arguments, parameters)
 
     return engine
+
+
+def make_room(engine: Engine) -> bool:
+    """Release the reserve of a database whose disk is full; return whether that made room.
+
+    Call it outside of a transaction, since it closes the engine's connections.
+    """
+    reserve: Reserve | None = engine.get_execution_options().get(_RESERVE)
+    if reserve is None or not reserve.release():
+        return False
+    engine.dispose()
+    return True
 
 
 def lock_timeout_seconds(engine: Engine | Connection) -> float:

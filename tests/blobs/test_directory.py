@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from catactl.blobs.directory import Directory
-from catactl.blobs.store import CHUNK_BYTES, Chunk
+from catactl.blobs.store import CHUNK_BYTES, Chunk, Mark
 from catactl.errors import (
     BadConfiguration,
     CatactlError,
@@ -28,6 +28,7 @@ from catactl.errors import (
 from tests.blobs import full_disk
 from tests.blobs.support import (
     MARK,
+    MARK_TEXT,
     ORG,
     OTHER_ORG,
     Folder,
@@ -314,6 +315,22 @@ def test_a_disk_that_takes_a_chunk_only_in_part_is_full_or_gets_the_rest(
 ) -> None:
     _pretend_a_small_disk(tmp_path, monkeypatch)
     full_disk.fill_up_and_make_room(tmp_path / "blobs")
+
+
+def test_on_a_full_disk_a_mark_is_written_over_the_one_before(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.blobs.put(ORG, [b"so that the organization's folders are there"])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _failing(errno.ENOSPC))
+        with pytest.raises(ContentUnreachable, match="disk is full"):
+            folder.blobs.mark(ORG, MARK)
+        assert folder.blobs.read_mark(ORG) is None
+    folder.blobs.mark(ORG, Mark(12_345, bytes(32)))
+    monkeypatch.setattr(os, "write", _failing(errno.ENOSPC))
+    folder.blobs.mark(ORG, MARK)
+    assert folder.read(f"{ORG}/head") == MARK_TEXT
+    assert incoming(folder) == []
 
 
 def _pretend_a_small_disk(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

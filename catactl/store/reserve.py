@@ -1,0 +1,58 @@
+"""A file that keeps room on the disk of a SQLite database, so that a full disk can be emptied.
+
+SQLite needs room to delete, and even to read: it writes its log and an index of that first. So
+commands that upload leave a reserve. Any other command that runs out of room removes the reserve,
+tries once more, and makes it again at its end.
+"""
+
+import errno
+import os
+from contextlib import suppress
+from tempfile import TemporaryFile
+
+SIZE_BYTES = 1024 * 1024
+_STEP_BYTES = 64 * 1024
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Reserve:
+    """The reserve of one database. `is_released`: this process has removed it."""
+
+    def __init__(self, database: str) -> None:
+        # SQLite puts its other files beside the real one, too.
+        self._path = f"{os.path.realpath(database)}-reserve"
+        self.is_released = False
+
+    def make(self) -> None:
+        """Make the reserve as large as there is room for; an error leaves it as it is."""
+        with suppress(OSError):
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                for size_bytes in range(SIZE_BYTES, os.fstat(file).st_size, -_STEP_BYTES):
+                    with suppress(OSError):
+                        os.posix_fallocate(file, 0, size_bytes)
+                        return
+            finally:
+                os.close(file)
+
+    def release(self) -> bool:
+        """Remove the reserve if the disk is full; return whether that made room."""
+        if _has_room(os.path.dirname(self._path)):
+            return False
+        try:
+            has_size = os.stat(self._path).st_size > 0
+            os.unlink(self._path)
+        except OSError:
+            return False
+        self.is_released = True
+        return has_size
+
+
+def _has_room(folder: str) -> bool:
+    """Return whether the disk has room for a reserve, tried by making a nameless one."""
+    try:
+        with TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, SIZE_BYTES)
+    except OSError as error:
+        return error.errno not in _NO_ROOM
+    return True

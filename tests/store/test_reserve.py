@@ -1,0 +1,126 @@
+"""The reserve that lets commands delete when the disk of a SQLite database is full."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Connection
+
+from catactl.errors import Unreachable
+from catactl.handler import Handler
+from catactl.store import reserve as reserves
+from catactl.store.engine import make_room, open_engine
+from catactl.store.reserve import SIZE_BYTES, Reserve
+from catactl.unit_of_work import UnitOfWork
+from tests.support import INTENT, create_organization
+
+Fill = Callable[[int], None]
+
+
+@pytest.fixture
+def fill(monkeypatch: pytest.MonkeyPatch) -> Fill:
+    """Pretends that the disk takes no more than so many bytes at once."""
+    allocate = os.posix_fallocate
+
+    def filled(room_bytes: int) -> None:
+        def allocated(file: int, offset: int, size_bytes: int) -> None:
+            if size_bytes > room_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            allocate(file, offset, size_bytes)
+
+        monkeypatch.setattr(os, "posix_fallocate", allocated)
+
+    return filled
+
+
+def _path(tmp_path: Path) -> Path:
+    return tmp_path / "catactl.db-reserve"
+
+
+def test_a_reserve_is_allocated_beside_the_real_database(tmp_path: Path) -> None:
+    (tmp_path / "catactl.db").touch()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to("../catactl.db")
+    for _ in range(2):
+        Reserve(str(link)).make()
+        found = _path(tmp_path).stat()
+        assert found.st_size == SIZE_BYTES
+        assert found.st_blocks * 512 >= SIZE_BYTES
+        assert stat.S_IMODE(found.st_mode) == 0o600
+
+
+def test_a_reserve_is_as_large_as_there_is_room_for(tmp_path: Path, fill: Fill) -> None:
+    reserve = Reserve(str(tmp_path / "catactl.db"))
+    for room_bytes, size_bytes in ((1_000, 0), (300_000, 262_144), (200_000, 262_144)):
+        fill(room_bytes)
+        reserve.make()
+        assert _path(tmp_path).stat().st_size == size_bytes
+
+
+def test_a_reserve_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
+    Reserve(str(tmp_path / "nowhere" / "catactl.db")).make()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reserve_is_released_only_when_the_disk_is_full(tmp_path: Path, fill: Fill) -> None:
+    reserve = Reserve(str(tmp_path / "catactl.db"))
+    reserve.make()
+    assert not reserve.release()
+    assert _path(tmp_path).exists()
+    fill(SIZE_BYTES - 1)
+    assert reserve.release()
+    assert reserve.is_released
+    assert not _path(tmp_path).exists()
+    assert not reserve.release()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EIO])
+def test_a_disk_that_refuses_for_another_reason_is_not_full(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    reserve = Reserve(str(tmp_path / "catactl.db"))
+    reserve.make()
+    monkeypatch.setattr(reserves, "TemporaryFile", refused)
+    assert not reserve.release()
+
+
+def test_a_transaction_that_fills_the_disk_is_run_once_more_with_the_reserve(
+    sqlite_url: URL, tmp_path: Path, fill: Fill
+) -> None:
+    reserve = Reserve(str(tmp_path / "catactl.db"))
+    reserve.make()
+    engine = open_engine(sqlite_url, reserve=reserve)
+    handler = Handler(engine)
+    org_id = create_organization(handler)
+    fill(0)
+    attempts = 0
+
+    def work(_conn: Connection, _unit: UnitOfWork) -> dict[str, Any]:
+        nonlocal attempts
+        attempts += 1
+        raise Unreachable("the disk is full")
+
+    with pytest.raises(Unreachable):
+        handler.transact(org_id, INTENT, work)
+    assert attempts == 2
+    assert not make_room(engine)
+    engine.dispose()
+
+
+def test_without_leave_to_use_the_reserve_it_stays(
+    sqlite_url: URL, tmp_path: Path, fill: Fill
+) -> None:
+    Reserve(str(tmp_path / "catactl.db")).make()
+    engine = open_engine(sqlite_url)
+    fill(0)
+    assert not make_room(engine)
+    assert _path(tmp_path).exists()
+    engine.dispose()
