@@ -273,7 +273,7 @@ def test_a_mark_that_another_upload_left_since_is_not_taken_back(
     assert original.blobs.read_mark(original.org_id) == theirs
 
 
-def test_content_that_another_log_records_during_a_sweep_stays(
+def test_a_sweep_stops_when_another_log_records_content(
     original: Place, copy: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original.store(b"orphan")
@@ -285,13 +285,14 @@ def test_content_that_another_log_records_during_a_sweep_stays(
     def listing(self: BlobStore, org_id: UUID) -> Iterator[Any]:
         found = list(really_list(self, org_id))
         if not uploaded:
-            uploaded.append(other.upload("theirs", b"orphan"))
+            uploaded.append(other.upload("theirs", b"theirs"))
         return iter(found)
 
     monkeypatch.setattr(store, "list", listing)
     with pytest.raises(ContentOfAnotherLog):
         original.sweep(Handler(original.engine))
-    assert other.download(uploaded[0]) == b"orphan"
+    assert other.download(uploaded[0]) == b"theirs"
+    assert len(original.stored()) == 3
 
 
 def test_what_records_no_content_leaves_the_mark(original: Place, tmp_path: Path) -> None:
