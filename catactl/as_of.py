@@ -5,15 +5,28 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, select
 
 from catactl import resources
 from catactl.domain.decider import fold
 from catactl.domain.organization import Organization
+from catactl.domain.spelling import spellings
 from catactl.errors import CorruptLog, InvalidValue, NotFound
 from catactl.resources import Resource
-from catactl.store import event_log, history
+from catactl.store import directory, event_log, history
+from catactl.store.directory import is_named
+from catactl.store.tables import files, job_configurations
 from catactl.wiring import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
+
+# The events of files and jobs that say how they are called, and whether they live.
+_NAMING = (
+    "file.created",
+    "file.deleted",
+    "file.restored",
+    "job_configuration.created",
+    "job_configuration.updated",
+    "job_configuration.deleted",
+)
 
 
 class Point(NamedTuple):
@@ -39,6 +52,46 @@ def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> Resource:
     """Return a job configuration as it was; raise `NotFound` where it was not yet."""
     version, state = _fold(conn, JOB_CONFIGURATION, org_id, job_id, point)
     return resources.job(org_id, job_id, state, version)
+
+
+def find_file(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
+    """Return the id of the file that had a name at a moment: the live one, else the one that was
+    deleted last by then, else the one that the name means now; raise `NotFound`.
+    """
+    its_names = is_named(files.c.name, reference)  # which files keep
+    streams = select(files.c.file_id).where(files.c.org_id == org_id, its_names)
+    found = _named_at(conn, FILE, org_id, streams, reference, moment)
+    return found or directory.resolve_file(conn, org_id, reference)
+
+
+def find_job(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
+    """Return the id of the job that had a name at a moment, as `find_file` does."""
+    jobs = job_configurations.c
+    streams = select(jobs.job_id).where(jobs.org_id == org_id)
+    found = _named_at(conn, JOB_CONFIGURATION, org_id, streams, reference, moment)
+    return found or directory.resolve_job(conn, org_id, reference)
+
+
+def _named_at(
+    conn: Connection,
+    aggregate: Aggregate,
+    org_id: UUID,
+    streams: Select[tuple[UUID]],
+    reference: str,
+    moment: datetime,
+) -> UUID | None:
+    """Return the stream that had a name at a moment, from the events that change names."""
+    if directory.parse_id(reference) is not None:
+        return None
+    position = history.position_at(conn, org_id, moment)
+    states: dict[UUID, Any] = {}  # in the order of their last changes
+    for later in history.events_of_streams(conn, org_id, streams, _NAMING, position):
+        before = states.pop(later.stream_id, None)
+        states[later.stream_id] = aggregate.decider.evolve(before, later.event)
+    forms = spellings(reference)
+    named = {stream_id: state for stream_id, state in states.items() if state.name in forms}
+    live = (stream_id for stream_id, state in named.items() if state.live_name is not None)
+    return next(live, next(reversed(named), None))
 
 
 def usage(conn: Connection, org_id: UUID, moment: datetime) -> Resource:

@@ -48,6 +48,12 @@ class IdempotencyConflict(Conflict):
     code = "idempotency_key_reused"
 
 
+class AmbiguousName(Conflict):
+    """Several organizations had a name in the time that is asked about."""
+
+    code = "ambiguous_name"
+
+
 class Refused(CatactlError):
     """A rule of the domain says no; the state could change so that it says yes."""
 

@@ -32,7 +32,7 @@ MEANINGS = {
     BUG: "a bug in catactl",
     USAGE: "unknown command, bad option or value",
     3: "not found",
-    4: "conflict: exists with other content, version, key used for another request",
+    4: "conflict: exists with other content, version, key used for another request, ambiguous name",
     5: "refused by a rule: quota, suspended, not empty, in use",
     6: "findings: drift, a broken log, lost content",
     7: "some of several failed",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from catactl.cli.past_names import organization_between
 from catactl.cli.ranges import time_range
 from catactl.cli.run import Run
 from catactl.cli.shapes import EXPLAINED
@@ -23,7 +24,10 @@ def run_explain(run: Run, org: str, last: int | None, from_: str | None, to: str
     start, end = time_range(from_, to)
     broken: list[Entry] = []
     with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
+        if from_ is None and to is None:
+            org_id = directory.resolve_organization(conn, org)
+        else:
+            org_id = organization_between(run, conn, org, start, end)
         after = _after(conn, org_id, last, start)
         until = history.position_before(conn, org_id, end) if end is not None else None
         entries = explain(conn, org_id, after, until)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from catactl.cli.output import Output
+from catactl.cli.past_names import organizations_between
 from catactl.cli.ranges import time_range
 from catactl.cli.run import Run
 from catactl.cli.shapes import CLOUDEVENT
@@ -42,7 +43,10 @@ def run_export(
     with run.reading() as conn, _destination(run, write) as output:
         org_ids = None
         if orgs:
-            org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
+            if is_ranged:
+                org_ids = organizations_between(run, conn, orgs, start, end)
+            else:
+                org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
         if format_ == "prometheus":
             for line in exposition(standings(conn, org_ids), now):
                 output.text(line)

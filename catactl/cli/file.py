@@ -8,6 +8,7 @@ import typer
 from catactl import resources
 from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.org import Deleted
+from catactl.cli.past_names import organization_at
 from catactl.cli.progress import transfer
 from catactl.cli.run import Run, key_suffix
 from catactl.cli.shapes import FILE
@@ -63,14 +64,19 @@ def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
 @leaf(app)
 def show(run: Run, org: Org, file: File, as_of: AsOf = None, at_version: AtVersion = None) -> None:
     """Show a file, as it is or as it was. A name finds the live file, else the one of that name
-    that was deleted last.
+    that was deleted last. With --as-of names mean what had them then.
 
     Example: catactl file show acme reports/2026.csv
     """
     point = run.point(as_of, at_version)
+    moment = point.moment if point is not None else None
     with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
-        file_id = directory.resolve_file(conn, org_id, file)
+        org_id = organization_at(run, conn, org, moment)
+        file_id = (
+            directory.resolve_file(conn, org_id, file)
+            if moment is None
+            else run.past.find_file(conn, org_id, file, moment)
+        )
         if point is None:
             row = resources.get_file(conn, org_id, file_id)
         else:

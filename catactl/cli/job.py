@@ -10,6 +10,7 @@ import typer
 from catactl import resources
 from catactl.cli.leaf import AsOf, AtVersion, Org, leaf
 from catactl.cli.org import Deleted
+from catactl.cli.past_names import organization_at
 from catactl.cli.run import Run
 from catactl.cli.shapes import JOB
 from catactl.domain.durations import parse_duration
@@ -96,14 +97,19 @@ def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
 
 @leaf(app)
 def show(run: Run, org: Org, job: Job, as_of: AsOf = None, at_version: AtVersion = None) -> None:
-    """Show a job configuration, as it is or as it was.
+    """Show a job configuration, as it is or as it was. With --as-of names mean what had them then.
 
     Example: catactl job show acme nightly
     """
     point = run.point(as_of, at_version)
+    moment = point.moment if point is not None else None
     with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
-        job_id = directory.resolve_job(conn, org_id, job)
+        org_id = organization_at(run, conn, org, moment)
+        job_id = (
+            directory.resolve_job(conn, org_id, job)
+            if moment is None
+            else run.past.find_job(conn, org_id, job, moment)
+        )
         if point is None:
             row = resources.get_job(conn, org_id, job_id)
         else:

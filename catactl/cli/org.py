@@ -52,15 +52,16 @@ def list_(run: Run, deleted: Deleted = False) -> None:
 
 @leaf(app)
 def show(run: Run, org: Org, as_of: AsOf = None, at_version: AtVersion = None) -> None:
-    """Show an organization, as it is or as it was.
+    """Show an organization, as it is or as it was. With --as-of a name means the organization that
+    had it then.
 
     Example: catactl org show acme
     """
-    from catactl.store import directory
+    from catactl.cli.past_names import organization_at
 
     point = run.point(as_of, at_version)
     with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
+        org_id = organization_at(run, conn, org, point.moment if point is not None else None)
         if point is None:
             row = resources.get_organization(conn, org_id)
         else:

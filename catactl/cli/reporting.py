@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+from catactl.cli.past_names import organizations_between
 from catactl.cli.run import Run
 from catactl.cli.shapes import REPORT_COLUMNS, Shape
 from catactl.cli.writing import write_whole
 from catactl.domain.times import Every, Interval, checked_interval, parse_month, parse_time
-from catactl.errors import InvalidValue
+from catactl.errors import InvalidValue, NotFound
 from catactl.resources import plain
-from catactl.store import directory
 from catactl.store.types import microseconds
 from catactl.usage.page import Page, render
 from catactl.usage.report import Adjustment, Line, adjustments, by_day, lines
@@ -39,7 +40,7 @@ def run_report(
     with run.reading() as conn:
         org_ids = None
         if orgs:
-            org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
+            org_ids = organizations_between(run, conn, orgs, *interval)
         # A row is made while the database looks for the next one.
         found = [(line, _usage_row(line, period)) for line in lines(conn, interval, org_ids)]
         found.sort(key=lambda each: (each[0].name, each[0].org_id))
@@ -53,8 +54,27 @@ def run_report(
         page = Page(interval, is_closed, unit.value, unit.field, rows, corrected, total, days)
         write_whole(html, render(page))
         run.note(f"wrote {html}")
+    _check_reported(run, orgs, org_ids, rows)
     columns = (*REPORT_COLUMNS, unit.field, "delta_bytes")
     run.output.rows(_in_order(rows, corrected), Shape("org_id", columns))
+
+
+def _check_reported(
+    run: Run,
+    orgs: Sequence[str] | None,
+    org_ids: Sequence[UUID] | None,
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    """Tell which of the organizations that were asked for have no line; raise `NotFound` if none
+    has one.
+    """
+    reported = {row["org_id"] for row in rows}
+    missing = [str(org_id) for org_id in org_ids or () if str(org_id) not in reported]
+    if missing and not rows:
+        names = ", ".join(map(repr, orgs or ()))
+        raise NotFound(f"{names} did not exist yet in that period", "see: catactl org list --all")
+    for org_id in missing:
+        run.note(f"organization {org_id} did not exist yet in that period")
 
 
 def _period(month: str | None, from_: str | None, to: str | None, now: datetime) -> Interval:

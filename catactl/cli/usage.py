@@ -11,6 +11,7 @@ from catactl import resources
 from catactl.cli import exits
 from catactl.cli.command import MOST
 from catactl.cli.leaf import AsOf, Org, leaf
+from catactl.cli.past_names import organization_at, organization_between
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
@@ -37,7 +38,8 @@ Orgs = Annotated[
 
 @leaf(app)
 def show(run: Run, orgs: Orgs = None, as_of: AsOf = None) -> None:
-    """Show storage usage: bytes, files and parts, as they are or as they were.
+    """Show storage usage: bytes, files and parts, as they are or as they were. With --as-of a name
+    means the organization that had it then.
 
     The present has growth over 7 and 30 days as well, and an estimate of when the quota is reached;
     `catactl usage top --help` says what these are.
@@ -66,7 +68,7 @@ def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None
     if not orgs:
         run.output.rows(run.past.list_usage(conn, directory.all_logs(conn), moment), USAGE)
         return
-    ids = [directory.resolve_organization(conn, org) for org in orgs]
+    ids = [organization_at(run, conn, org, moment) for org in orgs]
     if len(ids) == 1:
         run.output.show(run.past.usage(conn, ids[0], moment), USAGE)
     else:
@@ -113,6 +115,8 @@ def history(
     """Show usage over time, a row an hour, day or month (UTC): opening, closing and peak bytes, and
     byte-hours. Buckets in which nothing happened are there too; the last one ends now.
 
+    With --from or --to a name means the organization that had it then.
+
     Example: catactl usage history acme --from -7d --every hour
     """
     from catactl.cli.plot import plot as draw
@@ -120,7 +124,10 @@ def history(
 
     interval = _interval(from_, to, every)
     with run.reading() as conn:
-        org_id = directory.resolve_organization(conn, org)
+        if from_ is None and to == "now":
+            org_id = directory.resolve_organization(conn, org)
+        else:
+            org_id = organization_between(run, conn, org, *interval)
         spans = usage_history(conn, org_id, interval, every)
         if plot and not run.output.is_for_programs:
             run.output.text(draw(spans, interval))
@@ -164,7 +171,8 @@ def report(
         str | None, typer.Option("--html", metavar="PATH", help="Write a page with charts as well.")
     ] = None,
 ) -> None:
-    """Report what each organization used over a month or an interval: lines of a bill.
+    """Report what each organization used over a month or an interval: lines of a bill. A name means
+    each organization that had it in that time.
 
     A period that is over gives the same figures for ever. A correction made in it is a line of its
     own, of the kind adjustment.

@@ -23,6 +23,8 @@ from sqlalchemy import (
 
 from catactl.domain.spelling import normalized, spellings
 from catactl.errors import NotFound
+from catactl.store import documents
+from catactl.store.name_history import bearers
 from catactl.store.tables import (
     files,
     is_live,
@@ -56,9 +58,21 @@ def resolve_organization(conn: Connection, reference: str) -> UUID:
     else:
         found = find_organization(conn, reference)
     if found is None:
-        names = select(organization_names.c.name).order_by(organization_names.c.name)
-        raise _not_found(conn, "organization", reference, names, "catactl org list")
+        raise _no_organization(conn, reference)
     return found
+
+
+def _no_organization(conn: Connection, reference: str) -> NotFound:
+    last = next(reversed(bearers(conn, reference)), None) if parse_id(reference) is None else None
+    if last is not None and last.until is not None:
+        became = "deleted" if last.is_deleted else "renamed"
+        return NotFound(
+            f"no organization {reference!r}",
+            f"organization {last.org_id} had this name until it was {became} at "
+            f"{documents.format_instant(last.until)}; see: catactl org list --all",
+        )
+    names = select(organization_names.c.name).order_by(organization_names.c.name)
+    return _not_found(conn, "organization", reference, names, "catactl org list")
 
 
 def find_organization(conn: Connection, name: str) -> UUID | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, bindparam, select, tuple_
+from sqlalchemy import Connection, Select, Text, bindparam, select, tuple_
 
 from catactl.errors import CorruptLog
 from catactl.store.event_log import END, Later, Recorded
@@ -140,6 +140,27 @@ def organization_events(conn: Connection, org_id: UUID, position: int) -> list[L
     )
     found = [Later(*row) for query in (rare, last) for row in conn.execute(query)]
     return sorted(found, key=lambda later: later.version)
+
+
+def events_of_streams(
+    conn: Connection,
+    org_id: UUID,
+    streams: Select[tuple[UUID]],
+    types: Sequence[str],
+    position: int,
+) -> Iterator[Later]:
+    """Yield the events of some types in streams, up to a position of the log, in its order."""
+    query = (
+        select(*(events.c[name] for name in Later._fields))
+        .where(
+            events.c.org_id == org_id,
+            events.c.stream_id.in_(streams),
+            events.c.type.in_(types),
+            events.c.position <= position,
+        )
+        .order_by(events.c.position)
+    )
+    yield from map(Later._make, conn.execute(query))
 
 
 def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:

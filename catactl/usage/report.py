@@ -61,8 +61,9 @@ class Adjustment(NamedTuple):
 def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Line]:
     """Yield a line for each organization, all or those given, in no order.
 
-    Those created later are left out, and those deleted that used nothing in the period. The
-    interval must not be empty. Nothing else may be asked on the connection meanwhile.
+    Those created later are left out. Of all organizations also those are left out that are deleted
+    and used nothing in the period. The interval must not be empty. Nothing else may be asked on the
+    connection meanwhile.
     """
     *earlier, last = Every.MONTH.cut(interval)
     earlier = _since_anything_was_stored(conn, earlier)
@@ -80,7 +81,8 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
         if span.byte_microseconds:
             months += ((last, span.byte_microseconds),)
         span = joined(spans[org.org_id], span)
-        was_there = org.status != "deleted" and org.created_at and org.created_at < last.end
+        is_meant = org_ids is not None or org.status != "deleted"
+        was_there = is_meant and org.created_at and org.created_at < last.end
         if was_there or span.peak_bytes:
             yield Line(org.org_id, org.name or str(org.org_id), span, months)
 

@@ -1,0 +1,75 @@
+"""Find the organizations that had a name in the past, from their events.
+
+A name is free again once its organization is deleted or renamed, so over time it means several.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Text, select
+
+from catactl.domain.spelling import spellings
+from catactl.store.tables import IS_LANDMARK, events
+from catactl.store.types import payload_field
+
+_NAMED = ("organization.created", "organization.renamed")
+_DELETED = "organization.deleted"
+
+
+class Bearer(NamedTuple):
+    """An organization, and the time for which it had a name. `until` is excluded, and None for the
+    organization that has the name now.
+    """
+
+    org_id: UUID
+    since: datetime
+    until: datetime | None
+    is_deleted: bool
+
+    def had_it_between(self, start: datetime | None, end: datetime | None) -> bool:
+        """Return whether it had the name in an interval, which None leaves open."""
+        begins_before = end is None or self.since < end
+        return begins_before and (start is None or self.until is None or self.until > start)
+
+
+def bearers(conn: Connection, name: str) -> list[Bearer]:
+    """Return all that ever had a name, the earliest first."""
+    new_name = payload_field(events.c.payload, "name", Text())
+    forms = spellings(name)
+    had_it = select(events.c.org_id).where(
+        IS_LANDMARK, events.c.type.in_(_NAMED), new_name.in_(forms)
+    )
+    rows = conn.execute(
+        select(events.c.org_id, events.c.type, new_name, events.c.recorded_at)
+        .where(
+            IS_LANDMARK,
+            events.c.type.in_((*_NAMED, _DELETED)),
+            events.c.org_id.in_(conn.execute(had_it.distinct()).scalars().all()),
+        )
+        .order_by(events.c.org_id, events.c.position)
+    )
+    found = (
+        bearer
+        for org_id, of_org in groupby(rows, key=lambda row: row.org_id)
+        for bearer in _terms(org_id, [tuple(row)[1:] for row in of_org], forms)
+    )
+    return sorted(found, key=lambda bearer: (bearer.since, bearer.org_id))
+
+
+def _terms(
+    org_id: UUID, changes: list[tuple[str, str | None, datetime]], forms: tuple[str, ...]
+) -> Iterator[Bearer]:
+    """Yield the times for which an organization had a name, given each change of its name."""
+    since: datetime | None = None
+    for type_, name, moment in changes:
+        has_it = type_ != _DELETED and name in forms
+        if since is not None and not has_it:
+            yield Bearer(org_id, since, moment, type_ == _DELETED)
+            since = None
+        elif since is None and has_it:
+            since = moment
+    if since is not None:
+        yield Bearer(org_id, since, None, False)
