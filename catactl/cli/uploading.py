@@ -16,6 +16,7 @@ from catactl.content.own import find_own, refusal
 from catactl.content.part import record_part
 from catactl.content.recording import Recorder, is_key_used
 from catactl.content.sources import (
+    PART_READER,
     OpenFile,
     Skipped,
     Source,
@@ -184,7 +185,9 @@ def run_part_upload(
         if refused is not None:
             raise refused
     try:
-        opened = None if path == STANDARD_INPUT else OpenFile(path, follow_links=True)
+        opened = None
+        if path != STANDARD_INPUT:
+            opened = OpenFile(path, follow_links=True, reader=PART_READER)
         size_bytes = opened.size_bytes if opened is not None else None
         stream = Stream(_STDIN)
         with transfer(run, "uploading", 1, size_bytes) as meter:

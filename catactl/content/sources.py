@@ -7,6 +7,7 @@ status change. Symbolic links are followed only when that is asked for.
 
 import errno
 import os
+import shlex
 import stat
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from catactl.errors import CatactlError, Forbidden, InvalidValue, NotFound, Sour
 
 # A change in the same tick of the kernel's clock would leave the modification time as it is.
 _TICK_NANOSECONDS = 20_000_000
+
+FILE_READER = "file upload ORG - --name NAME"
+PART_READER = "part upload ORG FILE NUMBER -"
 
 
 class Source(NamedTuple):
@@ -143,15 +147,19 @@ def _kind(mode: int) -> str:
     return "symbolic link" if stat.S_ISLNK(mode) else "device, pipe or socket"
 
 
-def _no_file(path: str, mode: int) -> CatactlError | None:
+def _no_file(path: str, mode: int, reader: str = FILE_READER) -> CatactlError | None:
     if stat.S_ISREG(mode):
         return None
-    hint = "use - to upload what is read from standard input"
+    hint = _pipe_hint(path, reader)
     if stat.S_ISLNK(mode):
         hint = "--follow-links uploads what it points to"
     elif stat.S_ISDIR(mode):
         hint = "upload a folder with: catactl file upload"
-    return InvalidValue(f"{path!r} is no file: {_kind(mode)}", hint)
+    return InvalidValue(f"{path!r} is not a regular file: {_kind(mode)}", hint)
+
+
+def _pipe_hint(path: str, reader: str) -> str:
+    return f"pipe it: cat {shlex.quote(path)} | catactl {reader}"
 
 
 def unreadable(path: str, error: OSError | ValueError) -> CatactlError:
@@ -162,18 +170,23 @@ def unreadable(path: str, error: OSError | ValueError) -> CatactlError:
         return Forbidden(f"cannot read {path!r}: {error.strerror}")
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return InvalidValue(
-            f"{path!r} is no file: symbolic link", "--follow-links uploads what it points to"
+            f"{path!r} is not a regular file: symbolic link",
+            "--follow-links uploads what it points to",
         )
     return InvalidValue(f"cannot read {path!r}: {getattr(error, 'strerror', None) or error}")
 
 
 @dataclass
 class OpenFile:
-    """A regular file held open. Raises `SourceError` when it cannot be read, or changed."""
+    """A regular file held open. `reader` is the command that reads it from standard input instead.
+
+    Raises `SourceError` when it cannot be read, changes, or does not end where its size says.
+    """
 
     path: str
     follow_links: bool
     below: str | None = None
+    reader: str = FILE_READER
 
     def __post_init__(self) -> None:
         try:
@@ -181,23 +194,20 @@ class OpenFile:
         except (OSError, ValueError) as error:
             raise SourceError(unreadable(self.path, error)) from error
         status = os.fstat(self._file)
-        if problem := _no_file(self.path, status.st_mode):
+        if problem := _no_file(self.path, status.st_mode, self.reader):
             self.close()
             raise SourceError(problem)
         age = time.time_ns() - status.st_mtime_ns
         if 0 <= age < _TICK_NANOSECONDS:
             time.sleep((_TICK_NANOSECONDS - age) / 1e9)
             status = os.fstat(self._file)
-        if status.st_size == 0 and self._holds_something():
-            self.close()
-            raise SourceError(
-                InvalidValue(
-                    f"{self.path!r} has content but no size, as files below /proc have",
-                    "upload what is read from it: -",
-                )
-            )
         self.size_bytes = status.st_size
         self._signature = _signature(status)
+        try:
+            self._check_end()
+        except SourceError:
+            self.close()
+            raise
 
     def read(self, offset: int, size_bytes: int) -> Iterator[memoryview]:
         """Yield exactly that many bytes, a chunk at a time; each is valid until the next one."""
@@ -208,29 +218,41 @@ class OpenFile:
             except OSError as error:
                 raise SourceError(unreadable(self.path, error)) from error
             if count == 0:
-                raise self.changed()
+                raise self._ends_elsewhere()
             yield buffer[:count]
             offset += count
             size_bytes -= count
 
-    def _holds_something(self) -> bool:
+    def _check_end(self) -> None:
+        """Raise unless reading ends where the size says."""
+        last = max(0, self.size_bytes - 1)
         try:
-            return bool(os.pread(self._file, 1, 0))
+            found_bytes = len(os.pread(self._file, 2, last))
         except OSError as error:
-            self.close()
             raise SourceError(unreadable(self.path, error)) from error
+        if found_bytes != self.size_bytes - last:
+            raise self._ends_elsewhere()
 
     def check_unchanged(self) -> None:
         if _signature(os.fstat(self._file)) != self._signature:
-            raise self.changed()
+            raise SourceError(
+                SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
+            )
 
     def close(self) -> None:
         os.close(self._file)
 
-    def changed(self) -> SourceError:
-        """Return the error for a file that changed while it was read."""
+    def _ends_elsewhere(self) -> SourceError:
+        """Return the error for a file whose size is not the size of its content, if it did not
+        change meanwhile.
+        """
+        self.check_unchanged()
         return SourceError(
-            SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
+            InvalidValue(
+                f"{self.path!r} does not end at its size of {self.size_bytes:,} bytes, like files "
+                "below /proc and /sys",
+                _pipe_hint(self.path, self.reader),
+            )
         )
 
 

@@ -365,8 +365,34 @@ def test_a_link_to_a_folder_is_no_folder(sqlite_acme: Cli, folder: Path, tmp_pat
     assert len(_upload(sqlite_acme, tmp_path / "link", "--follow-links")) == 5
 
 
-def test_a_file_with_content_but_no_size_is_refused(sqlite_acme: Cli) -> None:
-    assert "no size" in sqlite_acme.fails(2, "file", "upload", "acme", "/proc/cpuinfo")["message"]
+@pytest.mark.parametrize("path", ["/proc/cpuinfo", "/sys/kernel/mm/transparent_hugepage/enabled"])
+def test_a_file_that_does_not_end_at_its_size_is_refused(path: str, sqlite_acme: Cli) -> None:
+    if not os.path.exists(path):
+        pytest.skip("this machine does not have it")
+    error = sqlite_acme.fails(2, "file", "upload", "acme", path)
+    assert "does not end at its size" in error["message"]
+    assert error["hint"] == f"pipe it: cat {path} | catactl file upload ORG - --name NAME"
+    assert not error["retryable"]
+    sqlite_acme.ok("file", "create", "acme", "x")
+    error = sqlite_acme.fails(2, "part", "upload", "acme", "x", 1, path)
+    assert error["hint"] == f"pipe it: cat {path} | catactl part upload ORG FILE NUMBER -"
+
+
+def test_a_file_that_does_not_end_at_its_size_fails_alone(
+    sqlite_acme: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pread = os.pread
+
+    def like_proc(file: int, size_bytes: int, offset: int) -> bytes:
+        inode = (folder / "z").stat().st_ino
+        return b"" if os.fstat(file).st_ino == inode else pread(file, size_bytes, offset)
+
+    monkeypatch.setattr(os, "pread", like_proc)
+    result = sqlite_acme("file", "upload", "acme", folder, "--json")
+    assert result.code == 7
+    failed = {row["name"]: row["error"] for row in result.json if row["error"]}
+    assert failed.keys() == {"z"}
+    assert (failed["z"]["exit"], failed["z"]["retryable"]) == (2, False)
 
 
 def test_a_single_path_that_is_missing_is_not_found(sqlite_acme: Cli, tmp_path: Path) -> None:

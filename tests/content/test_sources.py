@@ -14,11 +14,12 @@ from catactl.content.sources import (
     Skipped,
     Source,
     SourceError,
+    Unusable,
     find,
     totals,
 )
 from catactl.content.stream import Stream
-from catactl.errors import SourceChanged
+from catactl.errors import InvalidValue, SourceChanged
 
 
 @pytest.fixture
@@ -130,9 +131,59 @@ def test_a_change_while_it_is_read_is_seen(change: Callable[[Path], object], pat
 def test_a_file_that_ends_too_soon_has_changed(path: Path) -> None:
     opened = OpenFile(str(path), follow_links=False)
     os.truncate(path, 4)
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError) as caught:
         list(opened.read(0, 10))
+    assert isinstance(caught.value.error, SourceChanged)
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "content"), [(0, b"x"), (4096, b"ends early"), (4, b"ends late"), (4, b"")]
+)
+def test_a_file_that_does_not_end_at_its_size_is_refused_when_it_is_opened(
+    size_bytes: int, content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kernel has files below /proc and /sys."""
+    os.truncate(path, size_bytes)
+    monkeypatch.setattr(os, "pread", lambda _file, size, offset: content[offset : offset + size])
+    with pytest.raises(SourceError) as caught:
+        OpenFile(str(path), follow_links=False)
+    assert isinstance(caught.value.error, InvalidValue)
+    assert "does not end at its size" in caught.value.error.message
+
+
+def test_a_file_that_ends_early_on_the_way_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = OpenFile(str(path), follow_links=False)
+    monkeypatch.setattr(os, "preadv", lambda _file, _buffers, _offset: 0)
+    with pytest.raises(SourceError) as caught:
+        list(opened.read(0, 10))
+    assert isinstance(caught.value.error, InvalidValue)
+    opened.close()
+
+
+def test_a_file_that_grows_while_it_is_opened_has_changed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pread = os.pread
+
+    def late(file: int, size_bytes: int, offset: int) -> bytes:
+        path.write_bytes(b"0123456789+")
+        return pread(file, size_bytes, offset)
+
+    monkeypatch.setattr(os, "pread", late)
+    with pytest.raises(SourceError) as caught:
+        OpenFile(str(path), follow_links=False)
+    assert isinstance(caught.value.error, SourceChanged)
+
+
+def test_a_path_in_a_hint_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a b")
+    (found,) = find([str(tmp_path / "a b")], None, follow_links=False)
+    assert isinstance(found, Unusable)
+    command = f"cat '{tmp_path}/a b' | catactl file upload ORG - --name NAME"
+    assert found.error.hint == f"pipe it: {command}"
 
 
 def test_a_file_that_is_replaced_is_read_as_it_was_opened(path: Path) -> None:
