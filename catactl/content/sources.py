@@ -235,12 +235,16 @@ class OpenFile:
 
     def check_unchanged(self) -> None:
         if _signature(os.fstat(self._file)) != self._signature:
-            raise SourceError(
-                SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
-            )
+            raise self.changed()
 
     def close(self) -> None:
         os.close(self._file)
+
+    def changed(self) -> SourceError:
+        """Return the error for a file that changed while it was read."""
+        return SourceError(
+            SourceChanged(f"{self.path!r} changed while it was read", "upload it again")
+        )
 
     def _ends_elsewhere(self) -> SourceError:
         """Return the error for a file whose size is not the size of its content, if it did not

@@ -1,6 +1,7 @@
 """Uploading what can be read only once and in order: standard input."""
 
 import os
+import select
 import stat
 from collections.abc import Iterable, Iterator
 
@@ -61,10 +62,13 @@ class Stream:
             raise SourceError(unreadable(STANDARD_INPUT, error)) from error
 
     def _receive(self) -> memoryview:
-        try:
-            return self._buffer[: os.readv(self._file, [self._buffer])]
-        except OSError as error:
-            raise SourceError(unreadable(STANDARD_INPUT, error)) from error
+        while True:
+            try:
+                return self._buffer[: os.readv(self._file, [self._buffer])]
+            except BlockingIOError:  # another process made the pipe that we share non-blocking
+                select.select([self._file], [], [])
+            except OSError as error:
+                raise SourceError(unreadable(STANDARD_INPUT, error)) from error
 
 
 def upload_stream(

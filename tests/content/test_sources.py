@@ -227,3 +227,19 @@ def test_a_stream_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         Stream(folder).is_over()
     os.close(folder)
+
+
+def test_a_stream_waits_where_reading_would_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    os.close(writer)
+    readv, blocks = os.readv, iter([True])
+
+    def blocking_once(file: int, buffers: list[memoryview]) -> int:
+        if next(blocks, False):
+            raise BlockingIOError
+        return readv(file, buffers)
+
+    monkeypatch.setattr(os, "readv", blocking_once)
+    assert [bytes(chunk) for chunk in Stream(reader).read()] == [b"x"]
+    os.close(reader)
