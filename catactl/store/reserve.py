@@ -8,7 +8,6 @@ tries once more, and makes it again at its end.
 import errno
 import os
 from contextlib import suppress
-from tempfile import TemporaryFile
 
 SIZE_BYTES = 1024 * 1024
 _STEP_BYTES = 64 * 1024
@@ -50,6 +49,8 @@ class Reserve:
 
 def _has_room(folder: str) -> bool:
     """Return whether the disk has room for a reserve, tried by making a nameless one."""
+    from tempfile import TemporaryFile  # which each command would load
+
     try:
         with TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, SIZE_BYTES)

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from sqlalchemy import URL, Connection
 
 from catactl.errors import Unreachable
 from catactl.handler import Handler
-from catactl.store import reserve as reserves
 from catactl.store.engine import make_room, open_engine
 from catactl.store.reserve import SIZE_BYTES, Reserve
 from catactl.unit_of_work import UnitOfWork
@@ -88,7 +88,7 @@ def test_a_disk_that_refuses_for_another_reason_is_not_full(
 
     reserve = Reserve(str(tmp_path / "catactl.db"))
     reserve.make()
-    monkeypatch.setattr(reserves, "TemporaryFile", refused)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     assert not reserve.release()
 
 
