@@ -1,6 +1,6 @@
 """Organizations by the names that they had at the time that a command asks about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,29 +23,38 @@ def organizations_between(
     A name that nobody had then means the organization that has it now. The user is told which
     organizations no longer have the name.
     """
-    return list(
-        dict.fromkeys(
-            bearer.org_id if isinstance(bearer, Bearer) else bearer
-            for org in orgs
-            for bearer in _between(run, conn, org, start, end)
-        )
-    )
+    ids: dict[UUID, None] = {}
+    for org in orgs:
+        found = _had(conn, org, start, end)
+        _note(run, org, found)
+        now = [] if found else [directory.resolve_organization(conn, org)]
+        ids |= dict.fromkeys([*(each.org_id for each in found), *now])
+    return list(ids)
 
 
 def organization_between(
-    run: Run, conn: Connection, org: str, start: datetime | None, end: datetime | None
+    run: Run,
+    conn: Connection,
+    org: str,
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    prefers_now: bool = False,
 ) -> UUID:
     """Return the id of the one organization that had a name in an interval; raise `AmbiguousName`
-    if several had it.
+    if several had it. `prefers_now` takes the one that has the name now, if it is among them.
     """
-    ids = organizations_between(run, conn, [org], start, end)
+    found = _had(conn, org, start, end)
+    now = [each.org_id for each in found if each.until is None]
+    ids = now if prefers_now and now else list(dict.fromkeys(each.org_id for each in found))
     if len(ids) > 1:
-        had_it = "; ".join(_in_words(each) for each in _had(conn, org, start, end))
         raise AmbiguousName(
-            f"{org!r} was the name of {len(ids)} organizations in that time: {had_it}",
+            f"{org!r} was the name of {len(ids)} organizations in that time: "
+            + "; ".join(map(_in_words, found)),
             "name one by its id, or a shorter time",
         )
-    return ids[0]
+    _note(run, org, found)
+    return ids[0] if ids else directory.resolve_organization(conn, org)
 
 
 def organization_at(run: Run, conn: Connection, org: str, moment: datetime | None) -> UUID:
@@ -55,18 +64,16 @@ def organization_at(run: Run, conn: Connection, org: str, moment: datetime | Non
     return organization_between(run, conn, org, moment, moment + _INSTANT)
 
 
-def _between(
-    run: Run, conn: Connection, org: str, start: datetime | None, end: datetime | None
-) -> Sequence[Bearer | UUID]:
-    found = [] if directory.parse_id(org) else _had(conn, org, start, end)
+def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:
+    if directory.parse_id(org) is not None:
+        return []
+    return [each for each in bearers(conn, org) if each.had_it_between(start, end)]
+
+
+def _note(run: Run, org: str, found: Iterable[Bearer]) -> None:
     for bearer in found:
         if bearer.until is not None:
             run.note(f"{org!r} was the name of organization {_in_words(bearer)}")
-    return found or [directory.resolve_organization(conn, org)]
-
-
-def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:
-    return [each for each in bearers(conn, org) if each.had_it_between(start, end)]
 
 
 def _in_words(bearer: Bearer) -> str:

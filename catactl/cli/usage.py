@@ -124,10 +124,8 @@ def history(
 
     interval = _interval(from_, to, every)
     with run.reading() as conn:
-        if from_ is None and to == "now":
-            org_id = directory.resolve_organization(conn, org)
-        else:
-            org_id = organization_between(run, conn, org, *interval)
+        is_now = from_ is None and to == "now"
+        org_id = organization_between(run, conn, org, *interval, prefers_now=is_now)
         spans = usage_history(conn, org_id, interval, every)
         if plot and not run.output.is_for_programs:
             run.output.text(draw(spans, interval))

@@ -44,7 +44,12 @@ def shown(text: str) -> str:
 
 
 def _is_harmless(character: str) -> bool:
-    return character.isprintable() or unicodedata.category(character) == "Zs"
+    # Joiners are part of names in Arabic and Indic scripts, and of emoji.
+    return (
+        character.isprintable()
+        or character in "\u200c\u200d"
+        or unicodedata.category(character) == "Zs"
+    )
 
 
 def plain(value: Any) -> str:

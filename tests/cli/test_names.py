@@ -98,6 +98,16 @@ def test_files_are_uploaded_under_one_form_of_their_names(sqlite_acme: Cli, tmp_
     assert [path.name for path in back.rglob("Z*")] == [NFC]
 
 
+def test_a_name_is_shown_as_it_is_typed(sqlite_cli: Cli) -> None:
+    for name in (
+        "\U0001f469\u200d\U0001f4bb",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        NFC,
+    ):
+        sqlite_cli.ok("org", "create", name)
+        assert f"name\t{name}\n" in sqlite_cli("org", "show", name).stdout
+
+
 # --- values ---------------------------------------------------------------------------------------
 
 _COMMAND = "a\n\tb \u202e"

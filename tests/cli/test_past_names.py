@@ -93,8 +93,19 @@ def test_a_range_means_the_one_that_had_the_name_or_none(
     assert error["code"] == "ambiguous_name"
     assert namesakes.first in error["message"]
     assert namesakes.second in error["message"]
-    now = cli(*ask)
-    assert (now.code, now.stderr) == (0, "")
+
+
+def test_what_is_asked_of_the_present_means_the_one_that_has_the_name_now(
+    cli: Cli, namesakes: Namesakes
+) -> None:
+    for command in ("usage show", "usage explain", "event list", "file list", "event verify"):
+        now = cli(*command.split(), "acme")
+        assert (now.code, now.stderr) == (0, "")
+        assert namesakes.first not in now.stdout
+    history = cli("usage", "history", "acme")
+    assert history.code == 0
+    assert "1000" not in history.stdout
+    assert f"'acme' was the name of organization {namesakes.first}" in history.stderr
 
 
 def test_exported_events_are_of_all_that_had_the_name(cli: Cli, namesakes: Namesakes) -> None:
