@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from catactl.domain.decider import Addressed, Command, Event, Occurred
 from catactl.domain.file import File
 from catactl.domain.organization import Organization, admits
-from catactl.domain.spelling import spellings
+from catactl.domain.spelling import normalized, spellings
 from catactl.errors import NotFound, Refused, VersionConflict
 from catactl.ids import Id, new_ids
 from catactl.live_names import LiveNames, table_of
@@ -66,7 +66,7 @@ class Intent:
     def keyed_request(self) -> Request | None:
         if self.idempotency_key is None:
             return None
-        return Request(self.idempotency_key, self.org_ref, self.request)
+        return Request(self.idempotency_key, normalized(self.org_ref), self.request)
 
 
 class Outcome(NamedTuple):

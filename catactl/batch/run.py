@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from catactl.batch.lines import Failed, Line
+from catactl.domain.spelling import normalized
 from catactl.errors import CatactlError, NotFound
 from catactl.handler import Handler, utc_now
 from catactl.ids import id_for_key, id_to_create
@@ -207,7 +208,7 @@ class _Doing:
     def _find_answers(self, references: Iterable[str]) -> None:
         """Look up what came of the keyed lines that name, or create, these organizations."""
         asked = [
-            Asked(key, reference, created or self._org_ids.get(reference))
+            Asked(key, normalized(reference), created or self._org_ids.get(reference))
             for reference in references
             for key, created in self._keys[reference].items()
         ]

@@ -67,9 +67,9 @@ def run_upload(
 
     def intent(file_name: str) -> Intent:
         """Return the intent for one file; its content is added when it is read."""
-        request = _request(name=normal_name(file_name), verify=verify)
+        request = _request(name=file_name, verify=verify)
         # Each of several files has a key of its own, derived from the one that was given.
-        suffix = "" if is_single else key_suffix(request["name"])
+        suffix = "" if is_single else key_suffix(file_name)
         return run.intent(org, lambda: request, key_suffix=suffix)
 
     own = find_own(file_of(run.engine.url), run.blobs)
@@ -78,8 +78,7 @@ def run_upload(
     if is_single:
         org_id = run.organization_id(intent(name or ""), is_read=False)
     else:
-        folder = normal_name((name or "").rstrip("/"))
-        org_id = run.claim_key(org, _request(folder=folder, verify=verify))
+        org_id = run.claim_key(org, _request(folder=name or "", verify=verify))
     if not run.common.dry_run:
         run.keep_reserve()
     recorder = Recorder(run.handler, run.engine, run.blobs, org_id)

@@ -45,6 +45,7 @@ from catactl.verbs.verb import (
     JobRef,
     Name,
     OptionalEmail,
+    OptionalLabel,
     Place,
     Sha256,
     UserRef,
@@ -115,7 +116,7 @@ def add_user(
     at: Place,
     *,
     email: Email,
-    name: str | None = None,
+    name: OptionalLabel = None,
     role: str | None = None,
     if_not_exists: bool = False,
 ) -> Result:
@@ -150,7 +151,7 @@ def update_user(
     *,
     user: UserRef,
     email: OptionalEmail = None,
-    name: str | None = None,
+    name: OptionalLabel = None,
     role: str | None = None,
 ) -> Result:
     asked = {"email": email, "name": name, "role": role}

@@ -1,7 +1,6 @@
 """A write command by its name: the arguments it takes, as its function's signature says."""
 
 import inspect
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from sqlalchemy import Connection
 
 from catactl import resources
 from catactl.domain.decider import Addressed, Command
+from catactl.domain.spelling import normalized
 from catactl.errors import InvalidValue, NotFound
 from catactl.resources import Resource
 from catactl.store import directory
@@ -27,11 +27,11 @@ Normal = Callable[[Any], Any]
 def normal_name(text: str) -> str:
     """Return the one spelling of a name, or of an id."""
     id_ = directory.parse_id(text)
-    return unicodedata.normalize("NFC", text) if id_ is None else str(id_)
+    return normalized(text) if id_ is None else str(id_)
 
 
 def _normal_email(text: str) -> str:
-    return normal_name(text).lower()
+    return normal_name(text.lower())
 
 
 def _normal_names(texts: list[str]) -> list[str]:
@@ -43,6 +43,7 @@ def _normal_names(texts: list[str]) -> list[str]:
 Name = Annotated[str, normal_name]
 Email = Annotated[str, _normal_email]
 OptionalEmail = Annotated[str | None, _normal_email]
+OptionalLabel = Annotated[str | None, normalized]
 Sha256 = Annotated[str, str.lower]
 UserRef = Annotated[str, _normal_email]
 FileRefs = Annotated[list[str], _normal_names]

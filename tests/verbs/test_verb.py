@@ -34,6 +34,11 @@ def _fingerprint(verb: str, arguments: _Arguments) -> str:
         ("user.add", {"email": "ada@example.com"}, {"email": "Ada@Example.COM", "name": None}),
         ("user.update", {"user": "a@x.org", "role": "owner"}, {"user": "A@x.org", "role": "owner"}),
         ("user.update", {"user": "a", "email": "b@x.org"}, {"user": "a", "email": "B@x.org"}),
+        (
+            "user.add",
+            {"email": "a@x.org", "name": _COMPOSED},
+            {"email": "a@x.org", "name": _DECOMPOSED},
+        ),
         ("user.remove", {"user": str(_ID)}, {"user": str(_ID).upper()}),
         ("file.create", {"name": f"{_COMPOSED}/a"}, {"name": f"{_DECOMPOSED}/a"}),
         ("file.delete", {"file": str(_ID)}, {"file": _ID.hex}),
