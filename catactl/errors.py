@@ -166,6 +166,12 @@ class SchemaMismatch(BadConfiguration):
     code = "schema_mismatch"
 
 
+class ClockBehindLog(BadConfiguration):
+    """The last event of a log is dated later than the clock, so a new event would be too."""
+
+    code = "clock_behind_log"
+
+
 class CorruptLog(CatactlError):
     """Events that cannot have been written by any version of the rules."""
 

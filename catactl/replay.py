@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, Table
 from catactl.errors import CorruptLog
 from catactl.projections.view import Happened, Rows, View
 from catactl.store import event_log
+from catactl.store.effective_time import effective, limits_of
 from catactl.store.event_log import Recorded
 from catactl.store.query import Row
 from catactl.store.state_store import in_order
@@ -23,7 +24,6 @@ from catactl.wiring import (
     VIEWS,
     Aggregate,
     aggregate_of_event,
-    views_of,
 )
 
 # What `catactl projection rebuild` calls the states.
@@ -65,8 +65,9 @@ class Replay:
         for recorded in batch:
             event = recorded.event
             self._evolve(recorded, event)
-            for view in views_of(type(event)):
-                heard.setdefault(view.NAME, []).append(Happened(recorded, event))
+            for view in VIEWS:
+                if isinstance(event, view.LISTENS):
+                    heard.setdefault(view.NAME, []).append(Happened(recorded, event))
         self.counts[STATES] += len(batch)
         for view in VIEWS:
             if happened := heard.get(view.NAME):
@@ -113,9 +114,16 @@ class Replay:
 
 
 def replay(conn: Connection, org_id: UUID) -> Replay:
-    """Fold all events of an organization, each once, in the order of its log."""
+    """Fold all events of an organization, each once, in the order of its log. Each is dated when it
+    counts from.
+    """
     found = Replay(org_id)
     events = event_log.read_after(conn, org_id)
+    if limits := limits_of(conn, org_id):
+        events = (
+            each._replace(recorded_at=effective(limits, each.position, each.recorded_at))
+            for each in events
+        )
     while batch := list(islice(events, _EVENTS_AT_ONCE)):
         found.add(batch)
     return found

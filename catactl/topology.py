@@ -31,7 +31,7 @@ def as_document() -> dict[str, Any]:
             for saga in wiring.SAGAS
         ],
         "views": [
-            {"name": view.NAME, "listens": [EVENT_NAMES[event] for event in view.LISTENS]}
+            {"name": view.NAME, "listens": [EVENT_NAMES[event] for event in wiring.listens(view)]}
             for view in wiring.VIEWS
         ],
     }
@@ -61,7 +61,7 @@ def as_mermaid() -> Iterator[str]:
         for command in saga.sends:
             yield f'  saga_{saga.name} --> {command.__name__}["{command_name(command)}"]'
     for view in wiring.VIEWS:
-        for event in view.LISTENS:
+        for event in wiring.listens(view):
             yield f'  {_event_node(event)} --> view_{view.NAME}[("{view.NAME}")]'
 
 

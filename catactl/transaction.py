@@ -18,6 +18,7 @@ from catactl.store.idempotency import Answer, Request, Result
 from catactl.store.outcome import Evidence, was_committed
 from catactl.store.wire import pipelined
 from catactl.unit_of_work import Intent, UnitOfWork
+from catactl.wiring import DATED_VIEWS
 
 
 class Transaction:
@@ -90,8 +91,9 @@ class Transaction:
         if commits:
             self.is_committing = True
             self._evidence = evidence
+        redated = [org_id for org_id, unit in self._units.items() if unit.corrects_clock]
         try:
-            with pipelined(self.conn, commits=commits):
+            with pipelined(self.conn, commits=commits and not redated):
                 for unit in self._units.values():
                     unit.flush()
                 if self._answered:
@@ -102,6 +104,10 @@ class Transaction:
             if not self._memories.forget(self._units):
                 raise
             raise ForgottenStates from None
+        for org_id in redated:
+            from catactl.rebuild import rebuild  # which other commands do without
+
+            rebuild(self.conn, org_id, [view.NAME for view in DATED_VIEWS])
         self.recorded += recorded
         self._evidence = evidence
 

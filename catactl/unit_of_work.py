@@ -15,14 +15,14 @@ from sqlalchemy import Connection
 
 from catactl.domain.decider import Addressed, Command, Event, Occurred
 from catactl.domain.file import File
-from catactl.domain.organization import Organization, admits
+from catactl.domain.organization import CorrectClock, Organization, admits
 from catactl.domain.spelling import normalized, spellings
-from catactl.errors import NotFound, Refused, VersionConflict
+from catactl.errors import ClockBehindLog, NotFound, Refused, VersionConflict
 from catactl.ids import Id, new_ids
 from catactl.live_names import LiveNames, table_of
 from catactl.memory import Memory
 from catactl.projections.view import Happened
-from catactl.store import codec, directory, event_log
+from catactl.store import clock, codec, directory, documents, event_log
 from catactl.store.event_log import Head, Recorded
 from catactl.store.idempotency import Request
 from catactl.store.outcome import Evidence
@@ -139,6 +139,7 @@ class UnitOfWork:
         self._happened: list[Happened] = []
         self._names = LiveNames(conn, self._org_id)
         self._entries_before: list[tuple[_Entry, Any, int]] = []
+        self.corrects_clock = False
 
     @property
     def recorded(self) -> list[Recorded]:
@@ -171,6 +172,7 @@ class UnitOfWork:
         """Handle a command and everything that the sagas answer to it, all of it or nothing: after
         a refusal the unit is as it was, and can go on.
         """
+        self.check_clock(target.command)
         head, happened = self.head, len(self._happened)
         self._entries_before.clear()
         self._names.begin()
@@ -183,6 +185,22 @@ class UnitOfWork:
                 entry.state, entry.version = state, version
             self._names.undo()
             raise
+
+    def check_clock(self, command: Command) -> None:
+        """Raise `ClockBehindLog` if the log is ahead of the clock and the command does not correct
+        that.
+        """
+        last = self.head.recorded_at
+        if last is None or last <= self.now:
+            return
+        if isinstance(command, CorrectClock):
+            self.corrects_clock = True
+            return
+        state = self.organization()
+        name = state.name if state is not None else str(self._org_id)
+        ahead = clock.ahead_in_words(self._conn, name, clock.ahead_seconds(last, self.now))
+        dated = documents.format_instant(last)
+        raise ClockBehindLog(f"{ahead}: its last event is dated {dated}", clock.hint(name))
 
     def _run(self, target: Addressed, intent: Intent) -> Outcome:
         entry = self._load(aggregate_of(target.command), target.stream_id)
@@ -246,6 +264,7 @@ class UnitOfWork:
         self._happened = []
         self._entries = {}
         self._names.forget()
+        self.corrects_clock = False
 
     def _in_order_of_names(self) -> list[tuple[UUID, _Entry]]:
         """The entries to write, in an order in which each live name is free when it is taken.

@@ -42,9 +42,11 @@ from catactl.domain.job_configuration import (
 from catactl.domain.organization import (
     ChangeStorageUsage,
     ClearQuota,
+    CorrectClock,
     CorrectStorageUsage,
     CreateOrganization,
     DeleteOrganization,
+    OrganizationClockCorrected,
     OrganizationContentSwept,
     OrganizationCreated,
     OrganizationDeleted,
@@ -108,6 +110,7 @@ ORGANIZATION = Aggregate(
         ChangeStorageUsage: (StorageUsageChanged,),
         CorrectStorageUsage: (StorageUsageCorrected,),
         SweepOrganizationContent: (OrganizationContentSwept,),
+        CorrectClock: (OrganizationClockCorrected,),
     },
 )
 FILE = Aggregate(
@@ -156,6 +159,8 @@ SAGAS: tuple[Saga, ...] = (
 )
 
 VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view, swept_content_view)
+# The views whose rows depend on when events count from. A correction of the clock rebuilds them.
+DATED_VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view)
 
 _AGGREGATE_OF: dict[type[Command], Aggregate] = {
     command: aggregate for aggregate in AGGREGATES for command in aggregate.commands
@@ -209,8 +214,13 @@ def saga_between(event: type[Event], command: type[Command]) -> Saga:
 
 
 def views_of(event: type[Event]) -> tuple[View, ...]:
-    """Return the views that hear an event."""
-    return tuple(view for view in VIEWS if event in view.LISTENS)
+    """Return the views that an event changes."""
+    return tuple(view for view in VIEWS if event in listens(view))
+
+
+def listens(view: View) -> tuple[type[Event], ...]:
+    """Return the events that change a view: it applies them, or they have it rebuilt."""
+    return (*view.LISTENS, OrganizationClockCorrected) if view in DATED_VIEWS else view.LISTENS
 
 
 def reactions_to(occurred: Occurred) -> list[Addressed]:

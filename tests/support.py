@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -27,7 +28,7 @@ from catactl.domain.organization import CreateOrganization
 from catactl.handler import Handler, Intent, Outcome
 from catactl.ids import new_id
 from catactl.projections.view import Happened
-from catactl.store import event_log
+from catactl.store import directory, event_log
 from catactl.store.engine import open_engine, reading
 from catactl.store.event_log import Recorded
 from catactl.store.tables import (
@@ -41,6 +42,7 @@ from catactl.store.tables import (
     organizations,
     storage_usage,
 )
+from catactl.usage.days import broken_days
 from catactl.wiring import FILE, ORGANIZATION, VIEWS, Aggregate, aggregate_of_event
 
 ROOT = Path(__file__).parents[1]
@@ -156,6 +158,17 @@ def create_organization(
 ) -> UUID:
     org_id = new_id(NOON)
     run(handler, org_id, org_id, CreateOrganization(name, NOON, quota_bytes))
+    return org_id
+
+
+def be_ahead(engine: Engine, name: str = "acme", **span: float) -> UUID:
+    """Write to an organization's log as a machine does whose clock is ahead: 1,000 days, or more or
+    less; return the organization.
+    """
+    with reading(engine) as conn:
+        org_id = directory.resolve_organization(conn, name)
+    moment = datetime.now(UTC) + timedelta(**span or {"days": 1_000})
+    create_file(Handler(engine, clock=Clock(moment)), org_id, f"from {moment.isoformat()}")
     return org_id
 
 
@@ -285,6 +298,7 @@ def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
         _assert_numbered(history)
         _assert_states_are_folds(conn, org_id, history)
         _assert_views_are_replays(conn, org_id, history)
+        assert broken_days(conn, [org_id]) == {}
         return _assert_usage(conn, org_id, history)
 
 
@@ -295,7 +309,10 @@ def _assert_numbered(history: list[Recorded]) -> None:
     for each in history:
         assert each.version == versions.get(each.stream_id, 0) + 1
         versions[each.stream_id] = each.version
-    moments = [each.recorded_at for each in history]
+    for before, each in pairwise(history):
+        is_later = each.recorded_at >= before.recorded_at
+        assert is_later or each.type == "organization.clock_corrected"
+    moments = [each.recorded_at for each in dated(history)]
     assert moments == sorted(moments)
 
 
@@ -370,13 +387,24 @@ def replay_views(
     conn: Connection, org_id: UUID, history: list[Recorded], *, keep: bool = False
 ) -> None:
     """Empty the organization's views, unless they are to be kept, and apply the history at once."""
-    happened = [Happened(recorded, recorded.event) for recorded in history]
+    happened = [Happened(recorded, recorded.event) for recorded in dated(history)]
     for view in VIEWS:
         if not keep:
             conn.execute(delete(view.TABLE).where(view.TABLE.c.org_id == org_id))
         heard = [each for each in happened if isinstance(each.event, view.LISTENS)]
         if heard:
             view.apply(conn, org_id, heard)
+
+
+def dated(history: list[Recorded]) -> list[Recorded]:
+    """The whole history, each event dated when it counts from."""
+    found: list[Recorded] = []
+    limit = datetime.max.replace(tzinfo=UTC)
+    for recorded in reversed(history):
+        found.append(recorded._replace(recorded_at=min(recorded.recorded_at, limit)))
+        if recorded.type == "organization.clock_corrected":
+            limit = found[-1].recorded_at
+    return found[::-1]
 
 
 def _assert_views_are_replays(conn: Connection, org_id: UUID, history: list[Recorded]) -> None:

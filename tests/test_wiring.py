@@ -1,6 +1,7 @@
 """The wiring is complete, says everything once, and is what really happens."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import get_args
 from uuid import UUID
 
@@ -64,6 +65,7 @@ STORED_NAMES = {
         "organization.storage_usage_changed",
         "organization.storage_usage_corrected",
         "organization.content_swept",
+        "organization.clock_corrected",
     },
     "file": {
         "file.created",
@@ -110,6 +112,7 @@ EXAMPLES: list[Command] = [
     organization.ChangeStorageUsage(1, 0, 1),
     organization.CorrectStorageUsage(1, 1, 1, "events", 0),
     organization.SweepOrganizationContent({BYTES_1: 1}),
+    organization.CorrectClock(NOON + timedelta(days=1), NOON),
     file.CreateFile("a", NOON),
     file.UploadPart(1, 5, BYTES_2),
     file.CompleteFile(),

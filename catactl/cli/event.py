@@ -12,10 +12,10 @@ from catactl.cli.command import MOST
 from catactl.cli.leaf import Org, leaf
 from catactl.cli.progress import progress
 from catactl.cli.run import Run
-from catactl.cli.shapes import EVENT, VERIFIED
+from catactl.cli.shapes import EVENT, ORGANIZATION, VERIFIED
 from catactl.cli.usage import Orgs
 from catactl.errors import Findings, InvalidValue, NotFound
-from catactl.store import directory, event_log
+from catactl.store import clock, directory, event_log
 
 if TYPE_CHECKING:
     from catactl.store.event_log import Recorded
@@ -121,6 +121,26 @@ def verify(run: Run, orgs: Orgs = None) -> None:
             f"at position {first['position']}: {first['problem']}",
             "compare with a backup: catactl event list ORG",
         )
+
+
+@leaf(app, "correct-clock", writes=True, destructive=True)
+def correct_clock(run: Run, org: Org) -> None:
+    """Go on with the right dates in a log that is ahead of the clock, because a machine whose clock
+    was wrong wrote to it.
+
+    Such a log accepts no other command. The event organization.clock_corrected is dated now. Events
+    before it that are dated later stay as they are and count from now on: no period that is over
+    changes, and nobody is billed for time that cannot be proved. Everything but `catactl event`
+    shows the time from which an event counts.
+
+    Refused with exit code 5 when the log is not ahead. Make sure that the clock is right first.
+
+    Example: catactl event correct-clock acme --reason "a clock was set to 2031" --yes
+    """
+    with run.reading() as conn:
+        whose, now = clock.name(conn), resources.plain(clock.now(conn))
+    run.confirm(f"date the log of {org!r} again by {whose} clock, which says {now}")
+    run.output.show(run.write("event.correct-clock", org, {}), ORGANIZATION)
 
 
 def _at(conn: Any, org_id: UUID, position: int) -> "Recorded":

@@ -109,6 +109,7 @@ USAGE: Fields = {
     "position": "integer",
     "as_of": "time",
 }
+CLOCK: Fields = {"clock_ahead_seconds": "integer"}
 GROWTH: Fields = {
     "used_percent": "integer?",
     "growth_7_days_bytes": "integer",
@@ -166,6 +167,7 @@ USAGE_LINE: Fields = {
     "gib_hours": "string",
     "gb_month": "string",
     "gib_month": "string",
+    **CLOCK,
 }
 ADJUSTMENT: Fields = {
     "delta_bytes": "integer",
@@ -187,6 +189,7 @@ FINDING: Fields = {
     "drifted": "boolean",
     "corrected": "boolean",
     "correction": "string?",
+    **CLOCK,
 }
 FINDINGS: Fields = {
     "checked": "integer",

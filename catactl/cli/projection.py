@@ -18,7 +18,7 @@ from catactl.errors import AlreadyExists, Busy, CatactlError, CorruptLog, Findin
 from catactl.replay import STATES
 from catactl.store import codec, directory
 from catactl.store.tables import files, job_configurations, organizations
-from catactl.wiring import VIEWS
+from catactl.wiring import VIEWS, listens
 
 app = typer.Typer()
 
@@ -36,7 +36,7 @@ def list_(run: Run) -> None:
         rows = [
             {
                 "name": view.NAME,
-                "listens": [codec.EVENT_NAMES[event] for event in view.LISTENS],
+                "listens": [codec.EVENT_NAMES[event] for event in listens(view)],
                 "rows": conn.execute(select(func.count()).select_from(view.TABLE)).scalar(),
             }
             for view in VIEWS

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from catactl.cli.fields import (
     ADJUSTMENT,
     CHECK,
+    CLOCK,
     CLOUDEVENT,
     CONFIG_PROBLEM,
     DOWNLOADED,
@@ -99,8 +100,8 @@ RESULTS: dict[str, Result] = {
     "part list": _list(LISTED_PART),
     "blob verify": Result(VERIFIED_CONTENT),
     "blob gc": Result({**SWEPT, "organizations": {"org_id": "uuid", **SWEPT}}, sometimes=DRY_RUN),
-    "usage show": Result(USAGE, None, GROWTH),
-    "usage top": _list({**USAGE, **GROWTH}),
+    "usage show": Result({**USAGE, **CLOCK}, None, GROWTH),
+    "usage top": _list({**USAGE, **GROWTH, **CLOCK}),
     "usage history": _list(SPAN),
     "usage report": Result(LINE, True, {**USAGE_LINE, **ADJUSTMENT}),
     "usage explain": _list(EXPLAINED),
@@ -111,6 +112,7 @@ RESULTS: dict[str, Result] = {
     "event show": Result(EVENT),
     "event trace": _list(EVENT),
     "event verify": _list(VERIFIED_LOG),
+    "event correct-clock": _written(ORGANIZATION),
     "projection list": _list({"name": "string", "listens": "[string]", "rows": "integer"}),
     "projection check": Result(ROWS_CHECKED),
     "projection rebuild": Result(

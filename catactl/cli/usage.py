@@ -9,6 +9,7 @@ import typer
 
 from catactl import resources
 from catactl.cli import exits
+from catactl.cli.clock import Ahead
 from catactl.cli.command import MOST
 from catactl.cli.leaf import AsOf, Org, leaf
 from catactl.cli.past_names import organization_at, organization_between
@@ -17,8 +18,9 @@ from catactl.cli.run import Run
 from catactl.cli.shapes import FINDING, LARGEST, SPAN, USAGE
 from catactl.cli.words import counted
 from catactl.domain.times import Every, Interval, checked_interval, parse_time
-from catactl.errors import Busy, CorruptLog, Findings
-from catactl.store import directory
+from catactl.errors import Busy, ClockBehindLog, CorruptLog, Findings
+from catactl.resources import Resource
+from catactl.store import clock, directory
 from catactl.usage.units import Unit
 
 if TYPE_CHECKING:
@@ -49,30 +51,26 @@ def show(run: Run, orgs: Orgs = None, as_of: AsOf = None) -> None:
     from catactl.usage import growth
 
     point = run.point(as_of)
-    now = datetime.now(UTC)
     with run.reading() as conn:
-        if point is not None:
-            _show_past(run, conn, orgs, point.moment)
-            return
-        if not orgs:
-            run.output.rows(growth.list_usage(conn, now), USAGE)
-            return
-        ids = [directory.resolve_organization(conn, org) for org in orgs]
-        if len(ids) == 1:
-            run.output.show(growth.get_usage(conn, ids[0], now), USAGE)
+        now = clock.now(conn)
+        moment = point.moment if point is not None else None
+        ids = [organization_at(run, conn, org, moment) for org in orgs or ()]
+        ahead = Ahead(conn, ids or None)
+        rows: Iterable[Resource]
+        if point is not None and not ids:
+            rows = run.past.list_usage(conn, directory.all_logs(conn), point.moment)
+        elif point is not None:
+            rows = (run.past.usage(conn, org_id, point.moment) for org_id in ids)
+        elif not ids:
+            rows = growth.list_usage(conn, now)
         else:
-            run.output.rows((growth.get_usage(conn, org_id, now) for org_id in ids), USAGE)
-
-
-def _show_past(run: Run, conn: Any, orgs: list[str] | None, moment: Any) -> None:
-    if not orgs:
-        run.output.rows(run.past.list_usage(conn, directory.all_logs(conn), moment), USAGE)
-        return
-    ids = [organization_at(run, conn, org, moment) for org in orgs]
-    if len(ids) == 1:
-        run.output.show(run.past.usage(conn, ids[0], moment), USAGE)
-    else:
-        run.output.rows((run.past.usage(conn, org_id, moment) for org_id in ids), USAGE)
+            rows = (growth.get_usage(conn, org_id, now) for org_id in ids)
+        rows = ahead.added_to(rows)
+        if len(ids) == 1:
+            run.output.show(next(rows), USAGE)
+        else:
+            run.output.rows(rows, USAGE)
+        ahead.warn(run)
 
 
 @leaf(app)
@@ -94,8 +92,10 @@ def top(
     from catactl.usage import growth
 
     with run.reading() as conn:
-        rows = growth.largest(conn, limit, datetime.now(UTC))
-        run.output.rows(rows, LARGEST)
+        ahead = Ahead(conn, None)
+        rows = growth.largest(conn, limit, clock.now(conn))
+        run.output.rows(ahead.added_to(rows), LARGEST)
+        ahead.warn(run)
 
 
 @leaf(app)
@@ -172,8 +172,9 @@ def report(
     """Report what each organization used over a month or an interval: lines of a bill. A name means
     each organization that had it in that time.
 
-    A period that is over gives the same figures for ever. A correction made in it is a line of its
-    own, of the kind adjustment.
+    A period whose lines say that it is closed gives the same figures for ever. Before that, the
+    report waits for transactions that began before the period ended, up to --lock-timeout. A
+    correction made in a period is a line of its own, of the kind adjustment.
 
     Example: catactl usage report --month 2026-01 --unit GB-month -o csv
     """
@@ -262,7 +263,7 @@ def check(run: Run, orgs: Orgs = None) -> None:
     organization, its files, the view and the running figure say; every file event must have its
     usage event, and each day that bills are made of must be what its usage events add up to.
 
-    Exit code 6 when anything differs; nothing is written.
+    Exit code 6 when anything differs, or when a log is ahead of the clock; nothing is written.
 
     Example: catactl usage check && echo exact
     """
@@ -274,11 +275,16 @@ def check(run: Run, orgs: Orgs = None) -> None:
         _report(run, findings)
     _raise_for_unreadable(run, findings)
     drifted = sum(finding.drifted for finding in findings)
-    if drifted:
-        raise Findings(
-            f"storage usage drifted in {drifted} of {len(findings)} organizations",
-            "catactl usage recompute",
-        )
+    ahead = [finding for finding in findings if finding.clock_ahead_seconds]
+    for finding in ahead:
+        seconds = finding.clock_ahead_seconds
+        run.failure(clock.ahead_in_words(run.engine, finding.name, seconds))
+    problems = [f"storage usage drifted in {drifted} of {len(findings)} organizations"] * (
+        drifted > 0
+    ) + [f"{len(ahead)} of {len(findings)} logs are ahead of the clock"] * (len(ahead) > 0)
+    if problems:
+        hint = "catactl usage recompute" if drifted else clock.hint(ahead[0].name)
+        raise Findings("; ".join(problems), hint)
 
 
 @leaf(app, writes=True)
@@ -307,9 +313,16 @@ def recompute(
         _report(run, findings)
     corrected = sum(finding.correction is not None for finding in findings)
     busy = [finding for finding in findings if isinstance(finding.error, Busy)]
-    for finding in busy:
+    behind = [finding for finding in findings if isinstance(finding.error, ClockBehindLog)]
+    for finding in (*busy, *behind):
         run.failure(f"{finding.name}: {finding.error}")
     _raise_for_unreadable(run, findings)
+    if behind:
+        raise ClockBehindLog(
+            f"{len(behind):,} of {counted(len(findings), 'organization')} drifted and their logs "
+            "are ahead of the clock; the others are done",
+            clock.hint(behind[0].name),
+        )
     if corrected and fail_on_drift:
         more = f"; {len(busy)} more drifted and were locked" if busy else ""
         raise Findings(f"storage usage was corrected in {counted(corrected, 'organization')}{more}")

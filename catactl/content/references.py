@@ -19,6 +19,7 @@ from catactl.domain.file import File
 from catactl.projections.swept_content import generations
 from catactl.resources import stream
 from catactl.store import event_log
+from catactl.store.effective_time import effective_at, limits_of
 from catactl.store.engine import reading
 from catactl.store.latest import latest
 from catactl.store.tables import events, logs
@@ -127,22 +128,21 @@ def _references(
         .order_by(part.c.sha256)
     )
     if given_up_before is not None:
-        query = query.where(part.c.stream_id.not_in(_deleted_before(org_id, given_up_before)))
+        deleted = _deleted_before(conn, org_id, given_up_before)
+        query = query.where(part.c.stream_id.not_in(deleted))
     for row in stream(conn, query):
         yield Reference(row["sha256"], row["size_bytes"], row["stream_id"], row["number"])
 
 
-def _deleted_before(org_id: UUID, moment: datetime) -> Select[tuple[UUID]]:
+def _deleted_before(conn: Connection, org_id: UUID, moment: datetime) -> Select[tuple[UUID]]:
     life = latest(
         [events.c.stream_id],
         events.c.stream_id,
         events.c.type,
-        events.c.recorded_at,
+        effective_at(limits_of(conn, org_id)).label("moment"),
         where=(events.c.org_id == org_id) & events.c.type.in_(_LIVES),
     )
-    return select(life.c.stream_id).where(
-        life.c.type == "file.deleted", life.c.recorded_at <= moment
-    )
+    return select(life.c.stream_id).where(life.c.type == "file.deleted", life.c.moment <= moment)
 
 
 def files_to_give_up(conn: Connection, org_id: UUID, deleted_before: datetime) -> list[UUID]:
@@ -150,7 +150,7 @@ def files_to_give_up(conn: Connection, org_id: UUID, deleted_before: datetime) -
     swept = select(events.c.stream_id).where(
         events.c.org_id == org_id, events.c.type == _CONTENT_SWEPT
     )
-    candidates = _deleted_before(org_id, deleted_before).subquery()
+    candidates = _deleted_before(conn, org_id, deleted_before).subquery()
     return list(
         conn.execute(
             select(candidates.c.stream_id).where(candidates.c.stream_id.not_in(swept))
@@ -161,7 +161,7 @@ def files_to_give_up(conn: Connection, org_id: UUID, deleted_before: datetime) -
 def deleted_at(conn: Connection, org_id: UUID, file_id: UUID) -> datetime | None:
     """Return when a file was deleted last."""
     moment: datetime | None = conn.execute(
-        select(func.max(events.c.recorded_at)).where(
+        select(func.max(effective_at(limits_of(conn, org_id)))).where(
             events.c.org_id == org_id,
             events.c.stream_id == file_id,
             events.c.type == "file.deleted",
@@ -177,7 +177,7 @@ def is_organization_deleted(conn: Connection, org_id: UUID, before: datetime) ->
             events.c.org_id == org_id,
             events.c.stream_id == org_id,
             events.c.type == "organization.deleted",
-            events.c.recorded_at <= before,
+            effective_at(limits_of(conn, org_id)) <= before,
         )
     ).scalar()
     return deleted is not None

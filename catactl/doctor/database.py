@@ -9,15 +9,15 @@ from sqlalchemy import URL, Engine
 
 from catactl.doctor.said import Said, ok, problem, warning
 from catactl.settings import default_database_path
+from catactl.store import clock as clocks
+from catactl.store import directory, vitals
 from catactl.store import schema as schemas
-from catactl.store import vitals
 from catactl.store.engine import reading
 from catactl.store.tables import SCHEMA_REVISION
 from catactl.store.urls import file_of, is_missing_file
 
 _OLDEST_POSTGRESQL = 13
 _SKEWED = timedelta(seconds=2)
-_FAR_OUT = timedelta(seconds=60)
 
 
 def path_in(url: URL) -> Path | None:
@@ -64,30 +64,34 @@ def schema(engine: Engine) -> Iterator[Said]:
 
 
 def clock(engine: Engine) -> Iterator[Said]:
-    """Whether this machine's clock departs from the server's, or events lie ahead of it."""
+    """Examine whether this machine's clock differs from the server's, and whether the log that was
+    written last is ahead of the clock that dates events.
+    """
     with reading(engine) as conn:
         newest = vitals.newest_logs(conn, 1)
         asked_at = now()
-        told = vitals.server_time(conn) if engine.dialect.name == "postgresql" else None
+        dating = clocks.now(conn) if engine.dialect.name == "postgresql" else asked_at
         answered_at = now()
-    skew = abs(told - (asked_at + (answered_at - asked_at) / 2)) if told else timedelta()
+        names = [directory.organization_name(conn, log.org_id) or str(log.org_id) for log in newest]
+    skew = abs(dating - (asked_at + (answered_at - asked_at) / 2))
     if skew > _SKEWED:
-        yield _late(skew, f"this machine's clock and the server's are {_seconds(skew)} apart")
-    ahead = newest[0].recorded_at - answered_at if newest else timedelta()
-    if ahead > _SKEWED:
         yield _late(
-            ahead,
-            f"the last event of organization {newest[0].org_id} was recorded {_seconds(ahead)} "
-            "ahead of this clock; until then time stands still in its log",
+            skew,
+            f"this machine's clock and the server's are {_seconds(skew)} apart",
+            "set the clocks of all machines by NTP",
         )
+    ahead = newest[0].recorded_at - dating if newest else timedelta()
+    if ahead > _SKEWED:
+        whole_seconds = round(ahead.total_seconds())
+        message = clocks.ahead_in_words(engine, names[0], whole_seconds)
+        yield _late(ahead, message, clocks.hint(names[0]))
     if max(skew, ahead) <= _SKEWED:
-        apart = f"{_seconds(skew)} from the server's, " if told else ""
-        yield ok(f"this machine's clock is {apart}not behind any event")
+        apart = f"{_seconds(skew)} from the server's" if engine.dialect.name == "postgresql" else ""
+        yield ok(f"this machine's clock is {apart}{', ' if apart else ''}not behind any event")
 
 
-def _late(by: timedelta, message: str) -> Said:
-    hint = "set the clocks of all machines by NTP"
-    return problem(message, hint) if by > _FAR_OUT else warning(message, hint)
+def _late(by: timedelta, message: str, hint: str) -> Said:
+    return problem(message, hint) if by > clocks.MAX_AHEAD else warning(message, hint)
 
 
 def _seconds(span: timedelta) -> str:

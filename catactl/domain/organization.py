@@ -100,6 +100,17 @@ class OrganizationContentSwept(Event):
     generations: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class OrganizationClockCorrected(Event):
+    """The log was ahead of the clock: its last event was dated `last_recorded_at`.
+
+    Each event before this one that is dated later than `corrected_at` counts from `corrected_at`.
+    """
+
+    last_recorded_at: datetime
+    corrected_at: datetime
+
+
 OrganizationEvent = (
     OrganizationCreated
     | OrganizationRenamed
@@ -111,6 +122,7 @@ OrganizationEvent = (
     | StorageUsageChanged
     | StorageUsageCorrected
     | OrganizationContentSwept
+    | OrganizationClockCorrected
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -162,6 +174,8 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
             return changed(state, status=OrganizationStatus.ACTIVE)
         case OrganizationDeleted():
             return changed(state, status=OrganizationStatus.DELETED)
+        case OrganizationClockCorrected():
+            return changed(state, created_at=min(state.created_at, event.corrected_at))
         case OrganizationContentSwept():
             return state
         case _:
@@ -235,6 +249,14 @@ class SweepOrganizationContent(Command):
     generations: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class CorrectClock(Command):
+    """Go on with the right dates in a log whose last event is dated later than now."""
+
+    last_recorded_at: datetime
+    now: datetime
+
+
 OrganizationCommand = (
     CreateOrganization
     | RenameOrganization
@@ -246,6 +268,7 @@ OrganizationCommand = (
     | ChangeStorageUsage
     | CorrectStorageUsage
     | SweepOrganizationContent
+    | CorrectClock
 )
 
 
@@ -268,11 +291,13 @@ def decide(state: Organization | None, command: OrganizationCommand) -> list[Org
         return _create(state, command)
     if state is not None and isinstance(command, SweepOrganizationContent):
         return [OrganizationContentSwept(command.generations)] if command.generations else []
+    if state is not None and isinstance(command, CorrectClock):
+        return [_correct_clock(state, command)]
     if state is None or state.status is OrganizationStatus.DELETED:
         raise NotFound("organization does not exist or is deleted")
     match command:
-        case SweepOrganizationContent():
-            raise AssertionError("also a deleted organization's content is swept")
+        case SweepOrganizationContent() | CorrectClock():
+            raise AssertionError("a deleted organization accepts these commands too")
         case ChangeStorageUsage():
             return [_change_usage(state, command)]
         case CorrectStorageUsage():
@@ -345,6 +370,12 @@ def _correct_usage(state: Organization, command: CorrectStorageUsage) -> Storage
         compared=command.compared,
         unpaired_events=command.unpaired_events,
     )
+
+
+def _correct_clock(state: Organization, command: CorrectClock) -> OrganizationClockCorrected:
+    if command.last_recorded_at <= command.now:
+        raise Refused(f"the log of organization {state.name!r} is not ahead of the clock")
+    return OrganizationClockCorrected(command.last_recorded_at, command.now)
 
 
 decider = Decider(decide, evolve)

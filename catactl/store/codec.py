@@ -35,6 +35,7 @@ EVENT_NAMES: dict[type[Event], str] = {
     organization.StorageUsageChanged: "organization.storage_usage_changed",
     organization.StorageUsageCorrected: "organization.storage_usage_corrected",
     organization.OrganizationContentSwept: "organization.content_swept",
+    organization.OrganizationClockCorrected: "organization.clock_corrected",
     file.FileCreated: "file.created",
     file.PartUploaded: "file.part_uploaded",
     file.FileCompleted: "file.completed",

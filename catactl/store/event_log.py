@@ -17,7 +17,8 @@ from sqlalchemy.exc import DataError
 
 from catactl.domain.decider import Event
 from catactl.errors import CorruptLog, VersionConflict
-from catactl.store import codec, documents
+from catactl.store import clock, codec, documents
+from catactl.store.effective_time import CLOCK_CORRECTED
 from catactl.store.tables import events, logs
 from catactl.store.wire import fetch, write, write_all
 
@@ -194,9 +195,13 @@ def read_stream(
 
 
 def next_instant(head: Head, now: datetime) -> datetime:
-    """Return the time to record next: now, or the last one again if the clock went backwards."""
+    """Return the time to record next: now, or the last time again if the clock is a little behind
+    it. A log that is further ahead of the clock accepts no event at this time but a correction.
+    """
     now = now.astimezone(UTC)
-    return now if head.recorded_at is None else max(now, head.recorded_at.astimezone(UTC))
+    if head.recorded_at is None or head.recorded_at - now > clock.MAX_AHEAD:
+        return now
+    return max(now, head.recorded_at.astimezone(UTC))
 
 
 def seal(head: Head, unsealed: Recorded) -> Recorded:
@@ -277,7 +282,8 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
 
 def holds(conn: Connection, org_id: UUID, head: Head) -> bool:
     """Return whether the log holds the event at its position and with its hash."""
-    return _hash_at(conn, org_id, head.position) == head.hash
+    found = _head_at(conn, org_id, head.position)
+    return found is not None and found.hash == head.hash
 
 
 class Break(NamedTuple):
@@ -298,10 +304,10 @@ def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break |
         select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(logs.c.org_id == org_id)
     ).one_or_none()
     head = Head(*row) if row is not None else EMPTY
-    start = _hash_at(conn, org_id, after)
-    if start is None:
+    before = _head_at(conn, org_id, after)
+    if before is None:
         return after - 1, Break(after, "missing")
-    position, previous, versions = after, start, dict[UUID, int]()
+    versions = dict[UUID, int]()
     one_by_one = False
     rows = read_after(conn, org_id, after)
     while True:
@@ -311,15 +317,17 @@ def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break |
             break
         except (ValueError, TypeError, CorruptLog, DataError) as error:
             if one_by_one:
-                return position, Break(position + 1, f"changed: it cannot be read ({error})")
-            rows, one_by_one = read_after(conn, org_id, position, page=1), True
+                problem = f"changed: it cannot be read ({error})"
+                return before.position, Break(before.position + 1, problem)
+            rows, one_by_one = read_after(conn, org_id, before.position, page=1), True
             continue
         unseen = recorded.version - 1 if after else 0
-        problem = _problem(previous, position, versions.get(recorded.stream_id, unseen), recorded)
-        if problem is not None:
-            return position, Break(min(position + 1, recorded.position), problem)
-        position, previous = recorded.position, recorded.hash
+        found = _problem(before, versions.get(recorded.stream_id, unseen), recorded)
+        if found is not None:
+            return before.position, Break(min(before.position + 1, recorded.position), found)
+        before = Head(recorded.position, recorded.recorded_at, recorded.hash)
         versions[recorded.stream_id] = recorded.version
+    position, previous = before.position, before.hash
     if position < head.position:
         return position, Break(position + 1, f"missing: the log's head is at {head.position}")
     if position > head.position:
@@ -329,16 +337,20 @@ def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break |
     return position, None
 
 
-def _hash_at(conn: Connection, org_id: UUID, position: int) -> bytes | None:
+def _head_at(conn: Connection, org_id: UUID, position: int) -> Head | None:
+    """Return where a log stood after the event at a position; None if there is no such event."""
     if position == 0:
-        return GENESIS_HASH
-    return conn.execute(
-        select(events.c.hash).where(events.c.org_id == org_id, events.c.position == position)
-    ).scalar()
+        return EMPTY
+    row = conn.execute(
+        select(events.c.position, events.c.recorded_at, events.c.hash).where(
+            events.c.org_id == org_id, events.c.position == position
+        )
+    ).one_or_none()
+    return Head(*row) if row is not None else None
 
 
-def _problem(previous: bytes, position: int, version: int, recorded: Recorded) -> str | None:
-    if recorded.position != position + 1:
+def _problem(before: Head, version: int, recorded: Recorded) -> str | None:
+    if recorded.position != before.position + 1:
         return "missing, or out of place"
     if recorded.version != version + 1:
         return f"version {recorded.version} of its stream follows version {version}"
@@ -346,6 +358,9 @@ def _problem(previous: bytes, position: int, version: int, recorded: Recorded) -
         payload = documents.canonical(documents.load_strictly(recorded.payload))
     except ValueError as error:
         return f"changed: its payload cannot be read ({error})"
-    if chain_hash(previous, recorded._replace(payload=payload)) != recorded.hash:
+    if chain_hash(before.hash, recorded._replace(payload=payload)) != recorded.hash:
         return "changed: its hash does not match its content and the events before it"
+    is_earlier = before.recorded_at is not None and recorded.recorded_at < before.recorded_at
+    if is_earlier and recorded.type != CLOCK_CORRECTED:
+        return "dated before the event before it, and no correction of the clock"
     return None

@@ -1,8 +1,8 @@
 """What a log said at a moment, or at a position: without reading all of it.
 
-`recorded_at` never goes backwards within a log, so a moment is found by halving. Each usage event
-carries the figures after it, so the last one is all that it takes to know them. What else happened
-to an organization itself is rare, and has an index of its own.
+The time from which events count never goes backwards within a log, so a binary search finds a
+moment. Each usage event carries the figures after it, so the last one is all that it takes to know
+them. What else happened to an organization itself is rare, and has an index of its own.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Text, bindparam, select, tuple_
 
 from catactl.errors import CorruptLog
+from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
 from catactl.store.event_log import END, Later, Recorded
 from catactl.store.tables import IS_LANDMARK, events, logs
 from catactl.store.types import payload_field
@@ -48,6 +49,7 @@ def positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) ->
 
 def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
     heads = conn.execute(select(logs.c.org_id, logs.c.position).where(logs.c.org_id.in_(org_ids)))
+    limits = limits_by_log(conn, org_ids)
     low = dict.fromkeys(org_ids, 0)
     high = dict.fromkeys(org_ids, 0) | {row.org_id: row.position for row in heads}
     key = tuple_(events.c.org_id, events.c.position)
@@ -60,7 +62,7 @@ def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -
         for org_id, middle in middles.items():
             if org_id not in recorded_at:
                 raise _missing(f"event {middle} of the log {org_id}")
-            if recorded_at[org_id] <= moment:
+            if effective(limits.get(org_id, ()), middle, recorded_at[org_id]) <= moment:
                 low[org_id] = middle
             else:
                 high[org_id] = middle - 1
@@ -192,7 +194,7 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
     """Yield how usage changed between two positions of a log, the first excluded."""
     query = (
         select(
-            events.c.recorded_at,
+            effective_at(limits_of(conn, org_id)),
             payload_field(events.c.payload, "used_bytes"),
             events.c.position,
         )
@@ -212,10 +214,13 @@ def events_of(
     conn: Connection, org_id: UUID, after: int, until: int, types: Sequence[str]
 ) -> Iterator[Recorded]:
     """Yield the events of some types between two positions of a log, the first excluded, a page at
-    a time.
+    a time. `recorded_at` is the time from which an event counts.
     """
+    counts_from = effective_at(limits_of(conn, org_id))
     query = (
-        select(*(events.c[name] for name in Recorded._fields))
+        select(
+            *(counts_from if name == "recorded_at" else events.c[name] for name in Recorded._fields)
+        )
         .where(
             events.c.org_id == org_id,
             events.c.position > bindparam("after"),

@@ -5,13 +5,13 @@ A name is free again once its organization is deleted or renamed, so over time i
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Text, select
 
 from catactl.domain.spelling import spellings
+from catactl.store.effective_time import effective, limits_by_log
 from catactl.store.tables import IS_LANDMARK, events
 from catactl.store.types import payload_field
 
@@ -42,20 +42,22 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
     had_it = select(events.c.org_id).where(
         IS_LANDMARK, events.c.type.in_(_NAMED), new_name.in_(forms)
     )
+    org_ids = conn.execute(had_it.distinct()).scalars().all()
     rows = conn.execute(
-        select(events.c.org_id, events.c.type, new_name, events.c.recorded_at)
+        select(events.c.org_id, events.c.position, events.c.type, new_name, events.c.recorded_at)
         .where(
             IS_LANDMARK,
             events.c.type.in_((*_NAMED, _DELETED)),
-            events.c.org_id.in_(conn.execute(had_it.distinct()).scalars().all()),
+            events.c.org_id.in_(org_ids),
         )
         .order_by(events.c.org_id, events.c.position)
     )
-    found = (
-        bearer
-        for org_id, of_org in groupby(rows, key=lambda row: row.org_id)
-        for bearer in _terms(org_id, [tuple(row)[1:] for row in of_org], forms)
-    )
+    changes: dict[UUID, list[tuple[str, str | None, datetime]]] = {}
+    limits = limits_by_log(conn, org_ids)
+    for org_id, position, type_, its_name, recorded_at in rows:
+        moment = effective(limits.get(org_id, ()), position, recorded_at)
+        changes.setdefault(org_id, []).append((type_, its_name, moment))
+    found = (bearer for org_id in changes for bearer in _terms(org_id, changes[org_id], forms))
     return sorted(found, key=lambda bearer: (bearer.since, bearer.org_id))
 
 

@@ -94,7 +94,7 @@ _UPDATE_ORGANIZATION = (
         {
             column.name: bindparam(f"new_{column.name}")
             for column in organizations.c
-            if column.name not in {"org_id", "created_at"}
+            if column.name != "org_id"
         }
     )
 )
@@ -153,7 +153,7 @@ class OrganizationStore:
         if before is None:
             write(executor, _INSERT_ORGANIZATION, {"org_id": id_, **row})
         else:
-            row = {f"new_{name}": value for name, value in row.items() if name != "created_at"}
+            row = {f"new_{name}": value for name, value in row.items()}
             row |= {"of_org": id_, "before_version": before.version}
             write(executor, _UPDATE_ORGANIZATION, row, _stale)
         old_name = before.state.live_name if before is not None else None

@@ -34,7 +34,7 @@ from catactl.store.checked_types import (
 from catactl.store.types import Day, Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 
 metadata = MetaData(
     naming_convention={
@@ -90,7 +90,8 @@ events = Table(
 IS_LANDMARK = text(
     "type IN ('organization.created', 'organization.renamed', 'organization.quota_set', "
     "'organization.quota_cleared', 'organization.suspended', 'organization.resumed', "
-    "'organization.deleted', 'organization.storage_usage_corrected')"
+    "'organization.deleted', 'organization.storage_usage_corrected', "
+    "'organization.clock_corrected')"
 )
 _partial("events_landmarks_ix", events.c.org_id, events.c.position, where=IS_LANDMARK)
 

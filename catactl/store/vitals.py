@@ -69,11 +69,6 @@ def server_settings(conn: Connection, names: Iterable[str]) -> dict[str, ServerS
     return {name: ServerSetting(value, source) for name, value, source in rows}
 
 
-def server_time(conn: Connection) -> datetime:
-    now: datetime = conn.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return now
-
-
 def is_standby(conn: Connection) -> bool:
     return bool(conn.execute(text("SELECT pg_is_in_recovery()")).scalar())
 

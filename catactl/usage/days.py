@@ -1,11 +1,14 @@
 """Proving the days that bills are made of: each recomputed from the usage events, all in SQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Subquery, and_, case, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
+from catactl.store.effective_time import effective_at, limits_by_log
 from catactl.store.history import CORRECTED, USAGE_EVENTS
 from catactl.store.tables import events, storage_usage_days
 from catactl.store.types import (
@@ -22,7 +25,18 @@ def broken_days(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return how many of the stored days of each organization are not what its usage events add up
     to, or are missing, or are there without an event; those that have none of these are left out.
     """
-    exact = _recomputed(org_ids).c
+    limits = limits_by_log(conn, org_ids)
+    never_corrected = [org_id for org_id in org_ids if org_id not in limits]
+    broken = _broken_days(conn, never_corrected, events.c.recorded_at)
+    for org_id, of_log in limits.items():
+        broken |= _broken_days(conn, [org_id], effective_at(of_log))
+    return broken
+
+
+def _broken_days(
+    conn: Connection, org_ids: Sequence[UUID], moment: ColumnElement[datetime]
+) -> dict[UUID, int]:
+    exact = _recomputed(org_ids, moment).c
     stored = storage_usage_days.c
     agrees = and_(
         *(
@@ -52,8 +66,10 @@ def broken_days(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int]:
     return {org_id: count for org_id, count in (broken | unexplained).items() if count}
 
 
-def _recomputed(org_ids: Sequence[UUID]) -> Subquery:
-    """What the view of days has, from the events alone: in one pass, in the order of the log."""
+def _recomputed(org_ids: Sequence[UUID], moment: ColumnElement[datetime]) -> Subquery:
+    """Return the rows of the view of days, recomputed from the events alone in one pass, in the
+    order of the log. Each event counts from its `moment`.
+    """
     used_bytes = payload_field(events.c.payload, "used_bytes")
     before_bytes = case(
         (events.c.type == CORRECTED, payload_field(events.c.payload, "before_bytes")),
@@ -63,8 +79,8 @@ def _recomputed(org_ids: Sequence[UUID]) -> Subquery:
         select(
             events.c.org_id,
             events.c.position,
-            events.c.recorded_at,
-            day_of(events.c.recorded_at).label("day"),
+            moment.label("moment"),
+            day_of(moment).label("day"),
             used_bytes.label("used_bytes"),
             before_bytes.label("before_bytes"),
         )
@@ -75,7 +91,7 @@ def _recomputed(org_ids: Sequence[UUID]) -> Subquery:
     between = select(
         step,
         func.lag(step.c.day).over(**in_order).label("day_before"),
-        func.lag(step.c.recorded_at).over(**in_order).label("since"),
+        func.lag(step.c.moment).over(**in_order).label("since"),
         func.lag(step.c.used_bytes).over(**in_order).label("level_bytes"),
         func.lead(step.c.day).over(**in_order).label("day_after"),
     ).subquery()
@@ -87,7 +103,7 @@ def _recomputed(org_ids: Sequence[UUID]) -> Subquery:
     higher_bytes = case(
         (each.before_bytes > each.used_bytes, each.before_bytes), else_=each.used_bytes
     )
-    elapsed = microseconds_between(each.recorded_at, since)
+    elapsed = microseconds_between(each.moment, since)
     return (
         select(
             each.org_id,
@@ -96,7 +112,7 @@ def _recomputed(org_ids: Sequence[UUID]) -> Subquery:
             func.max(case((is_last, each.used_bytes))).label("closing_bytes"),
             func.max(higher_bytes).label("peak_bytes"),
             exact_sum(plus_product(0, level_bytes, elapsed)).label("byte_microseconds"),
-            func.max(each.recorded_at).label("changed_at"),
+            func.max(each.moment).label("changed_at"),
         )
         .group_by(each.org_id, each.day)
         .subquery()

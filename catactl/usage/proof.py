@@ -21,10 +21,10 @@ from sqlalchemy import Connection, Engine, and_, case, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.domain.organization import CorrectStorageUsage
-from catactl.errors import Busy, CorruptLog
+from catactl.errors import Busy, ClockBehindLog, CorruptLog
 from catactl.handler import Handler, Intent
 from catactl.rebuild import rebuild
-from catactl.store import documents
+from catactl.store import clock, documents
 from catactl.store.engine import reading
 from catactl.store.history import Figures
 from catactl.store.latest import latest
@@ -54,7 +54,8 @@ _FILES = (
 class Finding:
     """What was compared for an organization. `correction` says what recomputing did, if anything:
     `rebuilt` (rows from their own events) or `event` (the events' running figure); `error` why it
-    could not, or why nothing could be compared.
+    could not, or why nothing could be compared. `clock_ahead_seconds` is 0 for a log that is not
+    ahead of the clock.
     """
 
     org_id: UUID
@@ -66,8 +67,9 @@ class Finding:
     files: Figures = field(default_factory=Figures)
     broken_days: int = 0
     unpaired_events: int = 0
+    clock_ahead_seconds: int = 0
     correction: str | None = None
-    error: Busy | CorruptLog | None = None
+    error: Busy | CorruptLog | ClockBehindLog | None = None
 
     @property
     def rows_depart(self) -> bool:
@@ -122,6 +124,7 @@ class Finding:
             "drifted": self.drifted,
             "corrected": self.correction is not None,
             "correction": self.correction,
+            "clock_ahead_seconds": self.clock_ahead_seconds,
         }
 
 
@@ -197,7 +200,7 @@ def _correct(handler: Handler, candidate: Finding, intent: Intent) -> Finding:
 
     try:
         handler.inspect_and_handle(org_id, intent, inspect)
-    except (Busy, CorruptLog) as error:
+    except (Busy, CorruptLog, ClockBehindLog) as error:
         findings[0].error = error
     if intent.dry_run or findings[0].error:
         findings[0].correction = None
@@ -223,6 +226,8 @@ def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
         findings[org_id].broken_days = count
     for row in conn.execute(_FILES.where(files.c.org_id.in_(org_ids))):
         findings[row.org_id].files = _figures(row)
+    for org_id, seconds in clock.logs_ahead(conn, org_ids).items():
+        findings[org_id].clock_ahead_seconds = seconds
     for finding in findings.values():
         if finding.organization is None:
             finding.name = _name_in_events(conn, finding.org_id)

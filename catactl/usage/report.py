@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, case, func, literal, select
 
 from catactl.domain.times import DAY, Every, Interval
+from catactl.store.effective_time import effective, limits_by_log
 from catactl.store.tables import IS_LANDMARK, events, logs, organizations, storage_usage_days
 from catactl.store.types import (
     Instant,
@@ -212,7 +213,7 @@ def by_day(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None)
 def adjustments(
     conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
 ) -> Iterator[Adjustment]:
-    """Yield the corrections that were recorded in the period, oldest first."""
+    """Yield the corrections of usage that count from a moment in the period, oldest first."""
     before = payload_field(events.c.payload, "before_bytes")
     after = payload_field(events.c.payload, "used_bytes")
     query = (
@@ -230,18 +231,23 @@ def adjustments(
             IS_LANDMARK,
             events.c.type == _CORRECTED,
             events.c.recorded_at >= interval.start,
-            events.c.recorded_at < interval.end,
         )
-        .order_by(events.c.recorded_at, events.c.org_id)
     )
     if org_ids is not None:
         query = query.where(events.c.org_id.in_(org_ids))
-    for row in conn.execute(query):
+    rows = conn.execute(query).all()
+    limits = limits_by_log(conn) if rows else {}
+    dated = [
+        (effective(limits.get(row.org_id, ()), row.position, row.recorded_at), row) for row in rows
+    ]
+    for moment, row in sorted(dated, key=lambda each: (each[0], each[1].org_id)):
+        if not interval.start <= moment < interval.end:
+            continue
         yield Adjustment(
             row.org_id,
             row.name or str(row.org_id),
             row.position,
-            row.recorded_at,
+            moment,
             row.actor,
             row.reason,
             whole(row.delta_bytes),

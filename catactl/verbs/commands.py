@@ -23,6 +23,7 @@ from catactl.domain.job_configuration import (
 from catactl.domain.names import check_email, check_label
 from catactl.domain.organization import (
     ClearQuota,
+    CorrectClock,
     CreateOrganization,
     DeleteOrganization,
     RenameOrganization,
@@ -106,6 +107,12 @@ def set_quota(at: Place, *, size_bytes: int) -> Result:
 @verb("quota.clear")
 def clear_quota(at: Place) -> Result:
     return at.run_organization(ClearQuota())
+
+
+@verb("event.correct-clock")
+def correct_clock(at: Place) -> Result:
+    last = at.unit.head.recorded_at
+    return at.run_organization(CorrectClock(last if last is not None else at.unit.now, at.unit.now))
 
 
 # --- users ----------------------------------------------------------------------------------------
@@ -192,6 +199,7 @@ def _change_user(at: Place, user: str, **changes: Any) -> Result:
 def _change_users(
     at: Place, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
 ) -> Result:
+    at.unit.check_clock(Command())
     admits(at.unit.organization(), Command())
     row = change()
     version = None if removes else row["version"]

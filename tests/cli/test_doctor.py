@@ -16,7 +16,7 @@ from catactl.store import vitals
 from catactl.usage import proof
 from tests.cli.support import Cli
 from tests.cli.test_database import _NOBODY_LISTENS, url_text
-from tests.support import tampering
+from tests.support import be_ahead, tampering
 
 _GIB = 1024**3
 
@@ -383,16 +383,26 @@ def test_what_breaks_an_examination_is_its_finding(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(10, "warning"), (600, "problem")])
-def test_a_clock_that_is_behind_events_or_apart_from_the_servers_is_told(
+def test_a_clock_that_differs_from_the_servers_is_told(
     seconds: int, status: str, acme: Cli, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     behind = timedelta(seconds=seconds)
     monkeypatch.setattr(database, "now", lambda: datetime.now(UTC) - behind)
     found = [check for check in Examined(acme).checks if check["name"] == "clock"]
-    assert {check["status"] for check in found} == {status}
-    told = " and ".join(check["message"] for check in found)
-    assert "ahead of this clock" in told
-    assert ("the server's are" in told) is (database_url.get_backend_name() == "postgresql")
+    assert [check["status"] for check in found] == [status]
+    is_server = database_url.get_backend_name() == "postgresql"
+    assert ("the server's are" in found[0]["message"]) is is_server
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(50, "warning"), (86_400, "problem")])
+def test_a_log_that_is_ahead_of_the_clock_is_told(
+    seconds: int, status: str, acme: Cli, engine: Engine
+) -> None:
+    be_ahead(engine, seconds=seconds)
+    found = [check for check in Examined(acme).checks if check["name"] == "clock"]
+    assert [check["status"] for check in found] == [status]
+    assert "the log of organization 'acme' is " in found[0]["message"]
+    assert "catactl event correct-clock acme" in found[0]["hint"]
 
 
 # --- content and disk -----------------------------------------------------------------------------

@@ -11,13 +11,15 @@ import pytest
 
 from catactl.cli import commands
 from catactl.cli.command import contexts
+from catactl.store.urls import parse_url
 from tests.cli.support import Cli, leaves_of, run_in_process
-from tests.support import BYTES_1
+from tests.support import BYTES_1, be_ahead, opened
 
 # What an example needs is there, but for these, which speak of what must not be there yet.
 _STAGES = {"org create": "nothing", "demo": "nothing"} | dict.fromkeys(
     ("org delete", "user add", "job create", "file create", "file upload", "apply"), "empty"
 )
+_STAGES["event correct-clock"] = "ahead"
 # Where an example names what only its reader has.
 _OURS = {
     "$DIGEST": BYTES_1,
@@ -56,7 +58,10 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "file create acme data.bin",
     ):
         assert run_in_process(*command.split(), *_database_in(full)).code == 0
-    return {"nothing": nothing, "empty": empty, "full": full}
+    ahead = shutil.copytree(empty, folder / "ahead")
+    with opened(parse_url(f"sqlite:///{ahead}/catactl.db")) as engine:
+        be_ahead(engine)
+    return {"nothing": nothing, "empty": empty, "full": full, "ahead": ahead}
 
 
 def _database_in(folder: Path) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import URL
 
 from catactl.cli import commands
 from catactl.cli.exits import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAGE
@@ -16,7 +17,7 @@ from catactl.cli.fields import Fields
 from catactl.cli.results import RESULTS
 from catactl.verbs.commands import VERBS
 from tests.cli.support import Cli, leaves_of
-from tests.support import BYTES_1, ROOT
+from tests.support import BYTES_1, ROOT, be_ahead, opened
 
 _TYPES: dict[str, type] = {
     "string": str,
@@ -129,6 +130,7 @@ def _commands(folder: Path) -> list[str]:
         config path
         org create acme --quota 1GB
         org create other
+        event correct-clock ahead --yes
         org list
         org show acme
         org rename other another
@@ -197,8 +199,11 @@ def _commands(folder: Path) -> list[str]:
 
 
 def test_commands_print_the_fields_that_are_declared(
-    sqlite_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_cli: Cli, sqlite_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sqlite_cli.ok("org", "create", "ahead")
+    with opened(sqlite_url) as engine:
+        be_ahead(engine, "ahead")
     seen = set()
     for line in _commands(tmp_path):
         words = line.split()

@@ -36,6 +36,7 @@ USAGE = {
     "growth_7_days_bytes",
     "growth_30_days_bytes",
     "quota_reached_estimate",
+    "clock_ahead_seconds",
 }
 FINDING = {
     "org_id",
@@ -45,6 +46,7 @@ FINDING = {
     "projection_bytes",
     "files_bytes",
     "broken_days",
+    "clock_ahead_seconds",
     "drift_bytes",
     "corrected",
 }

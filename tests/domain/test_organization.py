@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -20,10 +21,12 @@ from catactl.domain.job_configuration import (
 from catactl.domain.organization import (
     ChangeStorageUsage,
     ClearQuota,
+    CorrectClock,
     CorrectStorageUsage,
     CreateOrganization,
     DeleteOrganization,
     Organization,
+    OrganizationClockCorrected,
     OrganizationCommand,
     OrganizationContentSwept,
     OrganizationCreated,
@@ -272,6 +275,31 @@ def test_content_is_given_up_whatever_became_of_the_organization(
     before.when(SweepOrganizationContent({BYTES_1: 1, BYTES_2: 7})).then(SWEPT)
     before.when(SweepOrganizationContent({})).then_nothing()
     assert given(*events, SWEPT).state == before.state
+
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("events", [(CREATED,), (CREATED, SUSPENDED), (CREATED, DELETED)])
+def test_the_clock_of_a_log_that_is_ahead_is_corrected(
+    events: tuple[OrganizationEvent, ...],
+) -> None:
+    later = NOON + timedelta(days=1)
+    given(*events).when(CorrectClock(later, NOON)).then(OrganizationClockCorrected(later, NOON))
+    for now in (later, later + timedelta(days=1)):
+        given(*events).when(CorrectClock(later, now)).then_refused(Refused, "is not ahead")
+
+
+def test_a_log_without_an_organization_has_no_clock_to_correct() -> None:
+    command = CorrectClock(NOON + timedelta(days=1), NOON)
+    given().when(command).then_refused(NotFound, "does not exist or is deleted")
+
+
+def test_an_organization_is_not_created_later_than_its_clock_was_corrected() -> None:
+    for moment in (NOON - timedelta(days=1), NOON + timedelta(days=1)):
+        state = given(CREATED, OrganizationClockCorrected(moment, moment)).state
+        assert state is not None
+        assert state.created_at == min(NOON, moment)
 
 
 def test_what_is_not_there_has_no_content() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -307,6 +307,7 @@ def _sealed_at(history: list[Recorded], position: int) -> Recorded:
             version=1,
             event_id=UUID(int=9),
             payload="{}",
+            recorded_at=history[max(position - 2, 0)].recorded_at,
         ),
     )
 
@@ -393,12 +394,35 @@ def test_a_version_that_is_taken_is_a_version_conflict(engine: Engine, org_id: U
     assert verify(engine, org_id) == (_LAST, None)
 
 
-def test_time_never_goes_backwards_and_is_utc() -> None:
-    assert event_log.next_instant(EMPTY, NOON) == NOON
-    head = Head(1, NOON, bytes(32))
-    assert event_log.next_instant(head, NOON - timedelta(days=1)) == NOON
-    later = NOON + timedelta(seconds=1)
-    assert event_log.next_instant(head, later) == later
+@pytest.mark.parametrize(
+    ("last_seconds", "seconds"), [(None, 0), (-1, 0), (0, 0), (60, 60), (60.000001, 0), (10**9, 0)]
+)
+def test_time_goes_back_only_where_a_log_is_over_a_minute_ahead(
+    last_seconds: float | None, seconds: float
+) -> None:
+    last = NOON + timedelta(seconds=last_seconds) if last_seconds is not None else None
+    found = event_log.next_instant(
+        Head(1, last, bytes(32)), NOON.astimezone(timezone(timedelta(hours=5)))
+    )
+    assert (found, found.tzinfo) == (NOON + timedelta(seconds=seconds), UTC)
+
+
+def test_an_event_dated_before_the_one_before_it_is_found(
+    engine: Engine, database_url: URL, org_id: UUID
+) -> None:
+    last = read_log(engine, org_id)[-1]
+    earlier = last._replace(
+        position=_LAST + 1,
+        stream_id=UUID(int=9),
+        version=1,
+        event_id=UUID(int=9),
+        recorded_at=last.recorded_at - timedelta(microseconds=1),
+    )
+    forged = event_log.seal(Head(_LAST, last.recorded_at, last.hash), earlier)
+    with tampering(database_url) as conn:
+        conn.execute(insert(events).values(forged._asdict()))
+        conn.execute(update(logs).values(position=_LAST + 1, head_hash=forged.hash))
+    assert verify(engine, org_id) == (_LAST, _LAST + 1)
 
 
 def test_the_chain_hash_is_what_it_always_was() -> None:

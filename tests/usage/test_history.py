@@ -14,6 +14,7 @@ from catactl import as_of
 from catactl.as_of import Point
 from catactl.domain.organization import (
     ClearQuota,
+    CorrectClock,
     CorrectStorageUsage,
     RenameOrganization,
     SetQuota,
@@ -34,6 +35,7 @@ from tests.support import (
     Usage,
     create_file,
     create_organization,
+    dated,
     delete_file,
     read_log,
     restore_file,
@@ -64,10 +66,13 @@ class Past(NamedTuple):
         ]
 
 
-@pytest.fixture(params=[0])
+@pytest.fixture(params=["right clock", "wrong clock"])
 def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
-    """A month of parts, replaced parts, deletes, restores, quotas, names and a correction."""
-    chance = random.Random(request.param)
+    """A month of parts, replaced parts, deletes, restores, quotas, names and a correction; with a
+    clock that is wrong three times and corrected as often, the log as it counts.
+    """
+    chance = random.Random(0)
+    ahead_days = {15: 1_500, 16: 2, 38: 3} if request.param == "wrong clock" else {}
     clock = Clock(NOON.replace(month=2, day=24, year=2024))
     handler = Handler(engine, clock=clock)
     org_id = create_organization(handler)
@@ -96,10 +101,17 @@ def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
                 upload(handler, org_id, file_id, chance.randint(1, 4), size_bytes)
             case _:
                 pass
+        if step in ahead_days:
+            clock.advance(days=ahead_days[step])
+            run(handler, org_id, org_id, SetQuota(10**17 + step))
+            upload(handler, org_id, create_file(handler, org_id, f"{step}"), 1, 10**14 + step)
+            clock.advance(days=-ahead_days[step])
+            last = read_log(engine, org_id)[-1].recorded_at
+            run(handler, org_id, org_id, CorrectClock(last, clock.now))
         if step == 30:
             exact = usage(engine, org_id)  # as if it had drifted by three bytes before
             run(handler, org_id, org_id, CorrectStorageUsage(exact[0] + 3, *exact[1:], "test", 0))
-    return Past(org_id, file_ids, read_log(engine, org_id))
+    return Past(org_id, file_ids, dated(read_log(engine, org_id)))
 
 
 def _usage_steps(log: list[Recorded]) -> Iterator[tuple[datetime, Usage]]:

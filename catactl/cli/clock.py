@@ -1,0 +1,41 @@
+"""Logs that are ahead of the clock, in what commands print: a warning on stderr, and a field."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.cli.run import Run
+from catactl.resources import Resource
+from catactl.store import clock, directory
+
+
+class Ahead:
+    """The logs that are ahead of the clock, of all organizations or of some."""
+
+    def __init__(self, conn: Connection, org_ids: Sequence[UUID] | None) -> None:
+        self._conn = conn
+        self._seconds = clock.logs_ahead(conn, org_ids)
+
+    def warn(self, run: Run) -> None:
+        """Warn of the log that is furthest ahead, and say how many others there are."""
+        if not self._seconds:
+            return
+        org_id, seconds = max(self._seconds.items(), key=lambda each: each[1])
+        name = directory.organization_name(self._conn, org_id) or str(org_id)
+        others = len(self._seconds) - 1
+        more = f", and {others:,} more are ahead" if others else ""
+        run.log.warning(
+            f"{clock.ahead_in_words(self._conn, name, seconds)}{more}: usage counts only from the "
+            f"dates of its events; {clock.hint(name)}"
+        )
+
+    def field(self, org_id: UUID | str) -> Mapping[str, Any]:
+        """Return the field that says by how much an organization's log is ahead."""
+        return {"clock_ahead_seconds": self._seconds.get(UUID(str(org_id)), 0)}
+
+    def added_to(self, rows: Iterable[Resource]) -> Iterator[Resource]:
+        """Yield the rows with the field."""
+        for row in rows:
+            yield {**row, **self.field(row["org_id"])}

@@ -1,0 +1,83 @@
+"""The time from which an event counts, which a later correction of the clock makes earlier.
+
+A machine whose clock was ahead may have dated events in the future. Stored events never change, so
+`organization.clock_corrected` limits the time of all events before it in its log: an event counts
+from the time it was recorded, or from the earliest later correction if that is earlier. These times
+never go backwards within a log.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, case, literal, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from catactl.store.tables import IS_LANDMARK, events
+from catactl.store.types import Instant
+
+CLOCK_CORRECTED = "organization.clock_corrected"
+
+
+class Limit(NamedTuple):
+    """Events before a position count from a moment at the latest."""
+
+    position: int
+    moment: datetime
+
+
+# In order of position and of moment; () for a log whose clock was never corrected.
+Limits = tuple[Limit, ...]
+
+
+def limits_by_log(conn: Connection, org_ids: Collection[UUID] | None = None) -> dict[UUID, Limits]:
+    """Return the limits of the logs that have corrections: of all logs, or of those given."""
+    query = (
+        select(events.c.org_id, events.c.position, events.c.recorded_at)
+        .where(IS_LANDMARK, events.c.type == CLOCK_CORRECTED)
+        .order_by(events.c.org_id, events.c.position)
+    )
+    if org_ids is not None:
+        query = query.where(events.c.org_id.in_(org_ids))
+    corrections: dict[UUID, list[Limit]] = {}
+    for org_id, position, recorded_at in conn.execute(query):
+        corrections.setdefault(org_id, []).append(Limit(position, recorded_at))
+    return {org_id: _earliest_later(found) for org_id, found in corrections.items()}
+
+
+def limits_of(conn: Connection, org_id: UUID) -> Limits:
+    """Return the limits of one log."""
+    return limits_by_log(conn, [org_id]).get(org_id, ())
+
+
+def _earliest_later(corrections: Sequence[Limit]) -> Limits:
+    """Leave out each correction that a later one, dated earlier, replaces."""
+    limits: list[Limit] = []
+    for correction in reversed(corrections):
+        if not limits or correction.moment < limits[-1].moment:
+            limits.append(correction)
+    return tuple(reversed(limits))
+
+
+def effective(limits: Iterable[Limit], position: int, recorded_at: datetime) -> datetime:
+    """Return the time from which the event at a position counts."""
+    for limit in limits:
+        if position < limit.position:
+            return min(recorded_at, limit.moment)
+    return recorded_at
+
+
+def effective_at(limits: Limits) -> ColumnElement[datetime]:
+    """Return the same as SQL, over the events of one log."""
+    recorded_at = events.c.recorded_at
+    if not limits:
+        return recorded_at
+    limited = [
+        (
+            events.c.position < limit.position,
+            case((recorded_at < limit.moment, recorded_at), else_=literal(limit.moment, Instant)),
+        )
+        for limit in limits
+    ]
+    return case(*limited, else_=recorded_at)

@@ -1,0 +1,139 @@
+"""Logs that are ahead of the clock on the command line: told everywhere, and corrected."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, delete
+
+from catactl.store.tables import events
+from tests.cli.support import Cli, record
+from tests.support import be_ahead, tampering
+
+
+@pytest.fixture
+def ahead(cli: Cli, engine: Engine) -> Cli:
+    """Two organizations; the log of acme is years ahead of the clock."""
+    cli.has_file("acme", "data.bin", 1_000)
+    cli.has_file("beta", "data.bin", 7)
+    be_ahead(engine)
+    return cli
+
+
+_CORRECT = ("event", "correct-clock", "acme", "--reason", "a clock was wrong")
+
+
+def test_nothing_is_written_that_would_be_dated_in_the_future(ahead: Cli) -> None:
+    before = ahead.ok("event", "list", "acme")
+    for command in (
+        record(2, 1),
+        ["file", "delete", "acme", "data.bin", "--yes"],
+        ["org", "rename", "acme", "other"],
+        ["quota", "set", "acme", "1GB"],
+        ["user", "add", "acme", "ada@example.com"],
+        ["job", "create", "acme", "nightly", "--image", "x"],
+        ["org", "delete", "acme", "--confirm", "acme"],
+    ):
+        error = ahead.fails(78, *command)
+        assert error["code"] == "clock_behind_log"
+        assert error["message"].startswith("the log of organization 'acme' is 2 years, ")
+        assert error["hint"].endswith("catactl event correct-clock acme --reason TEXT")
+    assert ahead.ok("event", "list", "acme") == before
+    assert ahead.ok("user", "list", "acme") == []
+
+
+def test_an_upload_is_refused(ahead: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("source") / "file"
+    path.write_text("content")
+    assert ahead("file", "upload", "acme", path).code == 78
+    assert "file" not in {each["name"] for each in ahead.ok("file", "list", "acme")}
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_line_of_a_batch_fails_alone_unless_all_or_none_are_asked_for(
+    ahead: Cli, tmp_path: Path, atomic: bool
+) -> None:
+    lines = [{"command": "file.create", "org": org, "name": "new"} for org in ("acme", "beta")]
+    path = tmp_path / "lines"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    result = ahead("apply", "--from", path, "--json", *["--atomic"] * atomic)
+    assert result.code == (78 if atomic else 7)
+    assert "clock_behind_log" in (result.stderr if atomic else result.stdout)
+    names = {each["name"] for each in ahead.ok("file", "list", "beta")}
+    assert ("new" in names) is not atomic
+
+
+def test_a_stored_result_is_printed_also_while_the_log_is_ahead(cli: Cli, engine: Engine) -> None:
+    cli.ok("org", "create", "acme")
+    command = ("file", "create", "acme", "f", "--idempotency-key", "k")
+    before = cli.ok(*command)
+    be_ahead(engine)
+    assert cli.ok(*command) == before
+
+
+def test_a_log_that_is_ahead_is_never_silent(ahead: Cli) -> None:
+    commands: list[tuple[str, ...]] = [
+        ("usage", "show"),
+        ("usage", "show", "--as-of", "now"),
+        ("usage", "report"),
+    ]
+    for command in commands:
+        rows = {row["name"]: row for row in ahead.ok(*command)}
+        assert rows["acme"]["clock_ahead_seconds"] > 900 * 86_400
+        assert rows["beta"]["clock_ahead_seconds"] == 0
+        told = ahead(*command)
+        assert told.code == 0
+        assert "the log of organization 'acme' is 2 years, " in told.stderr
+        assert "catactl event correct-clock acme" in told.stderr
+        assert ahead(*command, "beta").stderr == ""
+
+
+def test_a_check_finds_a_log_that_is_ahead(ahead: Cli) -> None:
+    result = ahead("usage", "check", "--json")
+    assert (result.code, result.json["drifted"]) == (6, 0)
+    found = {row["name"]: row["clock_ahead_seconds"] for row in result.json["organizations"]}
+    assert found["acme"] > 900 * 86_400
+    assert found["beta"] == 0
+    assert "1 of 2 logs are ahead of the clock" in result.error["message"]
+    assert "catactl event correct-clock acme" in result.error["hint"]
+    assert ahead("usage", "check", "--quiet").code == 6
+    assert ahead("usage", "check", "beta").code == 0
+
+
+def test_a_clock_is_corrected_once_and_all_is_well(ahead: Cli) -> None:
+    month = ("usage", "report", "--from", "2026-01-01", "--to", "2026-02-01")
+    over = ahead.ok(*month)
+    assert ahead.fails(8, *_CORRECT)["hint"] == "add --yes"
+    dry = ahead.ok(*_CORRECT, "--dry-run")
+    assert (dry["events"], dry["dry_run"]) == (["organization.clock_corrected"], True)
+    done = ahead.ok(*_CORRECT, "--yes", "--idempotency-key", "k")
+    assert done["events"] == ["organization.clock_corrected"]
+    assert ahead.ok(*_CORRECT, "--yes", "--idempotency-key", "k") == done
+    error = ahead.fails(5, *_CORRECT, "--yes")
+    assert error["message"] == "the log of organization 'acme' is not ahead of the clock"
+    last = ahead.ok("event", "list", "acme")[-1]
+    payload = last["payload"]
+    assert payload["corrected_at"] == last["recorded_at"] < payload["last_recorded_at"]
+    assert last["reason"] == "a clock was wrong"
+    ahead.record(2, 500)
+    for check in ("usage check", "event verify", "usage explain acme"):
+        assert ahead(*check.split()).code == 0
+    for show in ("usage show acme", "usage show acme --as-of now"):
+        shown = ahead.ok(*show.split())
+        assert (shown["used_bytes"], shown["clock_ahead_seconds"]) == (1_500, 0)
+    (line,) = ahead.ok("usage", "report", "acme")
+    assert (line["closing_bytes"], line["clock_ahead_seconds"]) == (1_500, 0)
+    assert ahead.ok(*month) == over
+    ahead.ok("projection", "rebuild")
+    assert ahead("usage", "check").code == 0
+
+
+def test_a_recomputation_corrects_the_others(ahead: Cli, database_url: URL) -> None:
+    with tampering(database_url) as conn:
+        first = events.c.position == 3  # the usage event of the file's creation
+        conn.execute(delete(events).where(first))
+    result = ahead("usage", "recompute", "--json")
+    assert result.code == 78
+    corrected = {row["name"]: row["correction"] for row in result.json["organizations"]}
+    assert corrected == {"acme": None, "beta": "event"}
+    assert result.error["code"] == "clock_behind_log"
