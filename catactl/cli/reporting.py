@@ -1,17 +1,21 @@
 """A report of usage as a command: the period that is meant, its lines, and a page of them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from catactl.cli.clock import Ahead
 from catactl.cli.past_names import organizations_between
 from catactl.cli.run import Run
 from catactl.cli.shapes import REPORT_COLUMNS, Shape
+from catactl.cli.words import counted
 from catactl.cli.writing import write_whole
 from catactl.domain.times import Every, Interval, checked_interval, parse_month, parse_time
 from catactl.errors import InvalidValue, NotFound
 from catactl.resources import plain
+from catactl.store import clock
+from catactl.store.closing import why_open
 from catactl.store.types import microseconds
 from catactl.usage.page import Page, render
 from catactl.usage.report import Adjustment, Line, adjustments, by_day, lines
@@ -28,14 +32,16 @@ def run_report(
     html: str | None,
 ) -> None:
     """Print the lines of a period; write them as a page as well, if a file is named."""
-    now = datetime.now(UTC)
+    with run.reading() as conn:
+        now = clock.now(conn)
     asked = _period(month, from_, to, now)
     interval = Interval(asked.start, min(asked.end, now))
     if interval.start >= interval.end:
         raise InvalidValue(
             "the period is empty" if asked.start == asked.end else "the period has not begun yet"
         )
-    is_closed = asked.end <= now
+    is_over = asked.end <= now
+    is_closed = is_over and _is_closed(run, asked.end)
     period = {"start": plain(interval.start), "end": plain(interval.end), "closed": is_closed}
     with run.reading() as conn:
         org_ids = None
@@ -47,11 +53,17 @@ def run_report(
         rows = [row for _, row in found]
         corrected = [_adjustment_row(each) for each in adjustments(conn, interval, org_ids)]
         days = list(by_day(conn, interval, org_ids)) if html is not None else []
+        ahead = Ahead(conn, org_ids)
+        if not is_over:  # a report of a closed period never changes
+            rows = list(ahead.added_to(rows))
+        ahead.warn(run)
     if html is not None:
         total_microseconds = sum(line.span.byte_microseconds for line, _ in found)
         months = byte_months(part for line, _ in found for part in line.by_month)
         total = str(in_units(total_microseconds, months)[unit.field])
-        page = Page(interval, is_closed, unit.value, unit.field, rows, corrected, total, days)
+        page = Page(
+            interval, is_over, is_closed, unit.value, unit.field, rows, corrected, total, days
+        )
         write_whole(html, render(page))
         run.note(f"wrote {html}")
     _check_reported(run, orgs, org_ids, rows)
@@ -75,6 +87,18 @@ def _check_reported(
         raise NotFound(f"{names} did not exist yet in that period", "see: catactl org list --all")
     for org_id in missing:
         run.note(f"organization {org_id} did not exist yet in that period")
+
+
+def _is_closed(run: Run, end: datetime) -> bool:
+    """Return whether no writer can still change a period that is over, before a snapshot of it."""
+
+    def waiting(count: int) -> None:
+        run.note(f"waiting for {counted(count, 'transaction')} that began before the period ended")
+
+    reason = why_open(run.engine, end, waiting)
+    if reason is not None:
+        run.log.warning(f"the period is over, but its figures may still change: {reason}")
+    return reason is None
 
 
 def _period(month: str | None, from_: str | None, to: str | None, now: datetime) -> Interval:

@@ -46,6 +46,7 @@ class Page(NamedTuple):
     """What a report is about: `rows` and `adjustments` as programs get them."""
 
     interval: Interval
+    is_over: bool
     is_closed: bool
     unit: str
     unit_field: str
@@ -58,7 +59,12 @@ class Page(NamedTuple):
 def render(page: Page) -> str:
     """Return the whole document."""
     start, end = (f"{moment:%Y-%m-%d %H:%M}" for moment in page.interval)
-    state = "closed: these figures stay" if page.is_closed else "still open: figures up to now"
+    if page.is_closed:
+        state = "closed: these figures stay"
+    elif page.is_over:
+        state = "over, but transactions were still under way: these figures may change"
+    else:
+        state = "still open: figures up to now"
     title = f"Storage usage, {start} to {end} UTC"
     return "".join(
         [

@@ -4,8 +4,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, Engine
 
 from tests.cli.support import Cli
+from tests.test_closing import Place, Writer
 
 
 @pytest.fixture
@@ -70,3 +72,26 @@ def test_a_page_needs_nothing_else(stored: Cli, tmp_path: Path) -> None:
     assert "<b>&\"'" in page.text
     assert [each.name for each in tmp_path.glob("*.html")] == ["report.html"]
     stored.fails(2, "usage", "report", "--html", tmp_path / "no" / "report.html")
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_a_report_says_closed_only_when_it_is(
+    cli: Cli, database_url: URL, engine: Engine, tmp_path: Path, html: bool
+) -> None:
+    place = Place(database_url, engine)
+    place.begin()
+    end = place.now(engine).isoformat()
+    page = tmp_path / "page.html"
+    command = ["usage", "report", "--from", "2026-01-01", "--to", end, "--lock-timeout", "0"]
+    command += ["--html", str(page)] * html
+    assert {row["closed"] for row in cli.ok(*command)} == {False}
+    assert "still under way" in cli(*command).stderr
+    assert not html or "these figures may change" in page.read_text()
+    place.end(Writer.commit)
+    rows = cli.ok(*command)
+    assert {row["closed"] for row in rows} == {True}
+    assert sum(row["closing_bytes"] for row in rows) == 1
+    assert not html or "these figures stay" in page.read_text()
+    place.begin()
+    place.end(Writer.commit)
+    assert cli.ok(*command) == rows
