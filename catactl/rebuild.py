@@ -19,7 +19,7 @@ from catactl.row_check import differences, is_orphan
 from catactl.store import directory, event_log, history
 from catactl.store.query import Row
 from catactl.store.tables import organization_names
-from catactl.store.wire import write_all
+from catactl.store.wire import begin, write_all
 from catactl.wiring import ORGANIZATION
 
 _ROWS_AT_ONCE = 10_000
@@ -45,6 +45,7 @@ def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None
 
 def delete_orphans(conn: Connection, names: Collection[str]) -> None:
     """Delete the rows of organizations that have neither a log nor an event."""
+    begin(conn)  # because no log is locked, which would begin the transaction
     for table, name in TABLES.items():
         if name in names:
             conn.execute(delete(table).where(is_orphan(table)))
