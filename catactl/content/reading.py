@@ -17,7 +17,7 @@ from catactl.blobs.store import BlobStore, Chunk
 from catactl.content.recording import content_of
 from catactl.content.workers import workers
 from catactl.domain.parts import Part
-from catactl.errors import ContentDamaged, Refused
+from catactl.errors import ContentDamaged, CorruptLog, Refused
 from catactl.projections.swept_content import generations
 from catactl.store.state_store import FileStore
 
@@ -37,9 +37,15 @@ class Readable(NamedTuple):
 
 
 def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
-    """Return a file's content as the log has it; raise `Refused` when it cannot be had."""
+    """Return a file's content as the log has it; raise `Refused` when it cannot be had,
+    `CorruptLog` when the stored rows are wrong.
+    """
     stored = FileStore().get_by_id(conn, org_id, file_id)
-    assert stored is not None, "whoever resolved the file found its row"
+    if stored is None:
+        raise CorruptLog(
+            f"the stored rows of file {str(file_id)!r} and its parts differ",
+            "rebuild them: catactl projection rebuild",
+        )
     file = stored.state
     if file.deleted:
         hint = None if file.swept else "restore it first: catactl file restore ORG FILE"
