@@ -5,6 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
 
 from catactl.blobs.store import Chunk, Content, measure
 from catactl.cli import exits
@@ -13,7 +16,7 @@ from catactl.cli.run import Run, key_suffix
 from catactl.cli.shapes import UPLOADED
 from catactl.cli.words import counted
 from catactl.content.own import find_own, refusal
-from catactl.content.part import record_part
+from catactl.content.part import ask_for_room, record_part, while_there_is_room
 from catactl.content.recording import Recorder, is_key_used
 from catactl.content.sources import (
     PART_READER,
@@ -202,11 +205,18 @@ def run_part_upload(
                 known = measure(read())
                 meter.advance(-known.size_bytes)
 
+            def find_file(conn: Connection) -> UUID:
+                return directory.resolve_file(conn, org_id, file)
+
+            def has_room(size_bytes: int) -> None:
+                ask_for_room(run.handler, org_id, find_file, number, size_bytes, intent.unkeyed())
+
             def store(generations: Mapping[str, int]) -> Content:
+                chunks = read() if opened is not None else while_there_is_room(read(), has_room)
                 if intent.dry_run:
-                    content = measure(read())
+                    content = measure(chunks)
                 else:
-                    content = run.blobs.put(org_id, read(), generations)
+                    content = run.blobs.put(org_id, chunks, generations)
                 if opened is not None:
                     opened.check_unchanged()
                     if known is not None and not content.has_bytes_of(known):
@@ -217,7 +227,7 @@ def run_part_upload(
                 run.handler,
                 run.blobs,
                 org_id,
-                lambda conn: directory.resolve_file(conn, org_id, file),
+                find_file,
                 number,
                 size_bytes,
                 store,

@@ -1,11 +1,11 @@
 """Uploading the content of one part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.blobs.store import FIRST, BlobStore, Content
+from catactl.blobs.store import FIRST, BlobStore, Chunk, Content
 from catactl.content.mark import record_and_mark
 from catactl.content.recording import (
     ANY_SHA256,
@@ -26,6 +26,46 @@ from catactl.store.idempotency import Result
 from catactl.unit_of_work import UnitOfWork
 
 _ATTEMPTS = 3
+_FIRST_ASKED_BYTES = 8 * 1024 * 1024
+
+
+def ask_for_room(
+    handler: Handler,
+    org_id: UUID,
+    find_file: Callable[[Connection], UUID],
+    number: int,
+    size_bytes: int,
+    intent: Intent,
+) -> Result:
+    """Ask the rules about a part of that size; raise what they refuse with.
+
+    Return the stored result if the intent's idempotency key was used before, else an empty one.
+    """
+
+    def asking(conn: Connection, unit: UnitOfWork) -> None:
+        file_id = find_file(conn)
+        if not is_complete(unit, file_id):  # whose part it may be
+            command = UploadPart(number, size_bytes, ANY_SHA256, stored=True)
+            unit.run(Addressed(file_id, command))
+
+    return ask(handler, org_id, asking, intent)
+
+
+def while_there_is_room(
+    chunks: Iterable[Chunk], ask_for_room: Callable[[int], object]
+) -> Iterator[Chunk]:
+    """Yield the chunks of content whose size is not known before its end.
+
+    Calls `ask_for_room` with the size so far, again whenever that doubled, so that content without
+    an end is refused before it fills the disk.
+    """
+    size_bytes, next_asked_bytes = 0, _FIRST_ASKED_BYTES
+    for chunk in chunks:
+        size_bytes += len(chunk)
+        if size_bytes >= next_asked_bytes:
+            ask_for_room(size_bytes)
+            next_asked_bytes = 2 * size_bytes
+        yield chunk
 
 
 def record_part(
@@ -54,13 +94,8 @@ def record_part(
     def command(content: Content) -> UploadPart:
         return UploadPart(number, content.size_bytes, content.sha256, stored=True)
 
-    def asking(conn: Connection, unit: UnitOfWork) -> None:
-        file_id = find_file(conn)
-        if not is_complete(unit, file_id):  # whose part it may be
-            unit.run(Addressed(file_id, command(Content(ANY_SHA256, size_bytes or 0))))
-
     intent_to_ask = of_content(intent, known) if known is not None else intent.unkeyed()
-    replayed = ask(handler, org_id, asking, intent_to_ask)
+    replayed = ask_for_room(handler, org_id, find_file, number, size_bytes or 0, intent_to_ask)
     if replayed:
         return replayed
     content = store(FIRST)

@@ -13,8 +13,8 @@ import pytest
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
-from catactl.cli import progress
-from catactl.content import parting
+from catactl.cli import progress, uploading
+from catactl.content import part, parting, stream
 from catactl.errors import ContentUnreachable
 from tests.cli.conftest import Say
 from tests.cli.support import Cli, Result, contents_in, run_process, sha256
@@ -708,6 +708,48 @@ def test_a_part_is_read_from_standard_input(acme: Cli, standard_input: Say) -> N
     assert (first["number"], first["sha256"]) == (2, sha256(b"aaabbbc"))
     standard_input(b"aaabbbc")
     assert acme.ok(*arguments) == first
+
+
+def test_a_part_without_an_end_is_refused_as_soon_as_it_has_no_room(
+    acme: Cli, standard_input: Say, blob_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part, "_FIRST_ASKED_BYTES", 2)
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 1)
+    acme.has_file()
+    acme.ok("quota", "set", "acme", 3)
+    standard_input(b"aaabbbc")
+    error = acme.fails(5, "part", "upload", "acme", "data.bin", 1, "-")
+    assert error["code"] == "quota_exceeded"
+    assert os.read(uploading._STDIN, 9) == b"bbc", "the rest is not read"
+    assert contents_in(blob_folder) == {}
+    standard_input(b"aaa")
+    assert acme.ok("part", "upload", "acme", "data.bin", 1, "-")["size_bytes"] == 3
+
+
+def test_an_empty_part_is_a_part(acme: Cli, standard_input: Say) -> None:
+    acme.has_file()
+    standard_input(b"")
+    assert acme.ok("part", "upload", "acme", "data.bin", 1, "-")["size_bytes"] == 0
+    _proves_usage(acme, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["file", "upload", "acme", "-", "--name", "x"],
+        ["part", "upload", "acme", "data.bin", "1", "-"],
+    ],
+)
+def test_standard_input_that_is_closed_is_refused(
+    arguments: list[str], sqlite_acme: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_acme.has_file()
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(uploading, "_STDIN", writer)
+    error = sqlite_acme.fails(2, *arguments)
+    assert error["message"] == "cannot read '-': Bad file descriptor"
+    os.close(writer)
 
 
 # --- progress -------------------------------------------------------------------------------------
