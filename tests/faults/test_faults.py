@@ -10,14 +10,16 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, text
 
 from catactl.cli import uploading
-from tests.cli.support import Cli
-from tests.support import BYTES_1, tampering
+from tests.cli.support import Cli, record
+from tests.support import BYTES_1, ROOT, tampering
 
 _SHA256 = f"--sha256={BYTES_1}"
 _UPPER = f"--sha256={BYTES_1.upper()}"
@@ -251,6 +253,26 @@ def test_a_changed_row_is_a_finding_and_never_a_bug(
     assert result.code in {0, 5, 6}, result
     checks = ("projection check", "event verify", "usage check")
     assert any(sqlite_acme(*check.split()).code == 6 for check in checks)
+
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_a_clock_that_is_wrong_once_stops_nothing_silently(acme: Cli, database_url: URL) -> None:
+    wrong = ["faketime", "2031-01-01", sys.executable, "-m", "catactl", "file", "create"]
+    subprocess.run([*wrong, "acme", "f", "-q"], check=True, cwd=ROOT)
+    if database_url.get_backend_name() == "sqlite":
+        refused = acme.fails(78, *record(1, 1_000, name="f"))
+        assert "correct-clock" in refused["hint"]
+        assert acme("usage", "check").code == 6
+        for command in ("usage show acme", "usage show acme --as-of now", "usage report"):
+            assert "correct-clock acme" in acme(*command.split()).stderr
+        acme.ok("event", "correct-clock", "acme", "--reason", "a clock was wrong", "--yes")
+    acme.record(1, 1_000, name="f")
+    assert acme.ok("usage", "show", "acme", "--as-of", "now")["used_bytes"] == 1_000
+    acme.ok("usage", "check")
+    acme.ok("event", "verify")
 
 
 # --- copies ---------------------------------------------------------------------------------------
