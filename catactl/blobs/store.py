@@ -122,7 +122,7 @@ class BlobStore(Protocol):
 
 
 class Measure:
-    """Measures content that passes by, in one or several runs of chunks."""
+    """Measure content while somebody else reads it, in one or several runs of chunks."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -137,7 +137,7 @@ class Measure:
 
     @property
     def content(self) -> Content:
-        """What has passed so far."""
+        """Return the content that has passed so far."""
         return Content(self._digest.hexdigest(), self._size_bytes)
 
 

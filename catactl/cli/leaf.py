@@ -69,7 +69,9 @@ _WRITE_OPTIONS: dict[str, Any] = {
     "idempotency_key": Annotated[
         str | None,
         _of_writes(
-            "--idempotency-key", metavar="KEY", help="Run again under the same key: done once."
+            "--idempotency-key",
+            metavar="KEY",
+            help="Run the request once, however often it is repeated with KEY.",
         ),
     ],
     "actor": Annotated[

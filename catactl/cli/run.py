@@ -298,7 +298,8 @@ class Run:
         """Find the intent's organization by name or id. One that the same request was run for under
         its key goes first, because the name may mean another one now, or none.
 
-        Until the content of a request `is_read`, it may be the same as any that used the key.
+        While `is_read` is false the request lacks its content, so that any request under the key
+        may be the same.
         """
         from catactl.store import directory, idempotency
 

@@ -112,8 +112,8 @@ def _present_organization(org_id: UUID, _: UUID, state: Any, version: int) -> Re
 
 class Argument(NamedTuple):
     """`members` is the type of what a list or an object holds. `names` says what a reference
-    names. `default` is empty where an argument is required, or a field that may be absent.
-    `normal` returns the one spelling of a value that has several.
+    names. `default` is `Parameter.empty` where there is none. `normal` returns the one spelling of
+    a value that has several.
     """
 
     kind: type
