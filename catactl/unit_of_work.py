@@ -401,12 +401,13 @@ class UnitOfWork:
         found = {
             stream_id: entry.state.created_at
             for stream_id, entry in self._entries.items()
-            if entry.aggregate is aggregate and entry.state.name in forms
+            if entry.aggregate is aggregate and entry.state and entry.state.name in forms
         }
         stored = directory.find(self._conn, table_of(aggregate), self._org_id, name)
         if stored is not None and stored not in self._entries:
-            stored_state = self.get(aggregate, stored).state
-            found[stored] = stored_state.created_at
+            state = self.get(aggregate, stored).state
+            if state is not None:  # else a row without events
+                found[stored] = state.created_at
         return max(found, key=lambda stream_id: (found[stream_id], stream_id), default=None)
 
     def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:

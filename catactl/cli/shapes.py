@@ -98,6 +98,8 @@ FINDING = Shape(
         "correction",
         "files_bytes",
         "broken_days",
+        "broken_files",
+        "state_differs",
     ),
 )
 EVENT = Shape("event_id", ("position", "recorded_at", "type", "stream_id", "version", "actor"))

@@ -263,6 +263,9 @@ def check(run: Run, orgs: Orgs = None) -> None:
     organization, its files, the view and the running figure say; every file event must have its
     usage event, and each day that bills are made of must be what its usage events add up to.
 
+    The organization's stored quota, status, name and version must be what its events say as well.
+    `catactl projection check` compares every other stored row.
+
     Exit code 6 when anything differs, or when a log is ahead of the clock; nothing is written.
 
     Example: catactl usage check && echo exact

@@ -16,6 +16,7 @@ from sqlalchemy import Boolean, Connection, Engine, Select, Text, func, select
 from catactl.blobs.store import Blob
 from catactl.domain.decider import fold
 from catactl.domain.file import File
+from catactl.errors import CorruptLog
 from catactl.projections.swept_content import generations
 from catactl.resources import stream
 from catactl.store import event_log
@@ -63,9 +64,9 @@ def snapshot(
     """
     with SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="ascii") as spool:
         with reading(engine) as conn:
-            position = conn.execute(
-                select(logs.c.position).where(logs.c.org_id == org_id)
-            ).scalar_one()
+            position = conn.execute(select(logs.c.position).where(logs.c.org_id == org_id)).scalar()
+            if position is None:
+                raise CorruptLog(f"the log {org_id} has lost its head", "catactl event verify")
             now_in = generations(conn, org_id)
             if not is_organization_deleted(conn, org_id, before):
                 given_up_before = before if as_if_given_up else None

@@ -40,6 +40,7 @@ _OF_DATABASES = (
     _Examination("clock", database.clock),
     _Examination("log", proofs.log),
     _Examination("usage", proofs.usage),
+    _Examination("rows", proofs.rows),
 )
 
 

@@ -1,11 +1,12 @@
-"""Samples of what proves itself: the logs' chains, and usage. Bounded, to be quick on any
-database.
+"""Samples of what proves itself: the logs' chains, usage, and stored rows. They are bounded, to be
+quick on any database.
 """
 
 from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
+from catactl import row_check
 from catactl.doctor.said import Said, ok, problem, skipped
 from catactl.store import directory, event_log, vitals
 from catactl.store.engine import reading
@@ -61,15 +62,37 @@ def usage(engine: Engine) -> Iterator[Said]:
             f"{_organizations(len(findings))}, among them {drifted[0].name!r}",
             "catactl usage check, then catactl usage recompute",
         )
-    elif total and not findings:
-        yield skipped(f"every log is over {SHORT_LOG_EVENTS:,} events long: catactl usage check")
-    elif len(findings) == total:
-        yield ok(f"usage of {_organizations(total)} is exact")
     else:
-        yield ok(
-            f"usage of {len(findings)} of {_organizations(total)}, those that changed last with at "
-            f"most {SHORT_LOG_EVENTS:,} events, is exact; for all: catactl usage check"
+        yield _agrees("usage", len(findings), total, SHORT_LOG_EVENTS, "usage check")
+
+
+def rows(engine: Engine) -> Iterator[Said]:
+    """Compare the stored rows of some organizations with their events, which are all read."""
+    with reading(engine) as conn:
+        total = vitals.count_logs(conn)
+        sample = vitals.newest_logs(conn, LOGS, EVENTS)
+        found = [row_check.compare(conn, log.org_id) for log in sample]
+    differing = [checked for checked in found if checked.differs]
+    if differing:
+        yield problem(
+            f"stored rows differ from the events in {len(differing)} of "
+            f"{_organizations(len(found))}, among them {differing[0].name!r}",
+            "catactl projection check, then catactl projection rebuild",
         )
+    else:
+        yield _agrees("every stored row", len(found), total, EVENTS, "projection check")
+
+
+def _agrees(what: str, compared: int, total: int, events: int, command: str) -> Said:
+    """Return that a sample was right, and which it was."""
+    if total and not compared:
+        return skipped(f"every log is over {events:,} events long: catactl {command}")
+    if compared == total:
+        return ok(f"{what} of {_organizations(total)} is exact")
+    return ok(
+        f"{what} of {compared} of {_organizations(total)}, those that changed last with at most "
+        f"{events:,} events, is exact; for all: catactl {command}"
+    )
 
 
 def _organizations(count: int) -> str:

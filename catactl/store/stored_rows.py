@@ -44,8 +44,12 @@ def select_stored(conn: Connection, table: Table) -> Select[Any]:
     """Return the query for all rows of a table; `run_stored` runs it."""
     if conn.dialect.name == "postgresql":
         return select(*map(_as_text, table.columns))
-    columns: list[ColumnElement[Any]] = [type_coerce(each, NullType()) for each in table.columns]
-    return select(*columns)
+    return select(*map(unchecked, table.columns))
+
+
+def unchecked(column: Column[Any]) -> ColumnElement[Any]:
+    """Return a column that is read as the driver has it, whatever is in it."""
+    return type_coerce(column, NullType())
 
 
 def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[Row]:

@@ -5,19 +5,21 @@ Figures are compared for each organization:
 - first principles: the last size of each part of each file that is not deleted, from the file
   events alone, trusting no stored delta and no stored state;
 - the running figure that the organization's own usage events carry;
-- the organization's stored state, and what its stored files add up to;
+- the organization's stored state, and what its stored files add up to, each of them as well;
 - the storage usage view.
 
+What decides on usage is compared too: the organization's stored quota, status, name and version.
 Each file event that changes usage must have been answered by exactly one usage event, and each day
 of the view that bills are made of must be what its usage events add up to.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, and_, case, func, select
+from sqlalchemy import Connection, Engine, Select, Table, and_, case, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.domain.organization import CorrectStorageUsage
@@ -28,9 +30,11 @@ from catactl.store import clock, documents
 from catactl.store.engine import reading
 from catactl.store.history import Figures
 from catactl.store.latest import latest
+from catactl.store.stored_rows import unchecked
 from catactl.store.tables import events, files, logs, organizations, storage_usage
 from catactl.store.types import payload_field
 from catactl.usage.days import broken_days
+from catactl.usage.states import State, states_from_events
 
 _PART_UPLOADED = "file.part_uploaded"
 _USAGE_CHANGING = ("file.created", _PART_UPLOADED, "file.deleted", "file.restored")
@@ -38,24 +42,22 @@ _CHANGED = "organization.storage_usage_changed"
 _CORRECTED = "organization.storage_usage_corrected"
 _ORGANIZATIONS_AT_ONCE = 200
 _VERIFY = "catactl event verify"
-_FILES = (
-    select(
-        files.c.org_id,
-        func.sum(files.c.size_bytes).label("used_bytes"),
-        func.count().label("file_count"),
-        func.sum(files.c.part_count).label("part_count"),
-    )
-    .where(~files.c.deleted)
-    .group_by(files.c.org_id)
-)
+_FILE_IS_LIVE = case((files.c.deleted, 0), else_=1)
+_FILES = select(
+    files.c.org_id,
+    func.sum(_FILE_IS_LIVE * unchecked(files.c.size_bytes)).label("used_bytes"),
+    func.sum(_FILE_IS_LIVE).label("file_count"),
+    func.sum(_FILE_IS_LIVE * unchecked(files.c.part_count)).label("part_count"),
+    func.count().label("stored"),
+).group_by(files.c.org_id)
 
 
 @dataclass
 class Finding:
     """What was compared for an organization. `correction` says what recomputing did, if anything:
     `rebuilt` (rows from their own events) or `event` (the events' running figure); `error` why it
-    could not, or why nothing could be compared. `clock_ahead_seconds` is 0 for a log that is not
-    ahead of the clock.
+    could not, or why nothing could be compared. Stored figures are None where a row is missing or
+    unreadable. `clock_ahead_seconds` is 0 for a log that is not ahead of the clock.
     """
 
     org_id: UUID
@@ -64,8 +66,12 @@ class Finding:
     running: Figures = field(default_factory=Figures)
     organization: Figures | None = None
     view: Figures | None = None
-    files: Figures = field(default_factory=Figures)
+    files: Figures | None = field(default_factory=Figures)
     broken_days: int = 0
+    broken_files: int = 0
+    stored_state: State | None = None
+    events_state: State | None = None
+    is_view_unreadable: bool = False
     unpaired_events: int = 0
     clock_ahead_seconds: int = 0
     correction: str | None = None
@@ -74,14 +80,19 @@ class Finding:
     @property
     def rows_depart(self) -> bool:
         """Whether a stored row says other than the events it was made from."""
-        view = self.view if self.view is not None else Figures()
-        figures_depart = self.organization != self.running or view != self.running
-        return figures_depart or self.broken_days > 0
+        stored = ((self.organization or Figures()), (self.view or Figures()))
+        figures_depart = stored != (self.running, self.running) or self.is_view_unreadable
+        return figures_depart or self.state_differs or self.broken_days > 0
+
+    @property
+    def state_differs(self) -> bool:
+        """Whether the organization's stored quota, status, name or version is not its events'."""
+        return self.stored_state != self.events_state
 
     @property
     def files_depart(self) -> bool:
         """Whether the stored files are others than those of the file events."""
-        return self.files != self.first_principles
+        return self.files != self.first_principles or self.broken_files > 0
 
     @property
     def events_depart(self) -> bool:
@@ -101,21 +112,25 @@ class Finding:
     @property
     def drift_bytes(self) -> int:
         """The largest departure of a stored or running figure from first principles, signed."""
-        rows = (self.organization or Figures(), self.view or Figures(), self.files)
+        rows = (self.organization or Figures(), self.view or Figures(), self.files or Figures())
         figures = (self.running, *rows)
         departures = [each.used_bytes - self.first_principles.used_bytes for each in figures]
         return max(departures, key=abs)
 
     def as_row(self) -> dict[str, Any]:
-        figures: dict[str, int | None] = {
+        figures: dict[str, object] = {
             "events_bytes": self.first_principles.used_bytes,
             "running_bytes": self.running.used_bytes,
             "organization_bytes": self.organization.used_bytes if self.organization else None,
             "projection_bytes": self.view.used_bytes if self.view else 0,
-            "files_bytes": self.files.used_bytes,
+            "files_bytes": self.files.used_bytes if self.files else None,
             "broken_days": self.broken_days,
+            "broken_files": self.broken_files,
             "drift_bytes": self.drift_bytes,
             "unpaired_events": self.unpaired_events,
+            "stored_quota_bytes": _quota_bytes(self.stored_state),
+            "events_quota_bytes": _quota_bytes(self.events_state),
+            "state_differs": self.state_differs,
         }
         return {
             "org_id": str(self.org_id),
@@ -126,6 +141,12 @@ class Finding:
             "correction": self.correction,
             "clock_ahead_seconds": self.clock_ahead_seconds,
         }
+
+
+def _quota_bytes(state: State | None) -> int | None:
+    """Return a state's quota; None as well for one that is no number."""
+    quota_bytes = state.quota_bytes if state is not None else None
+    return quota_bytes if isinstance(quota_bytes, int) else None
 
 
 def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Finding]:
@@ -211,21 +232,30 @@ def compare(conn: Connection, org_ids: Sequence[UUID]) -> list[Finding]:
     """Compare the figures of the given organizations, in the order given."""
     findings = {org_id: Finding(org_id, "") for org_id in org_ids}
     ours = events.c.org_id.in_(org_ids)
+    found_files = dict[UUID, int]()
     for row in conn.execute(_first_principles(ours)):
-        findings[row.org_id].first_principles = _figures(row)
+        finding = findings[row.org_id]
+        finding.first_principles = _figures(row)
+        finding.broken_files, found_files[row.org_id] = row.broken, row.found
     for row in conn.execute(_running(org_ids)):
         findings[row.org_id].running = _figures(row)
     for row in conn.execute(_unpaired(ours)):
         findings[row.org_id].unpaired_events = row.unpaired_events
-    for row in conn.execute(select(organizations).where(organizations.c.org_id.in_(org_ids))):
-        findings[row.org_id].name = row.name
-        findings[row.org_id].organization = _figures(row)
-    for row in conn.execute(select(storage_usage).where(storage_usage.c.org_id.in_(org_ids))):
-        findings[row.org_id].view = _figures(row)
+    for org_id, state in states_from_events(conn, org_ids).items():
+        findings[org_id].events_state = state
+    for row in conn.execute(_stored(organizations, *State._fields, *Figures._fields, of=org_ids)):
+        finding = findings[row.org_id]
+        finding.name = str(row.name)
+        finding.stored_state = State(*(getattr(row, name) for name in State._fields))
+        finding.organization = _stored_figures(row)
+    for row in conn.execute(_stored(storage_usage, *Figures._fields, of=org_ids)):
+        findings[row.org_id].view = _stored_figures(row)
+        findings[row.org_id].is_view_unreadable = findings[row.org_id].view is None
     for org_id, count in broken_days(conn, org_ids).items():
         findings[org_id].broken_days = count
     for row in conn.execute(_FILES.where(files.c.org_id.in_(org_ids))):
-        findings[row.org_id].files = _figures(row)
+        findings[row.org_id].files = _stored_figures(row)
+        findings[row.org_id].broken_files += row.stored - found_files.get(row.org_id, 0)
     for org_id, seconds in clock.logs_ahead(conn, org_ids).items():
         findings[org_id].clock_ahead_seconds = seconds
     for finding in findings.values():
@@ -257,7 +287,8 @@ def _figures(row: Any) -> Figures:
 
 
 def _first_principles(ours: ColumnElement[bool]) -> Any:
-    """Add up the last size of each part of each file, unless the file's own last event deleted it.
+    """Add up the last size of each part of each file, unless the file's own last event deleted it;
+    and count the files whose stored row differs.
 
     One pass over the events: those of the file itself are a group beside its parts.
     """
@@ -271,22 +302,50 @@ def _first_principles(ours: ColumnElement[bool]) -> Any:
         case((is_part, payload_field(events.c.payload, "size_bytes"))).label("size_bytes"),
         where=and_(ours, events.c.type.in_(_USAGE_CHANGING)),
     )
+    own_type = func.max(last.c.own_type)
     file = (
         select(
             last.c.org_id,
+            last.c.stream_id,
             func.coalesce(func.sum(last.c.size_bytes), 0).label("size_bytes"),
             (func.count() - func.count(last.c.own_type)).label("part_count"),
+            case((own_type != "file.deleted", 1), else_=0).label("is_live"),
         )
         .group_by(last.c.org_id, last.c.stream_id)
-        .having(func.max(last.c.own_type) != "file.deleted")
         .subquery()
     )
-    return select(
-        file.c.org_id,
-        func.sum(file.c.size_bytes).label("used_bytes"),
-        func.count().label("file_count"),
-        func.sum(file.c.part_count).label("part_count"),
-    ).group_by(file.c.org_id)
+    agrees = and_(
+        files.c.size_bytes == file.c.size_bytes,
+        files.c.part_count == file.c.part_count,
+        file.c.is_live == _FILE_IS_LIVE,
+    )
+    return (
+        select(
+            file.c.org_id,
+            func.sum(file.c.is_live * file.c.size_bytes).label("used_bytes"),
+            func.sum(file.c.is_live).label("file_count"),
+            func.sum(file.c.is_live * file.c.part_count).label("part_count"),
+            func.sum(case((agrees, 0), else_=1)).label("broken"),
+            func.count(files.c.file_id).label("found"),
+        )
+        .outerjoin(
+            files, and_(files.c.org_id == file.c.org_id, files.c.file_id == file.c.stream_id)
+        )
+        .group_by(file.c.org_id)
+    )
+
+
+def _stored(table: Table, *names: str, of: Sequence[UUID]) -> Select[Any]:
+    """Return the query for some columns of organizations, whatever is in them."""
+    columns = (unchecked(table.c[name]).label(name) for name in names)
+    return select(table.c.org_id, *columns).where(table.c.org_id.in_(of))
+
+
+def _stored_figures(row: Any) -> Figures | None:
+    """Return the figures of a stored row; None if they are not all numbers."""
+    values = [getattr(row, name) for name in Figures._fields]
+    is_readable = all(isinstance(value, int | Decimal) for value in values)
+    return Figures(*map(int, values)) if is_readable else None
 
 
 def _running(org_ids: Sequence[UUID]) -> Any:

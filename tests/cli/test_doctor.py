@@ -345,12 +345,14 @@ def test_of_long_logs_and_many_organizations_a_sample_is_read(
     examined = Examined(acme)
     assert "the last 2 events of 1 of 1 organization" in examined["log"]["message"]
     assert "every log is over 3 events long" in examined["usage"]["message"]
+    assert "every log is over 2 events long" in examined["rows"]["message"]
     acme.ok("org", "create", "newer")
     monkeypatch.setattr(proofs, "LOGS", 1)
     tamper(database_url, position=3)
     examined = Examined(acme)
     assert "the last 2 events of 1 of 2 organizations" in examined["log"]["message"]
     assert "usage of 1 of 2 organizations" in examined["usage"]["message"]
+    assert "every stored row of 1 of 2 organizations" in examined["rows"]["message"]
     monkeypatch.setattr(proofs, "LOGS", 2)
     assert "breaks at position 3" in Examined(acme)["log"]["message"]
 
@@ -365,6 +367,18 @@ def test_usage_that_drifted_is_a_problem(cli: Cli, database_url: URL) -> None:
     assert examined["log"]["status"] == "ok"
 
 
+def test_a_row_that_differs_from_its_events_is_a_problem(cli: Cli, database_url: URL) -> None:
+    cli.has_file("acme", "data.bin", 10)
+    assert Examined(cli)["rows"]["status"] == "ok"
+    with tampering(database_url) as conn:
+        conn.execute(text("UPDATE files SET completed = true"))
+    examined = Examined(cli)
+    assert examined["usage"]["status"] == "ok"
+    assert examined["rows"]["status"] == "problem"
+    assert "in 1 of 1 organization, among them 'acme'" in examined["rows"]["message"]
+    assert "catactl projection rebuild" in examined["rows"]["hint"]
+
+
 def test_what_breaks_an_examination_is_its_finding(
     sqlite_cli: Cli, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,7 +386,7 @@ def test_what_breaks_an_examination_is_its_finding(
     with tampering(sqlite_url) as conn:
         conn.execute(text("UPDATE events SET payload = '{' WHERE type = 'file.part_uploaded'"))
     examined = Examined(sqlite_cli)
-    assert examined.with_status("problem") == {"log", "usage"}
+    assert examined.with_status("problem") == {"log", "usage", "rows"}
     assert "what is stored cannot be read" in examined["usage"]["message"]
     assert examined["content"]["status"] == "ok"
     monkeypatch.setattr(proof, "compare", lambda *_: [][0])

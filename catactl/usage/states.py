@@ -1,0 +1,53 @@
+"""What the events say of organizations but for their figures: what decides on usage and quota."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from catactl.domain.decider import fold
+from catactl.domain.organization import Organization
+from catactl.store.event_log import Later
+from catactl.store.tables import IS_LANDMARK, events, logs
+from catactl.wiring import ORGANIZATION
+
+
+class State(NamedTuple):
+    """An organization's row but for its figures; a stored one may hold anything."""
+
+    name: Any
+    status: Any
+    quota_bytes: Any
+    version: Any
+
+
+def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, State]:
+    """Return the state of each organization that has events: its rare events are folded, which an
+    index finds.
+    """
+    rare = (
+        select(events.c.org_id, *(events.c[name] for name in Later._fields))
+        .where(events.c.org_id.in_(org_ids), IS_LANDMARK)
+        .order_by(events.c.org_id, events.c.position)
+    )
+    last = (
+        select(func.max(events.c.version))
+        .where(events.c.org_id == logs.c.org_id, events.c.stream_id == logs.c.org_id)
+        .scalar_subquery()
+    )
+    versions = dict(
+        tuple(row)
+        for row in conn.execute(select(logs.c.org_id, last).where(logs.c.org_id.in_(org_ids)))
+    )
+    states = {}
+    for org_id, rows in groupby(conn.execute(rare), key=lambda row: row.org_id):
+        later = (Later(*row[1:]) for row in rows)
+        state: Organization | None = fold(
+            ORGANIZATION.decider, None, (each.event for each in later)
+        )
+        if state is not None:
+            version = versions.get(org_id)
+            states[org_id] = State(state.name, state.status.value, state.quota_bytes, version)
+    return states
