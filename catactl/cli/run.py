@@ -158,9 +158,9 @@ class Run:
         that is wanted.
         """
         reserve: Reserve | None = self.__dict__.get("_reserve")
-        if reserve is not None and reserve.is_released and self._opened is not None:
+        if reserve is not None and reserve.released_bytes and self._opened is not None:
             self._opened.dispose()  # SQLite then removes its log
-            reserve.make()
+            reserve.make_again()
         if "_told" in self.__dict__:
             self._told.finish((time.monotonic() - self._started) * 1000)
 

@@ -98,7 +98,8 @@ def sweep(
             blob_count += len(removable)
             size_bytes += sum(blob.size_bytes for blob in removable)
     if claims and not intent.dry_run:
-        claim(handler, blobs, org_id, intent)  # at the end, because now no other log has this head
+        # Last, because the events of this sweep make the head one that no other log has.
+        claim(handler, blobs, org_id, intent)
     row: Result = {
         "org_id": str(org_id),
         "given_up_files": given_up,

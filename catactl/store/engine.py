@@ -64,7 +64,7 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float, reserve: Reserve | None)
             if reserve is None or not reserve.release():
                 raise
             set_up(connection)
-        if reserve is not None and reserve.is_released:
+        if reserve is not None and reserve.released_bytes:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
     def set_up(connection: sqlite3.Connection) -> None:

@@ -15,36 +15,47 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Reserve:
-    """The reserve of one database. `is_released`: this process has removed it."""
+    """The reserve of one database. `released_bytes` is the size of what was removed here."""
 
     def __init__(self, database: str) -> None:
         # SQLite puts its other files beside the real one, too.
         self._path = f"{os.path.realpath(database)}-reserve"
-        self.is_released = False
+        self.released_bytes = 0
 
     def make(self) -> None:
-        """Make the reserve as large as there is room for; an error leaves it as it is."""
+        """Make the reserve, or make it larger, out of at most half of the room that is free."""
         with suppress(OSError):
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                for size_bytes in range(SIZE_BYTES, os.fstat(file).st_size, -_STEP_BYTES):
-                    with suppress(OSError):
-                        os.posix_fallocate(file, 0, size_bytes)
-                        return
-            finally:
-                os.close(file)
+            disk = os.statvfs(os.path.dirname(self._path))
+            self._allocate(min(SIZE_BYTES, disk.f_bavail * disk.f_frsize // 2))
+
+    def make_again(self) -> None:
+        """Make what was released again, as much of it as there is room for."""
+        with suppress(OSError):
+            self._allocate(self.released_bytes)
+
+    def _allocate(self, most_bytes: int) -> None:
+        if most_bytes < _STEP_BYTES:
+            return
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            for size_bytes in range(most_bytes, os.fstat(file).st_size, -_STEP_BYTES):
+                with suppress(OSError):
+                    os.posix_fallocate(file, 0, size_bytes)
+                    return
+        finally:
+            os.close(file)
 
     def release(self) -> bool:
         """Remove the reserve if the disk is full; return whether that made room."""
         if _has_room(os.path.dirname(self._path)):
             return False
         try:
-            has_size = os.stat(self._path).st_size > 0
+            size_bytes = os.stat(self._path).st_size
             os.unlink(self._path)
         except OSError:
             return False
-        self.is_released = True
-        return has_size
+        self.released_bytes = max(self.released_bytes, size_bytes)
+        return size_bytes > 0
 
 
 def _has_room(folder: str) -> bool:

@@ -54,12 +54,33 @@ def test_a_reserve_is_allocated_beside_the_real_database(tmp_path: Path) -> None
         assert stat.S_IMODE(found.st_mode) == 0o600
 
 
-def test_a_reserve_is_as_large_as_there_is_room_for(tmp_path: Path, fill: Fill) -> None:
+def test_a_reserve_takes_at_most_half_of_the_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a small disk would hold the reserve and nothing else."""
+    real = os.statvfs(tmp_path)
     reserve = Reserve(str(tmp_path / "catactl.db"))
-    for room_bytes, size_bytes in ((1_000, 0), (300_000, 262_144), (200_000, 262_144)):
-        fill(room_bytes)
+    for blocks, size_bytes in ((100, 0), (200, 100), (150, 100), (400, 200), (100_000, 1024)):
+        free = os.statvfs_result((1024, 1024, *real[2:4], blocks, *real[5:]))
+        monkeypatch.setattr(os, "statvfs", lambda _path, free=free: free)
         reserve.make()
-        assert _path(tmp_path).stat().st_size == size_bytes
+        there = _path(tmp_path).stat().st_size if _path(tmp_path).exists() else 0
+        assert there == size_bytes * 1024
+
+
+def test_a_reserve_is_made_again_as_it_was_as_far_as_there_is_room(
+    tmp_path: Path, fill: Fill
+) -> None:
+    reserve = Reserve(str(tmp_path / "catactl.db"))
+    reserve.make()
+    fill(300_000)
+    assert reserve.release()
+    reserve.make_again()
+    assert _path(tmp_path).stat().st_size == 262_144
+    assert reserve.release()
+    fill(10 * SIZE_BYTES)
+    reserve.make_again()
+    assert _path(tmp_path).stat().st_size == SIZE_BYTES
 
 
 def test_a_reserve_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
@@ -74,7 +95,7 @@ def test_a_reserve_is_released_only_when_the_disk_is_full(tmp_path: Path, fill: 
     assert _path(tmp_path).exists()
     fill(SIZE_BYTES - 1)
     assert reserve.release()
-    assert reserve.is_released
+    assert reserve.released_bytes == SIZE_BYTES
     assert not _path(tmp_path).exists()
     assert not reserve.release()
 
