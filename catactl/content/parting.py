@@ -116,15 +116,13 @@ def too_large(name: str, known: File | None, part_bytes: int | None) -> InvalidV
 
 
 def check_no_more(known: File | None, count: int) -> None:
-    """Raise `Conflict` when there are parts past the last that the file is to have: none can be
-    taken out.
-    """
+    """Raise `Conflict` when the file has parts after that number, because none can be removed."""
     extra = next((part.number for part in _parts(known) if part.number > count), None)
     if known is not None and extra is not None:
         raise Conflict(
             f"file {known.name!r} has part {extra:,} already, from an upload of other content or "
             "with smaller parts",
-            "give --part-size as it was then, or delete the file first",
+            "upload that content, with --part-size as it was then, or delete the file first",
         )
 
 

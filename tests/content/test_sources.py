@@ -1,6 +1,7 @@
 """What is found at paths, and how it is read."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from catactl.content.sources import (
     totals,
 )
 from catactl.content.stream import Stream
-from catactl.errors import InvalidValue, SourceChanged
+from catactl.errors import InvalidValue, NotFound, SourceChanged
 
 
 @pytest.fixture
@@ -62,6 +63,23 @@ def test_links_are_found_only_when_they_are_to_be_followed(tmp_path: Path, path:
     assert _found(folder / "link", tmp_path / "g") == ["Unusable link", "Unusable g"]
     followed = ["link to a folder above it", "Unusable itself", "Source link"]
     assert _found(tmp_path / "g", folder / "link", follow_links=True) == [*followed, "Source link"]
+
+
+def test_a_folder_that_vanishes_is_missed_file_by_file(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    (folder / "b").mkdir(parents=True)
+    for name in ("a", "b/1", "c"):
+        (folder / name).touch()
+    finding = find([str(folder)], None, follow_links=False)
+    first = next(finding)
+    assert isinstance(first, Source)
+    shutil.rmtree(folder)
+    rest = list(finding)
+    assert [each.name for each in rest if isinstance(each, Unusable)] == ["b", "c"]
+    assert len(rest) == 2
+    with pytest.raises(SourceError) as caught:
+        OpenFile(first.path, follow_links=False, below=first.below)
+    assert isinstance(caught.value.error, NotFound)
 
 
 def test_a_folder_deeper_than_python_recurses_is_walked(tmp_path: Path) -> None:
