@@ -60,6 +60,12 @@ def libpq_url(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def server_address(url: URL) -> tuple[str, int]:
+    """Return host, or folder of the socket, and port of the server that a URL names."""
+    port = url.query.get("port") or url.port or 5432
+    return str(url.query.get("host") or url.host), int(str(port))
+
+
 def alembic_config(conn: Connection | None = None) -> Config:
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "alembic"))

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import URL
 
+from tests.support import server_address
+
 _PORT = 6543
 CONNECTIONS = 2
 
@@ -17,10 +19,10 @@ CONNECTIONS = 2
 @contextmanager
 def pooled(url: URL) -> Iterator[URL]:
     """Yield the URL of a database behind a pooler that has two connections for everybody."""
-    server = str(url.query.get("host", url.host))
+    server, port = server_address(url)
     is_socket = server.startswith("/")
     with TemporaryDirectory(prefix="catactl-pooler-") as folder:
-        host = f"host={server} port={url.port or 5432} user={url.username}"
+        host = f"host={server} port={port} user={url.username}"
         password = f" password={url.password}" if url.password else ""
         settings = {
             "listen_addr": "",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import URL
 
 from tests.processes import processes
+from tests.support import server_address
 
 _CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
 # Parse, Bind, Describe, Execute, Close and copied data: the server answers what follows them.
@@ -96,7 +97,7 @@ def proxied(url: URL) -> Iterator[Proxy]:
 
 def _address(url: URL) -> dict[str, Any]:
     """Return where the server listens, as keyword arguments for asyncio."""
-    host, port = str(url.query.get("host", url.host)), url.port or 5432
+    host, port = server_address(url)
     if host.startswith("/"):
         return {"path": f"{host}/.s.PGSQL.{port}"}
     return {"host": host, "port": port}

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.cli.support import Cli
-from tests.support import ROOT, libpq_url
+from tests.support import ROOT, libpq_url, server_address
 
 _PATIENCE_SECONDS = 60
 _CATACTL = [sys.executable, "-m", "catactl"]
@@ -96,8 +96,9 @@ def test_a_reader_that_pauses_too_long_for_the_server_is_no_bug(
 def test_the_first_host_that_answers_is_used(
     cli_on_postgresql: Cli, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = postgresql_url.query.get("host", postgresql_url.host)
-    port = postgresql_url.port or 5432
-    url = postgresql_url.set(host="", query={"host": f"/nowhere,{host}", "port": f"{port},{port}"})
+    host, port = server_address(postgresql_url)
+    url = postgresql_url.set(
+        host="", port=None, query={"host": f"/nowhere,{host}", "port": f"{port},{port}"}
+    )
     monkeypatch.setenv("CATACTL_DATABASE_URL", libpq_url(url))
     assert cli_on_postgresql.ok("org", "list")[0]["name"] == "acme"
