@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, exists, select
 
-from catactl.errors import CorruptLog
+from catactl.errors import CorruptLog, SchemaMismatch
 from catactl.replay import TABLES, Replay, replay, stream_column
 from catactl.store import directory
 from catactl.store.engine import reading
@@ -53,7 +53,7 @@ class Checked:
     name: str | None = None
     differences: int = 0
     first: list[Difference] = field(default_factory=list)
-    error: CorruptLog | None = None
+    error: CorruptLog | SchemaMismatch | None = None
 
     @property
     def differs(self) -> bool:
@@ -76,7 +76,7 @@ def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Checked]:
         try:
             with reading(engine) as conn:
                 yield compare(conn, org_id)
-        except CorruptLog as error:
+        except (CorruptLog, SchemaMismatch) as error:
             yield Checked(str(org_id), _stored_name(engine, org_id), error=error)
 
 

@@ -14,7 +14,15 @@ from catactl.cli.run import Run
 from catactl.cli.shapes import DIFFERENCE, VIEW, VIEW_REBUILT
 from catactl.cli.usage import Orgs
 from catactl.cli.words import counted
-from catactl.errors import AlreadyExists, Busy, CatactlError, CorruptLog, Findings, NotFound
+from catactl.errors import (
+    AlreadyExists,
+    Busy,
+    CatactlError,
+    CorruptLog,
+    Findings,
+    NotFound,
+    SchemaMismatch,
+)
 from catactl.replay import STATES
 from catactl.store import codec, directory
 from catactl.store.tables import files, job_configurations, organizations
@@ -150,7 +158,7 @@ def rebuild(
         for org_id in org_ids:
             try:
                 run.handler.inspect_and_handle(org_id, intent, rebuild_in(org_id))
-            except (AlreadyExists, Busy, CorruptLog) as error:
+            except (AlreadyExists, Busy, CorruptLog, SchemaMismatch) as error:
                 rebuilt.pop(org_id, None)
                 failures.append(error)
                 run.failure(f"{org_id}: {error}")

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from catactl.domain.decider import fold
 from catactl.domain.organization import Organization
+from catactl.errors import CorruptLog, SchemaMismatch
 from catactl.store.event_log import Later
 from catactl.store.tables import IS_LANDMARK, events, logs
 from catactl.wiring import ORGANIZATION
@@ -44,9 +45,11 @@ def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, 
     states = {}
     for org_id, rows in groupby(conn.execute(rare), key=lambda row: row.org_id):
         later = (Later(*row[1:]) for row in rows)
-        state: Organization | None = fold(
-            ORGANIZATION.decider, None, (each.event for each in later)
-        )
+        state: Organization | None
+        try:
+            state = fold(ORGANIZATION.decider, None, (each.event for each in later))
+        except SchemaMismatch as error:  # keeps no other organization from being compared
+            raise CorruptLog(error.message, error.hint) from error
         if state is not None:
             version = versions.get(org_id)
             states[org_id] = State(state.name, state.status.value, state.quota_bytes, version)
