@@ -3,8 +3,9 @@
 Most of it is one query over the view of days, in exact numbers of the database's. Where the period
 begins or ends within a day on which usage changed, that organization's events tell.
 
-A period that is over gives the same figures for ever: usage counts from when it was recorded. A
-correction made later changes none of them, and is a line of its own in the period it was made in.
+A closed period gives the same lines for ever: usage counts from when it was recorded, and names are
+those at the period's end. A correction of usage that is made later is a line of its own in the
+period it was made in.
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, case, func, literal, select
+from sqlalchemy import Connection, Select, Text, and_, case, func, literal, select
 
 from catactl.domain.times import DAY, Every, Interval
 from catactl.store.effective_time import effective, limits_by_log
@@ -34,6 +35,8 @@ from catactl.store.wire import stream
 from catactl.usage.history import Span, joined, usage_over
 
 _CORRECTED = "organization.storage_usage_corrected"
+_CREATED, _RENAMED = "organization.created", "organization.renamed"
+_DELETED = "organization.deleted"
 
 
 class Line(NamedTuple):
@@ -67,6 +70,7 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
     connection meanwhile.
     """
     *earlier, last = Every.MONTH.cut(interval)
+    then = _organizations_then(conn, interval.end)
     earlier = _since_anything_was_stored(conn, earlier)
     before = Interval(interval.start, (*earlier, last)[0].start)
     nothing = Span(*before, 0, 0, 0, 0) if before.start < before.end else None
@@ -82,10 +86,46 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
         if span.byte_microseconds:
             months += ((last, span.byte_microseconds),)
         span = joined(spans[org.org_id], span)
-        is_meant = org_ids is not None or org.status != "deleted"
+        now = _Organization(org.name, org.status == "deleted")
+        name, is_deleted = then.get(org.org_id, now)
+        is_meant = org_ids is not None or not is_deleted
         was_there = is_meant and org.created_at and org.created_at < last.end
         if was_there or span.peak_bytes:
-            yield Line(org.org_id, org.name or str(org.org_id), span, months)
+            yield Line(org.org_id, name or str(org.org_id), span, months)
+
+
+class _Organization(NamedTuple):
+    name: str | None
+    is_deleted: bool
+
+
+def _organizations_then(conn: Connection, end: datetime) -> dict[UUID, _Organization]:
+    """Return the organizations that were renamed or deleted since a period ended, as they were at
+    its end: what became of them later must not change its report.
+    """
+    name = payload_field(events.c.payload, "name", Text())
+    changed = (
+        select(events.c.org_id)
+        .where(IS_LANDMARK, events.c.type.in_((_RENAMED, _DELETED)), events.c.recorded_at >= end)
+        .correlate(None)
+    )
+    rows = conn.execute(
+        select(events.c.org_id, events.c.position, events.c.type, name, events.c.recorded_at)
+        .where(
+            IS_LANDMARK,
+            events.c.type.in_((_CREATED, _RENAMED, _DELETED)),
+            events.c.org_id.in_(changed),
+        )
+        .order_by(events.c.org_id, events.c.position)
+    ).all()
+    limits = limits_by_log(conn) if rows else {}
+    found: dict[UUID, _Organization] = {}
+    for org_id, position, type_, its_name, recorded_at in rows:
+        if effective(limits.get(org_id, ()), position, recorded_at) < end:
+            before = found.get(org_id)
+            name_then = before.name if type_ == _DELETED and before else its_name
+            found[org_id] = _Organization(name_then, type_ == _DELETED)
+    return found
 
 
 def _since_anything_was_stored(conn: Connection, months: list[Interval]) -> list[Interval]:
@@ -237,6 +277,7 @@ def adjustments(
         query = query.where(events.c.org_id.in_(org_ids))
     rows = conn.execute(query).all()
     limits = limits_by_log(conn) if rows else {}
+    then = _organizations_then(conn, interval.end) if rows else {}
     dated = [
         (effective(limits.get(row.org_id, ()), row.position, row.recorded_at), row) for row in rows
     ]
@@ -245,7 +286,7 @@ def adjustments(
             continue
         yield Adjustment(
             row.org_id,
-            row.name or str(row.org_id),
+            (then[row.org_id].name if row.org_id in then else row.name) or str(row.org_id),
             row.position,
             moment,
             row.actor,
