@@ -1,4 +1,4 @@
-"""Which names are taken, as a transaction that takes and frees some sees it before it writes.
+"""Track which names a transaction takes and frees before it writes them.
 
 A name is taken in all of its Unicode forms at once.
 """

@@ -1,4 +1,4 @@
-"""Organizations by the names that they had at the time that a command asks about."""
+"""Find organizations by the names that they had at the time that a command asks about."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -20,8 +20,8 @@ def organizations_between(
 ) -> list[UUID]:
     """Return the ids of all organizations that had one of the names in an interval, each once.
 
-    A name that nobody had then means the organization that has it now. The user is told which
-    organizations no longer have the name.
+    A name that nobody had then means the organization that has it now. A note names the
+    organizations that no longer have the name.
     """
     ids: dict[UUID, None] = {}
     for org in orgs:

@@ -77,8 +77,8 @@ def _check_reported(
     org_ids: Sequence[UUID] | None,
     rows: Sequence[dict[str, Any]],
 ) -> None:
-    """Tell which of the organizations that were asked for have no line; raise `NotFound` if none
-    has one.
+    """Note each organization that was asked for and has no line; raise `NotFound` if none has a
+    line.
     """
     reported = {row["org_id"] for row in rows}
     missing = [str(org_id) for org_id in org_ids or () if str(org_id) not in reported]

@@ -1,4 +1,4 @@
-"""From what people type to ids: organizations, files, jobs and users by name or by id.
+"""Find organizations, files, jobs and users by the names or ids that people type.
 
 A name is found in whichever Unicode form it was typed and stored.
 """
