@@ -123,7 +123,7 @@ def verify(run: Run, orgs: Orgs = None) -> None:
         )
 
 
-@leaf(app, "correct-clock", writes=True, destructive=True)
+@leaf(app, "correct-clock", writes=True, versioned=True, destructive=True)
 def correct_clock(run: Run, org: Org) -> None:
     """Go on with the right dates in a log that is ahead of the clock, because a machine whose clock
     was wrong wrote to it.

@@ -13,7 +13,7 @@ from catactl.cli import commands
 from catactl.store.tables import metadata
 from tests.cli.support import Cli, leaves_of
 from tests.cli.test_database import url_text
-from tests.support import libpq_url
+from tests.support import be_ahead, libpq_url, opened
 
 _POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
 # What asks no database, or one of its own; `doctor` has a test of its own.
@@ -61,7 +61,10 @@ def app(app_url: URL, blob_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli
     return Cli()
 
 
-def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
+def test_the_role_can_run_every_command(app: Cli, postgresql_url: URL, tmp_path: Path) -> None:
+    app.ok("org", "create", "ahead")
+    with opened(postgresql_url) as engine:
+        be_ahead(engine, "ahead")
     source = tmp_path / "data.bin"
     source.write_bytes(b"content")
     lines = tmp_path / "lines.jsonl"
@@ -69,6 +72,7 @@ def test_the_role_can_run_every_command(app: Cli, tmp_path: Path) -> None:
     typed = [
         "org create acme --idempotency-key key",
         "org create acme --idempotency-key key",
+        "event correct-clock ahead --yes",
         "org list",
         "org show acme",
         "org rename acme acme2",
