@@ -40,7 +40,8 @@ MEANINGS = {
     69: "database or content unreachable, disk full, outcome of a commit unknown",
     75: "locked, a file changed while it was read, or else worth running again",
     77: "permission",
-    78: "configuration, no place for content, content of another log, schema not at head, a clock behind the log",
+    78: "configuration, no place for content, content of another log, schema not at head, "
+    "a clock behind the log",
     INTERRUPTED: "interrupted",
     TERMINATED: "terminated",
 }
