@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy import URL
 
-from tests.benchmarks import batch, content, growth, start_up, throughput, usage
+from tests.benchmarks import batch, content, growth, rows, start_up, throughput, usage
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.servers import postgresql_server
 
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[URL, float], Iterator[Figure]]] = {
     "usage-check": usage.measure_check,
     "usage-report": usage.measure_report,
     "usage-as-of": usage.measure_as_of,
+    "projection-check": rows.measure_projection_check,
     "start-up": start_up.measure_without_database,
     "start-up-sqlite": start_up.measure_sqlite,
     "start-up-postgresql": start_up.measure_postgresql,

@@ -27,7 +27,7 @@ _LAST = "(SELECT org_id FROM logs ORDER BY org_id DESC LIMIT 1)"
 def measure_postgresql(server: URL, seconds: float) -> Iterator[Figure]:
     """`catactl apply` of 100,000 part records on PostgreSQL / COPY of the same rows, per second."""
     with tempfile.TemporaryDirectory() as folder, postgresql_database(server) as url:
-        applying = _Applying(url.set(drivername="postgresql"), folder)
+        applying = Applying(url.set(drivername="postgresql"), folder)
         pairs = alternate(applying.per_second, lambda: _copied_per_second(url), _TIMES)
         yield from _figures("apply, PostgreSQL / COPY of its rows", pairs, wanted=10_000)
 
@@ -37,7 +37,7 @@ def measure_sqlite(server: URL, seconds: float) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         url = make_url(f"sqlite:///{folder}/catactl.db")
         upgrade(url)
-        applying = _Applying(url, folder)
+        applying = Applying(url, folder)
         path = Path(folder) / "catactl.db"
         pairs = alternate(applying.per_second, lambda: _inserted_per_second(path), _TIMES)
         yield from _figures("apply, SQLite / executemany of its rows", pairs, wanted=15_000)
@@ -49,7 +49,7 @@ def _figures(name: str, pairs: list[tuple[float, float]], wanted: float) -> Iter
     yield compare("  beside what is wanted of it", "/s", beside, 1.0, larger_is_better=True)
 
 
-class _Applying:
+class Applying:
     """Whole processes, each with an organization and files of its own that are there already."""
 
     def __init__(self, url: URL, folder: str) -> None:
