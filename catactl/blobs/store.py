@@ -20,7 +20,9 @@ Chunk = bytes | bytearray | memoryview
 
 CHUNK_BYTES = 1024 * 1024
 FIRST: Mapping[str, int] = MappingProxyType({})
-_MARK = re.compile(rb"(?P<position>[1-9][0-9]{0,17}) (?P<hash>[0-9a-f]{64})\n")
+_MARK = re.compile(
+    rb"(?P<position>[1-9][0-9]{0,17}) (?P<hash>[0-9a-f]{64}) (?P<database>[0-9a-f]{16})\n"
+)
 _ADDRESS = re.compile(r"(?P<sha256>[0-9a-f]{64})(?:\.(?P<generation>[1-9][0-9]{0,8}))?", re.ASCII)
 
 
@@ -54,16 +56,19 @@ class Blob(NamedTuple):
 
 class Mark(NamedTuple):
     """A position of a log and the hash of the event there: only this log, and its copies that have
-    gone as far, hold both.
+    gone as far, hold both. `database` names the database whose process left the mark.
     """
 
     position: int
     hash: bytes
+    database: str
 
     @property
     def text(self) -> str:
-        """Storage format: the position in decimal, a space, the hash in hexadecimal, a newline."""
-        return f"{self.position} {self.hash.hex()}\n"
+        """Storage format: the position in decimal, the hash in hexadecimal and the database's name,
+        separated by spaces, then a newline.
+        """
+        return f"{self.position} {self.hash.hex()} {self.database}\n"
 
     @classmethod
     def parse(cls, text: bytes) -> "Mark":
@@ -71,10 +76,12 @@ class Mark(NamedTuple):
         match = _MARK.fullmatch(text)
         if match is None:
             return NO_LOGS_MARK
-        return cls(int(match["position"]), bytes.fromhex(match["hash"].decode()))
+        hash_ = bytes.fromhex(match["hash"].decode())
+        return cls(int(match["position"]), hash_, match["database"].decode())
 
 
-NO_LOGS_MARK = Mark(-1, b"")
+# Stands for several logs that recorded content, and for a mark that cannot be read.
+NO_LOGS_MARK = Mark(-1, b"", "")
 
 
 class BlobStore(Protocol):

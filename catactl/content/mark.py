@@ -4,6 +4,10 @@ A copy of a database has the same ids as the original and names the same content
 would remove what only the other refers to. Whoever records content therefore leaves its log's head
 beside the content, under the log's lock and before the commit. A sweep goes on only if it finds
 that head in its own log: then its log, or an earlier state of it, recorded content last.
+
+Where another database recorded content before, with a head that is not in the log, the mark says so
+from then on: no log may sweep until one claims the content. A mark that the same database left for
+a transaction that was not committed is replaced.
 """
 
 from collections.abc import Callable
@@ -12,15 +16,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.blobs.store import BlobStore, Mark
+from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
 from catactl.errors import CatactlError, ContentOfAnotherLog
 from catactl.handler import Handler, Intent
 from catactl.store import event_log
 from catactl.store.event_log import Head
 from catactl.store.idempotency import Result
+from catactl.store.vitals import database_name
 from catactl.unit_of_work import UnitOfWork
 
 _PART_UPLOADED = "file.part_uploaded"
+_NAME = "catactl.database_name"
 
 
 def record_and_mark(
@@ -41,8 +47,11 @@ def record_and_mark(
         nonlocal marked
         result = work(conn, unit)
         if not intent.dry_run and any(each.type == _PART_UPLOADED for each in unit.recorded):
-            marked = _head(unit)
-            blobs.mark(org_id, marked)
+            marked = _head(conn, unit)
+            if not _is_another_databases(conn, blobs.read_mark(org_id), org_id, marked):
+                blobs.mark(org_id, marked)
+            else:
+                blobs.mark(org_id, NO_LOGS_MARK)
         return result
 
     try:
@@ -77,6 +86,15 @@ def is_another_logs(conn: Connection, blobs: BlobStore, org_id: UUID) -> bool:
     return mark is not None and not _is_in_log(conn, org_id, mark)
 
 
+def _is_another_databases(
+    conn: Connection, before: Mark | None, org_id: UUID, marked: Mark
+) -> bool:
+    """Return whether the mark that was there is of another database that went another way."""
+    if before is None or before.database == marked.database:
+        return False
+    return not _is_in_log(conn, org_id, before)
+
+
 def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
     return event_log.holds(conn, org_id, Head(mark.position, None, mark.hash))
 
@@ -84,8 +102,8 @@ def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
 def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> None:
     """Mark an organization's content with the log's head, whatever mark it had."""
 
-    def work(_conn: Connection, unit: UnitOfWork) -> Result:
-        blobs.mark(org_id, _head(unit))
+    def work(conn: Connection, unit: UnitOfWork) -> Result:
+        blobs.mark(org_id, _head(conn, unit))
         return {}
 
     handler.transact(org_id, intent.asking().unkeyed(), work)
@@ -98,11 +116,14 @@ def _take_back(
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
         if blobs.read_mark(org_id) == marked and not _is_in_log(conn, org_id, marked):
-            blobs.mark(org_id, _head(unit))
+            blobs.mark(org_id, _head(conn, unit))
         return {}
 
     handler.transact(org_id, intent.asking().unkeyed(), work)
 
 
-def _head(unit: UnitOfWork) -> Mark:
-    return Mark(unit.head.position, unit.head.hash)
+def _head(conn: Connection, unit: UnitOfWork) -> Mark:
+    name = conn.info.get(_NAME)
+    if name is None:
+        name = conn.info[_NAME] = database_name(conn)
+    return Mark(unit.head.position, unit.head.hash, name)

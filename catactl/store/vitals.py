@@ -1,5 +1,6 @@
 """What a database says of its own state: facts, which `catactl doctor` judges."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from datetime import datetime
@@ -48,6 +49,25 @@ def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -
 
 def count_logs(conn: Connection) -> int:
     return conn.execute(select(func.count()).select_from(logs)).scalar_one()
+
+
+def database_name(conn: Connection) -> str:
+    """Return 16 hexadecimal digits that differ between a database and a copy of it: of the file's
+    device and number on SQLite, of the server's address and the database's number on PostgreSQL.
+    """
+    if conn.dialect.name == "postgresql":
+        row = conn.execute(
+            text(
+                "SELECT oid::text, inet_server_addr()::text, current_setting('port')"
+                " FROM pg_database WHERE datname = current_database()"
+            )
+        ).one()
+        facts = tuple(row)
+    else:
+        path = database_file(conn)
+        status = path.stat() if path is not None else None
+        facts = (status.st_dev, status.st_ino) if status is not None else ()
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------

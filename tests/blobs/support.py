@@ -17,8 +17,8 @@ from catactl.blobs.store import BlobStore, Chunk, Content, Mark
 ORG = UUID(int=0xA)
 OTHER_ORG = UUID(int=0xB)
 NOWHERE = "0" * 64
-MARK = Mark(7, bytes(range(32)))
-MARK_TEXT = b"7 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+MARK = Mark(7, bytes(range(32)), "0123456789abcdef")
+MARK_TEXT = MARK.text.encode()
 
 # The server checks no signature, but without one it gives only what is public.
 _WHOEVER = "AWS4-HMAC-SHA256 Credential=tester/20260301/us-east-1/s3/aws4_request"

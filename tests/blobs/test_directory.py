@@ -326,7 +326,7 @@ def test_on_a_full_disk_a_mark_is_written_over_the_one_before(
         with pytest.raises(ContentUnreachable, match="disk is full"):
             folder.blobs.mark(ORG, MARK)
         assert folder.blobs.read_mark(ORG) is None
-    folder.blobs.mark(ORG, Mark(12_345, bytes(32)))
+    folder.blobs.mark(ORG, Mark(12_345, bytes(32), MARK.database))
     monkeypatch.setattr(os, "write", _failing(errno.ENOSPC))
     folder.blobs.mark(ORG, MARK)
     assert folder.read(f"{ORG}/head") == MARK_TEXT

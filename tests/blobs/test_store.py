@@ -390,11 +390,12 @@ def test_one_put_may_read_what_another_keeps(place: Place) -> None:
 
 def test_a_mark_is_what_was_written_last(place: Place) -> None:
     assert place.blobs.read_mark(ORG) is None
-    place.blobs.mark(ORG, Mark(1, bytes(32)))
-    place.blobs.mark(OTHER_ORG, Mark(2, bytes(32)))
+    place.blobs.mark(ORG, Mark(1, bytes(32), MARK.database))
+    place.blobs.mark(OTHER_ORG, Mark(2, bytes(32), MARK.database))
     place.blobs.mark(ORG, MARK)
     assert place.blobs.read_mark(ORG) == MARK
-    assert place.read(f"{ORG}/head") == MARK_TEXT
+    digits = b"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    assert place.read(f"{ORG}/head") == b"7 " + digits + b" 0123456789abcdef\n"
     assert place.all_keys() == [f"{ORG}/head", f"{OTHER_ORG}/head"]
 
 

@@ -147,8 +147,8 @@ def take_over(root: Path) -> None:
     for raw in (b"read", b"again", b"damaged", b"new"):
         assert read(blobs.open(ORG, key(raw).rpartition("/")[2])) == raw
     assert blobs.read_mark(ORG) == MARK
-    blobs.mark(ORG, Mark(8, MARK.hash))
-    assert blobs.read_mark(ORG) == Mark(8, MARK.hash)
+    blobs.mark(ORG, Mark(8, MARK.hash, MARK.database))
+    assert blobs.read_mark(ORG) == Mark(8, MARK.hash, MARK.database)
     blobs.delete(ORG, [key(b"removed").rpartition("/")[2]])
     assert len(list(blobs.list(ORG))) == 4
     assert blobs.discard_abandoned(ORG) == 1

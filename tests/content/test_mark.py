@@ -22,6 +22,8 @@ from catactl.content.verify import Verified, verify_organization
 from catactl.domain.organization import SetQuota
 from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceeded
 from catactl.handler import Handler
+from catactl.store.engine import reading
+from catactl.store.vitals import database_name
 from tests.conftest import PostgresqlDatabases
 from tests.content.conftest import Place, Silent
 from tests.support import INTENT, create_organization, opened, read_log, run
@@ -85,7 +87,8 @@ def _is_another_logs(place: Place) -> bool:
 
 def _head(place: Place) -> Mark:
     last = read_log(place.engine, place.org_id)[-1]
-    return Mark(last.position, last.hash)
+    with reading(place.engine) as conn:
+        return Mark(last.position, last.hash, database_name(conn))
 
 
 # --- copies ---------------------------------------------------------------------------------------
@@ -136,13 +139,20 @@ def test_a_restored_backup_is_swept_once_it_claims_the_content(original: Place, 
     _refuses(original)
 
 
-def test_a_restored_backup_is_swept_once_it_has_uploaded(original: Place, copy: Copy) -> None:
-    backup = copy(original)
-    original.upload("second", b"second")
-    file_id = backup.upload("third", b"third")
-    assert backup.sweep()["removed_blobs"] == 1
-    assert backup.download(file_id) == b"third"
-    _refuses(original)
+def test_a_copy_and_an_original_that_both_upload_remove_nothing_until_one_claims_the_content(
+    original: Place, copy: Copy
+) -> None:
+    other = copy(original)
+    files = [
+        (place, place.upload("more", text)) for place, text in ((original, b"2"), (other, b"3"))
+    ]
+    for place, file_id in files:
+        _refuses(place)
+        place.put(place.create("again"), 1, b"4")
+        _refuses(place)
+        assert place.download(file_id) in {b"2", b"3"}
+    assert original.sweep(claims=True)["removed_blobs"] == 1
+    _refuses(other)
 
 
 def test_content_without_a_mark_or_with_an_unreadable_one(original: Place) -> None:
@@ -259,7 +269,7 @@ def test_a_mark_that_another_upload_left_since_is_not_taken_back(
     original: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_id = original.create("x")
-    theirs = Mark(9, bytes(32))
+    theirs = Mark(9, bytes(32), "0" * 16)
 
     def fail(_mark: Mark) -> None:
         patch.undo()
