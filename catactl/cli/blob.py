@@ -1,6 +1,6 @@
 """catactl blob"""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +35,7 @@ def verify(run: Run, orgs: Orgs = None, older_than: OlderThan = "7d") -> None:
     from catactl.cli.verifying import report
     from catactl.content.verify import Verified, verify_organization
 
-    before = _before(older_than)
+    before = _before(run, older_than)
     ids = organization_ids(run, orgs)
     found = Verified()
     with transfer(run, "verifying", len(ids), None, "organization") as meter:
@@ -67,7 +67,7 @@ def gc(
     """
     from catactl.content.sweep import sweep
 
-    before = _before(older_than)
+    before = _before(run, older_than)
     question = (
         "remove for good what nothing refers to, and what belongs to files deleted "
         f"{'at any time' if older_than == '0' else f'over {older_than} ago'}"
@@ -118,10 +118,11 @@ def gc(
         )
 
 
-def _before(older_than: str) -> datetime:
+def _before(run: Run, older_than: str) -> datetime:
     if older_than.isdecimal() and older_than.strip("0"):
         raise InvalidValue(f"--older-than {older_than} has no unit", f"as in {older_than}d")
+    age_seconds = parse_duration(older_than)
     try:
-        return datetime.now(UTC) - timedelta(seconds=parse_duration(older_than))
+        return run.now() - timedelta(seconds=age_seconds)
     except OverflowError:
         raise InvalidValue(f"--older-than {older_than} is before all time") from None

@@ -21,7 +21,7 @@ def run_explain(run: Run, org: str, last: int | None, from_: str | None, to: str
     """Print the rows of a range; raise `Findings` when the sum does not hold somewhere in it."""
     if last is not None and (from_ is not None or to is not None):
         raise InvalidValue("--last beside --from or --to", "give one or the other")
-    start, end = time_range(from_, to)
+    start, end = time_range(run, from_, to)
     broken: list[Entry] = []
     with run.reading() as conn:
         if from_ is None and to is None:

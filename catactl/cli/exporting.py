@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from catactl.cli.run import Run
 from catactl.cli.shapes import CLOUDEVENT
 from catactl.cli.writing import whole_file
 from catactl.errors import InvalidValue
-from catactl.store import directory, history
+from catactl.store import clock, directory, history
 from catactl.store.event_log import END
 from catactl.usage.cloudevents import cloudevents
 from catactl.usage.metrics import exposition, standings
@@ -38,8 +38,7 @@ def run_export(
         raise InvalidValue("--after beside --from or --to", "give one or the other")
     if after is not None and len(orgs or ()) != 1:
         raise InvalidValue("--after is a position in one organization's log", "name one ORG")
-    now = datetime.now(UTC)
-    start, end = time_range(from_, to)
+    start, end = time_range(run, from_, to)
     with run.reading() as conn, _destination(run, write) as output:
         org_ids = None
         if orgs:
@@ -48,7 +47,7 @@ def run_export(
             else:
                 org_ids = list(dict.fromkeys(directory.resolve_organization(conn, o) for o in orgs))
         if format_ == "prometheus":
-            for line in exposition(standings(conn, org_ids), now):
+            for line in exposition(standings(conn, org_ids), clock.now(conn)):
                 output.text(line)
             return
         org_ids = directory.all_logs(conn) if org_ids is None else org_ids

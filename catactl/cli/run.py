@@ -246,10 +246,20 @@ class Run:
             return None
         from catactl.domain.times import parse_time
 
-        now = datetime.now(UTC)
+        now = self.now()
         moment = parse_time(as_of, now) if as_of is not None else None
         point: Point = self.past.point(moment, at_version, now)
         return point
+
+    def now(self) -> datetime:
+        """Return the time of the clock that dates events, with which times of events are compared.
+
+        A client of PostgreSQL may have another one.
+        """
+        from catactl.store import clock
+
+        with self.reading() as conn:
+            return clock.now(conn)
 
     @contextmanager
     def reading(self) -> "Iterator[Connection]":

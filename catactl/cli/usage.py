@@ -1,7 +1,6 @@
 """catactl usage"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
@@ -122,7 +121,7 @@ def history(
     from catactl.cli.plot import plot as draw
     from catactl.usage.history import usage_history
 
-    interval = _interval(from_, to, every)
+    interval = _interval(run, from_, to, every)
     with run.reading() as conn:
         is_now = from_ is None and to == "now"
         org_id = organization_between(run, conn, org, *interval, prefers_now=is_now)
@@ -133,9 +132,9 @@ def history(
         run.output.rows((_as_row(span) for span in spans), SPAN)
 
 
-def _interval(from_: str | None, to: str, every: Every) -> Interval:
+def _interval(run: Run, from_: str | None, to: str, every: Every) -> Interval:
     """The interval that options name; its end is never in the future."""
-    now = datetime.now(UTC)
+    now = run.now()
     end = min(parse_time(to, now), now)
     start = parse_time(from_, now) if from_ is not None else every.back(end, _BUCKETS)
     return checked_interval(start, end)

@@ -1,11 +1,13 @@
 """Logs that are ahead of the clock on the command line: told everywhere, and corrected."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Engine, delete
 
+from catactl.store import clock
 from catactl.store.tables import events
 from tests.cli.support import Cli, record
 from tests.support import be_ahead, tampering
@@ -137,3 +139,28 @@ def test_a_recomputation_corrects_the_others(ahead: Cli, database_url: URL) -> N
     corrected = {row["name"]: row["correction"] for row in result.json["organizations"]}
     assert corrected == {"acme": None, "beta": "event"}
     assert result.error["code"] == "clock_behind_log"
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        ("usage show acme --as-of -3d", "used_bytes"),
+        ("org show acme --as-of -3d", "used_bytes"),
+        ("usage history acme --from -3d --every hour", "closing_bytes"),
+        ("usage explain acme --to -3d", "used_bytes"),
+        ("usage export acme --format cloudevents --to -3d", "subject"),
+        ("blob gc --older-than 3d --dry-run", "given_up_files"),
+    ],
+)
+def test_times_are_those_of_the_clock_that_dates_events(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, field: str
+) -> None:
+    cli.has_file("acme", "data.bin", 1_000)
+    (tmp_path / "deleted").write_text("content")
+    cli.ok("file", "upload", "acme", tmp_path / "deleted")
+    cli.ok("file", "delete", "acme", "deleted", "--yes")
+    after_nine_days = datetime.now(UTC) + timedelta(days=9)
+    monkeypatch.setattr(clock, "now", lambda _conn: after_nine_days)
+    found = cli.ok(*command.split())
+    row = found[-1] if isinstance(found, list) else found
+    assert row[field]
