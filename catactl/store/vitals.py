@@ -53,13 +53,18 @@ def count_logs(conn: Connection) -> int:
 
 def database_name(conn: Connection) -> str:
     """Return 16 hexadecimal digits that differ between a database and a copy of it: of the file's
-    device and number on SQLite, of the server's address and the database's number on PostgreSQL.
+    device and number on SQLite, on PostgreSQL of the database's number and the server's identifier
+    and address.
+
+    The address tells a server from a copy of its disk. The identifier tells two servers apart that
+    are both asked over a local socket, where there is no address and numbers are often the same.
     """
     if conn.dialect.name == "postgresql":
         row = conn.execute(
             text(
-                "SELECT oid::text, inet_server_addr()::text, current_setting('port')"
-                " FROM pg_database WHERE datname = current_database()"
+                "SELECT oid::text, inet_server_addr()::text, current_setting('port'),"
+                " system_identifier::text FROM pg_database, pg_control_system()"
+                " WHERE datname = current_database()"
             )
         ).one()
         facts = tuple(row)
