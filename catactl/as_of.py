@@ -18,7 +18,7 @@ from catactl.store.directory import is_named
 from catactl.store.tables import files, job_configurations
 from catactl.wiring import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
 
-# The events of files and jobs that say how they are called, and whether they live.
+# The events that give a file or a job its name, delete it or restore it.
 _NAMING = (
     "file.created",
     "file.deleted",
@@ -55,17 +55,18 @@ def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> Resource:
 
 
 def find_file(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
-    """Return the id of the file that had a name at a moment: the live one, else the one that was
-    deleted last by then, else the one that the name means now; raise `NotFound`.
+    """Return the id of the file that had a name at a moment. If no live file had it, return the
+    file of that name that was deleted last by then, else the file that has the name now. Raise
+    `NotFound` if there is no such file.
     """
-    its_names = is_named(files.c.name, reference)  # which files keep
+    its_names = is_named(files.c.name, reference)  # because files keep their names
     streams = select(files.c.file_id).where(files.c.org_id == org_id, its_names)
     found = _named_at(conn, FILE, org_id, streams, reference, moment)
     return found or directory.resolve_file(conn, org_id, reference)
 
 
 def find_job(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
-    """Return the id of the job that had a name at a moment, as `find_file` does."""
+    """Return the id of the job that had a name at a moment, by the rules of `find_file`."""
     jobs = job_configurations.c
     streams = select(jobs.job_id).where(jobs.org_id == org_id)
     found = _named_at(conn, JOB_CONFIGURATION, org_id, streams, reference, moment)
@@ -84,7 +85,7 @@ def _named_at(
     if directory.parse_id(reference) is not None:
         return None
     position = history.position_at(conn, org_id, moment)
-    states: dict[UUID, Any] = {}  # in the order of their last changes
+    states: dict[UUID, Any] = {}  # ordered by their last changes
     for later in history.events_of_streams(conn, org_id, streams, _NAMING, position):
         before = states.pop(later.stream_id, None)
         states[later.stream_id] = aggregate.decider.evolve(before, later.event)

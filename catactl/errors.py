@@ -49,7 +49,7 @@ class IdempotencyConflict(Conflict):
 
 
 class AmbiguousName(Conflict):
-    """Several organizations had a name in the time that is asked about."""
+    """Several organizations had the name in the given time."""
 
     code = "ambiguous_name"
 
@@ -116,9 +116,10 @@ class ConnectionLost(Unreachable):
 
 
 class OutcomeUnknown(Unreachable):
-    """The database did not confirm a commit, and it could not be asked for the outcome.
+    """The database did not confirm a commit, and catactl could not find out its outcome.
 
-    Only a command under an idempotency key is safe to run again: it is retryable.
+    It is retryable only with an idempotency key, because only then is it safe to run the command
+    again.
     """
 
     code = "outcome_unknown"
@@ -157,7 +158,9 @@ class BadConfiguration(CatactlError):
 
 
 class ContentOfAnotherLog(BadConfiguration):
-    """Another log recorded an organization's content last, as that of a copy of the database."""
+    """Another log recorded an organization's content last, for example that of a copy of the
+    database.
+    """
 
 
 class SchemaMismatch(BadConfiguration):
@@ -167,7 +170,9 @@ class SchemaMismatch(BadConfiguration):
 
 
 class ClockBehindLog(BadConfiguration):
-    """The last event of a log is dated later than the clock, so a new event would be too."""
+    """The last event of a log is dated later than the clock, so the date of a new event would be
+    wrong.
+    """
 
     code = "clock_behind_log"
 

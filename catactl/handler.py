@@ -61,10 +61,10 @@ class Handler:
         clock: Callable[[], datetime] | None = None,
         told: Told | None = None,
     ) -> None:
-        """Without a clock PostgreSQL's server dates events; on SQLite this machine's clock does.
+        """Without a clock, PostgreSQL's server dates events; on SQLite this machine's clock does.
 
-        `told` is called after each transaction that went well, with its events, or with None
-        when an idempotency key was seen before.
+        `told` is called after each successful transaction, with its events, or with None when an
+        idempotency key was used before.
         """
         self._engine = engine
         self._clock = clock
@@ -145,11 +145,11 @@ class Handler:
     def transact_across(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         """Let `work` change any number of organizations, all of them or none; it locks them.
 
-        It is called again from the start when the database asks for that, after pauses that grow,
-        with jitter, while time is left; a lock that could not be had has used it up by itself. It
-        is called once more when the connection was lost and nothing was committed, and when the
-        disk of SQLite was full and releasing the reserve made room. Raises
-        `OutcomeUnknown` if the connection was lost and the outcome cannot be found out.
+        The handler calls `work` again from the start when the database asks for that, after growing
+        pauses with jitter, while time is left; waiting for a lock in vain uses up the time. It also
+        calls `work` once more if the connection was lost and nothing was committed, and if SQLite's
+        disk was full and releasing the reserve made room. Raises `OutcomeUnknown` if the connection
+        was lost and the outcome cannot be found out.
         """
         check_text("actor", intent.actor, MAX_TEXT_BYTES)
         check_text("reason", intent.reason or "", MAX_TEXT_BYTES)

@@ -1,6 +1,6 @@
 """Track which names a transaction takes and frees before it writes them.
 
-A name is taken in all of its Unicode forms at once.
+Taking a name takes all of its Unicode forms.
 """
 
 from collections.abc import Collection

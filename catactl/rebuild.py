@@ -1,8 +1,7 @@
-"""Rebuilding views and stored states from the events, an organization at a time under its lock:
-writers elsewhere go on.
+"""Rebuild views and stored states from the events, one organization at a time under its lock, while
+others write.
 
-A table is rewritten only where a row of it differs from the events, so what is right stays
-untouched.
+A table is rewritten only if one of its rows differs from the events.
 """
 
 from collections.abc import Collection, Iterator
@@ -26,10 +25,11 @@ _ROWS_AT_ONCE = 10_000
 
 
 def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None) -> dict[str, int]:
-    """Replace an organization's rows by what its events add up to, where they differ; return for
-    each name, of a view or `states`, how many events those are. Without names it is all of them.
+    """Replace an organization's rows by the rows that follow from its events, if they differ.
+    Return, for the name of each view and for `states`, the number of events that it was made from.
+    Without names all are rebuilt.
 
-    The rows come out byte for byte as commands leave them. Call it with the log locked.
+    The rows are byte for byte as commands write them. Call it with the log locked.
     """
     events_say = replay(conn, org_id)
     chosen = events_say.counts if names is None else names
@@ -45,14 +45,14 @@ def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None
 
 def delete_orphans(conn: Connection, names: Collection[str]) -> None:
     """Delete the rows of organizations that have neither a log nor an event."""
-    begin(conn)  # because no log is locked, which would begin the transaction
+    begin(conn)  # because only locking a log begins a transaction, and no log is locked
     for table, name in TABLES.items():
         if name in names:
             conn.execute(delete(table).where(is_orphan(table)))
 
 
 def _count(found: Iterator[object]) -> int:
-    return sum(1 for _ in found)  # to its end, because rows are read while the query runs
+    return sum(1 for _ in found)  # consumed whole, because rows are read while the query runs
 
 
 def _insert(conn: Connection, table: Table, rows: Iterator[Row]) -> None:
@@ -62,10 +62,10 @@ def _insert(conn: Connection, table: Table, rows: Iterator[Row]) -> None:
 
 
 def _replace_name(conn: Connection, events_say: Replay) -> None:
-    """Give an organization the name that its events say, and take every other one from it.
+    """Give an organization the name in its events, and delete its other names.
 
-    The name may be held by another organization whose events do not say so. `AlreadyExists` if they
-    do: then both have it, and somebody has to decide.
+    Take the name from another organization if the events of that one name it otherwise. Raise
+    `AlreadyExists` if they give it the same name, because then an operator has to decide.
     """
     org_id, column = events_say.org_id, organization_names.c
     name = next((row[0] for row in events_say.rows(organization_names)), None)
@@ -80,14 +80,14 @@ def _replace_name(conn: Connection, events_say: Replay) -> None:
         if _live_name(conn, holder) == name:
             raise AlreadyExists(
                 f"organizations {holder} and {org_id} both have the name {name!r}",
-                f"give one of them another: catactl org rename {org_id} NEW",
+                f"rename one of them: catactl org rename {org_id} NEW",
             )
         conn.execute(delete(organization_names).where(column.name == name))
     conn.execute(insert(organization_names), {"name": name, "org_id": org_id})
 
 
 def _live_name(conn: Connection, org_id: UUID) -> str | None:
-    """Return the name that an organization's events say, None if it is deleted or has none."""
+    """Return the name in an organization's events; None if it has no events or is deleted."""
     later = history.organization_events(conn, org_id, event_log.END)
     state: Organization | None = fold(ORGANIZATION.decider, None, (each.event for each in later))
     return state.live_name if state is not None else None

@@ -1,7 +1,6 @@
-"""What an organization's events add up to: its states, and the rows of each table that holds them.
+"""Fold an organization's events into its states, and into the rows of each table that holds them.
 
-Nothing stored but the events is read, so the rows can be compared with the stored ones, or replace
-them.
+Only events are read, so the rows can be compared with the stored rows, or replace them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,13 +25,13 @@ from catactl.wiring import (
     aggregate_of_event,
 )
 
-# What `catactl projection rebuild` calls the states.
+# The name of the states in `catactl projection rebuild`.
 STATES = "states"
 _EVENTS_AT_ONCE = 1_000
 
 
 class Folded(NamedTuple):
-    """A stream's state at the version of its last event."""
+    """A stream's state, and the version of its last event."""
 
     aggregate: Aggregate
     state: Any
@@ -40,9 +39,9 @@ class Folded(NamedTuple):
 
 
 class Replay:
-    """The states and views of one organization. It takes memory for all of them.
+    """The states and views of one organization, all in memory.
 
-    `counts` says how many events each view, and the states, were made from.
+    `counts` holds the number of events that each view, and the states, were made from.
     """
 
     def __init__(self, org_id: UUID) -> None:
@@ -53,13 +52,13 @@ class Replay:
 
     @property
     def name(self) -> str | None:
-        """The organization's name, None if it has no events."""
+        """Return the organization's name; None if it has no events."""
         folded = self.states.get(self.org_id)
         return folded.state.name if folded is not None else None
 
     def add(self, batch: Sequence[Recorded]) -> None:
-        """Continue states and views over the next events; `CorruptLog` names the position of one
-        that cannot be read, or that no rule allows where it is.
+        """Update states and views with the next events. Raise `CorruptLog`, with the position, for
+        an event that cannot be read or that no rule allows at this point.
         """
         heard: dict[str, list[Happened]] = {}
         for recorded in batch:
@@ -80,7 +79,7 @@ class Replay:
         aggregate = before.aggregate if before is not None else aggregate_of_event(event)
         try:
             if (aggregate is ORGANIZATION) != (stream_id == self.org_id):
-                raise CorruptLog(f"{type(event).__name__} in a stream of another kind")
+                raise CorruptLog(f"event {type(event).__name__} in a stream of another kind")
             state = aggregate.decider.evolve(before.state if before is not None else None, event)
         except CorruptLog as error:
             raise CorruptLog(
@@ -94,8 +93,8 @@ class Replay:
             yield from self.rows_of(table, stream_id)
 
     def streams(self, table: Table) -> list[UUID]:
-        """Return the ids of the streams whose states lie in a table; for a view the organization's,
-        because its rows belong to no single stream.
+        """Return the ids of the streams whose states the table holds. For a view return the
+        organization's id, because its rows belong to no single stream.
         """
         aggregate = _AGGREGATE_OF.get(table)
         if aggregate is None:
@@ -114,8 +113,8 @@ class Replay:
 
 
 def replay(conn: Connection, org_id: UUID) -> Replay:
-    """Fold all events of an organization, each once, in the order of its log. Each is dated when it
-    counts from.
+    """Fold all events of an organization in the order of its log, each dated by the time from which
+    it counts.
     """
     found = Replay(org_id)
     events = event_log.read_after(conn, org_id)
@@ -133,7 +132,7 @@ _AGGREGATE_OF: dict[Table, Aggregate] = {
     table: aggregate for aggregate in AGGREGATES for table in aggregate.store.tables
 }
 _VIEW_OF: dict[Table, View] = {view.TABLE: view for view in VIEWS}
-# Each table that holds what events add up to, under the name that `rebuild` takes for it.
+# Each table of rows that follow from events, with the name under which `rebuild` rebuilds it.
 TABLES: dict[Table, str] = dict.fromkeys(_AGGREGATE_OF, STATES) | {
     table: view.NAME for table, view in _VIEW_OF.items()
 }

@@ -1,4 +1,4 @@
-"""Comparing stored rows with the events: each row of each table that events add up to.
+"""Compare stored rows with the events: each row of each table that follows from events.
 
 `users` and `idempotency_keys` are not compared, because no events prove them.
 """
@@ -26,11 +26,11 @@ _SHOWN = 20
 
 
 class Difference(NamedTuple):
-    """A column of a stored row that differs from its events. Without a column the whole row is
-    missing, or no events add up to it.
+    """A column of a stored row that differs from the events. Without a column the whole row is
+    missing, or does not follow from any event.
 
-    `key` is the row's primary key after the organization's id. Values are as the database holds
-    them, in words.
+    `key` is the row's primary key without the organization's id. Values are as the database holds
+    them, as text.
     """
 
     table: str
@@ -43,10 +43,10 @@ class Difference(NamedTuple):
 
 @dataclass
 class Checked:
-    """What comparing an organization found: how many differences, and the first of them.
+    """The result of comparing an organization: the number of differences, and the first of them.
 
-    `error` says why nothing could be compared. Rows that are left of an organization without any
-    event have its id as they hold it.
+    `error` is the reason if nothing could be compared. Rows of an organization without any event
+    have the id that they hold.
     """
 
     org_id: str
@@ -60,7 +60,7 @@ class Checked:
         return self.differences > 0 or self.error is not None
 
     def add(self, found: Iterable[Difference]) -> None:
-        """Count differences and keep the first."""
+        """Count the differences, and keep the first few."""
         for difference in found:
             self.differences += 1
             if len(self.first) < _SHOWN:
@@ -68,9 +68,9 @@ class Checked:
 
 
 def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Checked]:
-    """Yield what was found for each organization, each in a consistent snapshot.
+    """Yield the result for each organization, each from a consistent snapshot.
 
-    One whose events cannot be read keeps no other from being compared.
+    If the events of one organization cannot be read, the others are still compared.
     """
     for org_id in org_ids:
         try:
@@ -81,8 +81,8 @@ def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Checked]:
 
 
 def compare(conn: Connection, org_id: UUID) -> Checked:
-    """Compare all rows of an organization with its events; raise `CorruptLog` if these cannot be
-    read.
+    """Compare all rows of an organization with its events; raise `CorruptLog` if the events cannot
+    be read.
     """
     events_say = replay(conn, org_id)
     checked = Checked(str(org_id), events_say.name)
@@ -92,9 +92,9 @@ def compare(conn: Connection, org_id: UUID) -> Checked:
 
 
 def differences(conn: Connection, events_say: Replay, table: Table) -> Iterator[Difference]:
-    """Yield in which respects an organization's rows of a table differ from its events.
+    """Yield the differences between an organization's rows of a table and its events.
 
-    Rows are read in the order of their key, and the rows of one stream are compared at a time.
+    Rows are read in the order of their key, and compared one stream at a time.
     """
     to_row = to_stored(conn, table)
     stream_at = list(table.columns).index(stream_column(table))
@@ -129,8 +129,8 @@ def _differences(
 
 @cache
 def _key_of(table: Table) -> Callable[[Row], Any]:
-    """Return a function that takes the key out of a row; the organization's id is part of it only
-    where there is nothing else.
+    """Return a function that extracts the key from a row, without the organization's id unless the
+    key has no other column.
     """
     columns = list(table.columns)
     key = [column for column in table.primary_key if column.name != "org_id"]
@@ -145,12 +145,12 @@ def _word(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-# --- rows that are left of organizations ----------------------------------------------------------
+# --- rows of organizations without a log ----------------------------------------------------------
 
 
 def organization_ids(conn: Connection) -> list[UUID]:
-    """Return the ids of all organizations that have a log, or that lost it but still have events
-    and rows that these add up to; oldest first.
+    """Return, oldest first, the ids of all organizations that have a log, or that lost it but still
+    have events and rows.
     """
     found = set(conn.execute(select(logs.c.org_id)).scalars())
     for table in TABLES:
@@ -185,7 +185,7 @@ def _has(table: Table, of: Table) -> ColumnElement[bool]:
 
 
 def _stored_name(engine: Engine, org_id: UUID) -> str | None:
-    """Return a name for an organization whose events cannot be read."""
+    """Return the stored name of an organization whose events cannot be read."""
     with suppress(CorruptLog), reading(engine) as conn:
         return directory.organization_name(conn, org_id)
     return None

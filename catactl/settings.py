@@ -28,7 +28,7 @@ OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 LOG_FORMATS: tuple[str, ...] = get_args(LogFormat)
 _MAX_URL_LENGTH = 65_536
 _MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
-_ENDS_A_PATH = frozenset("%?# ")  # of a URL; a space ends it in a shell
+_ENDS_A_PATH = frozenset("%?# ")  # in a URL; a space ends it in a shell
 # A password that nobody encoded may hold anything: it ends at the last @ before another URL begins.
 _SECRET = re.compile(
     r"""
@@ -55,8 +55,8 @@ _Layer = Callable[[str], Setting | None]
 
 
 class Settings(NamedTuple):
-    """`overridden` says what the environment says otherwise than the profile of the command
-    line. `config_path` is None where there is no home folder.
+    """`overridden` describes how the environment overrides the profile of the command line.
+    `config_path` is None if there is no home folder.
     """
 
     given_database_url: Setting | None
@@ -73,9 +73,9 @@ class Settings(NamedTuple):
 
     @property
     def database_url(self) -> Setting:
-        """Return the database as configured, else the default one.
+        """Return the configured database, else the default one.
 
-        Raises `BadConfiguration` where there is no home folder to keep the default one in.
+        Raises `BadConfiguration` if there is no home folder for the default database.
         """
         if self.given_database_url is not None:
             return self.given_database_url
@@ -140,15 +140,17 @@ def guess(
 
 
 def config_path(environ: Mapping[str, str]) -> Path | None:
-    """Return where the configuration file is, or would be; None where there is no home folder."""
+    """Return the path of the configuration file, whether or not it exists; None if there is no home
+    folder.
+    """
     folder = _xdg(environ, "XDG_CONFIG_HOME", ".config")
     return folder / "catactl" / "config.toml" if folder is not None else None
 
 
 def default_database_path(environ: Mapping[str, str] | None = None) -> Path:
-    """Return where the SQLite database is that is used when none is configured.
+    """Return the path of the SQLite database that is used if none is configured.
 
-    Raises `BadConfiguration` where there is no home folder.
+    Raises `BadConfiguration` if there is no home folder.
     """
     environ = os.environ if environ is None else environ
     folder = _xdg(environ, "XDG_DATA_HOME", ".local/share")
@@ -158,10 +160,10 @@ def default_database_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def no_home(environ: Mapping[str, str], hint: str) -> BadConfiguration:
-    """Return the error for a home folder that is needed and missing."""
+    """Return the error for a missing home folder."""
     home = environ.get("HOME")
     if home is None:
-        reason = "HOME is not set, and passwd names none for this user"
+        reason = "HOME is not set, and passwd has no home folder for this user"
     else:
         reason = f"HOME is not an absolute path: {home!r}"
     return BadConfiguration(f"no home folder: {reason}", hint)
@@ -199,10 +201,10 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path | None
 
 
 def _home(environ: Mapping[str, str]) -> Path | None:
-    """Return HOME, or without that variable the folder in passwd, if it is an absolute path."""
+    """Return HOME, or the folder in passwd if HOME is not set; None if the path is not absolute."""
     home = environ.get("HOME")
     if home is None:
-        with suppress(KeyError):  # as of a user that only a container's --user names
+        with suppress(KeyError):  # passwd lacks users that a container was given by number
             home = pwd.getpwuid(os.getuid()).pw_dir
     return Path(home) if home is not None and os.path.isabs(home) else None
 
@@ -213,7 +215,7 @@ def _check_printable(database_url: Setting) -> None:
         raise BadConfiguration(
             f"the database URL ({database_url.origin}) holds {unprintable!a}, which cannot be "
             "printed",
-            "write its bytes as in %0A",
+            "write its bytes percent-encoded, for example %0A",
         )
 
 
@@ -333,7 +335,7 @@ def parse_lock_timeout(value: str) -> float:
 def read_url_file(path: str, origin: str) -> str:
     """Return the database URL that a file holds; `BadConfiguration` if it holds none."""
     try:
-        with open(path, "rb") as file:  # a pipe, too, from what keeps secrets
+        with open(path, "rb") as file:  # maybe a pipe from a secret store
             text = decode("it", file.read(_MAX_URL_LENGTH + 1)).strip()
     except InvalidValue as error:
         message = f"cannot read the database URL from {origin}: {error.message}"

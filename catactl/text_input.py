@@ -14,8 +14,8 @@ _OTHER_MARKS = (
 
 
 def without_mark(what: str, data: bytes) -> bytes:
-    """Return the beginning of a text without its byte order mark; raise `InvalidValue` for the mark
-    of another encoding.
+    """Return the first bytes of a text without its byte order mark; raise `InvalidValue` for the
+    mark of another encoding.
     """
     for mark, encoding in _OTHER_MARKS:
         if data.startswith(mark):
@@ -24,7 +24,7 @@ def without_mark(what: str, data: bytes) -> bytes:
 
 
 def decode(what: str, data: bytes) -> str:
-    """Return a whole text; raise `InvalidValue` that names the line that is not UTF-8."""
+    """Return a whole text decoded; raise `InvalidValue`, with the line, if it is not UTF-8."""
     data = without_mark(what, data)
     try:
         return data.decode()

@@ -22,10 +22,10 @@ from catactl.wiring import DATED_VIEWS
 
 
 class Transaction:
-    """A transaction under way on one connection. Nothing is written before `flush`.
+    """A transaction in progress on one connection. Nothing is written before `flush`.
 
-    `recorded` has the events that were written, if they are to be kept: a batch has many. `id` is
-    PostgreSQL's id of the transaction once a log is locked. Without a clock PostgreSQL's server
+    `recorded` holds the events that were written, if they are kept: a batch has too many. `id` is
+    PostgreSQL's id of the transaction after a log is locked. Without a clock, PostgreSQL's server
     dates events, so that no client's clock can; on SQLite this machine's clock does.
     """
 
@@ -105,15 +105,15 @@ class Transaction:
                 raise
             raise ForgottenStates from None
         for org_id in redated:
-            from catactl.rebuild import rebuild  # which other commands do without
+            from catactl.rebuild import rebuild  # here, so that other commands do not load it
 
             rebuild(self.conn, org_id, [view.NAME for view in DATED_VIEWS])
         self.recorded += recorded
         self._evidence = evidence
 
     def _next_evidence(self) -> Evidence | None:
-        """Return something that the database holds only if what is to be flushed is committed; what
-        was flushed before otherwise.
+        """Return a test for rows that the database holds only if the next flush is committed. If
+        that writes no such rows, return the test of the flush before.
         """
         for org_id, unit in self._units.items():
             if unit.has_events:
@@ -127,7 +127,7 @@ class Transaction:
     def was_committed(self, engine: Engine) -> bool:
         """Ask the database whether it committed this transaction, after the answer was lost.
 
-        Raises `OutcomeUnknown`.
+        Raises `OutcomeUnknown` if that cannot be found out.
         """
         return self.id is not None and was_committed(engine, self.id, self._evidence)
 

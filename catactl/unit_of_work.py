@@ -40,8 +40,8 @@ from catactl.wiring import (
 
 @dataclass(frozen=True)
 class Intent:
-    """Who wants a change, why, and how. `request` is what the idempotency key stands for: the
-    command with its parsed arguments, in JSON's types.
+    """Who wants a change, why, and how. `request` is the request under the idempotency key: the
+    command with its parsed arguments, as JSON types.
 
     `org_ref` is the organization as the caller named it.
     """
@@ -112,9 +112,9 @@ def _live_name(aggregate: Aggregate, state: Any) -> tuple[str, str] | None:
 
 
 class UnitOfWork:
-    """Everything one transaction changes, in memory until `flush` writes each thing once.
+    """The changes of one transaction in one organization, in memory until `flush` writes each once.
 
-    `evidence` tells whether what was written without an event is in the database.
+    `evidence` tests whether the database holds a write without an event.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class UnitOfWork:
 
     @property
     def has_events(self) -> bool:
-        """Whether there are events that are not written yet."""
+        """Return whether there are events that are not written yet."""
         return bool(self._happened)
 
     def organization(self) -> Organization | None:
@@ -187,7 +187,7 @@ class UnitOfWork:
             raise
 
     def check_clock(self, command: Command) -> None:
-        """Raise `ClockBehindLog` if the log is ahead of the clock and the command does not correct
+        """Raise `ClockBehindLog` if the log is ahead of the clock, unless the command corrects
         that.
         """
         last = self.head.recorded_at
@@ -406,7 +406,7 @@ class UnitOfWork:
         stored = directory.find(self._conn, table_of(aggregate), self._org_id, name)
         if stored is not None and stored not in self._entries:
             state = self.get(aggregate, stored).state
-            if state is not None:  # else a row without events
+            if state is not None:  # None for a stored row without events
                 found[stored] = state.created_at
         return max(found, key=lambda stream_id: (found[stream_id], stream_id), default=None)
 

@@ -159,7 +159,7 @@ SAGAS: tuple[Saga, ...] = (
 )
 
 VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view, swept_content_view)
-# The views whose rows depend on when events count from. A correction of the clock rebuilds them.
+# The views whose rows depend on the times from which events count. A correction rebuilds them.
 DATED_VIEWS: tuple[View, ...] = (storage_usage_view, storage_usage_days_view)
 
 _AGGREGATE_OF: dict[type[Command], Aggregate] = {
@@ -219,7 +219,7 @@ def views_of(event: type[Event]) -> tuple[View, ...]:
 
 
 def listens(view: View) -> tuple[type[Event], ...]:
-    """Return the events that change a view: it applies them, or they have it rebuilt."""
+    """Return the events that change a view: the view applies them, or is rebuilt for them."""
     return (*view.LISTENS, OrganizationClockCorrected) if view in DATED_VIEWS else view.LISTENS
 
 

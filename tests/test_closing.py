@@ -197,4 +197,4 @@ def test_a_database_that_can_only_be_read_closes_no_period(sqlite_url: URL) -> N
     with opened(parse_url(f"{sqlite_url}?mode=ro")) as reader:
         reason = why_open(reader, datetime.now(UTC), _never)
     assert reason is not None
-    assert "can only be read" in reason
+    assert "read-only database" in reason

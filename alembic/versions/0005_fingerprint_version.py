@@ -1,4 +1,4 @@
-"""The version of the rules that made an idempotency key's fingerprint."""
+"""Add the version of the rules that made an idempotency key's fingerprint."""
 
 import sqlalchemy as sa
 from alembic import op

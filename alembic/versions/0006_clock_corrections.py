@@ -1,4 +1,4 @@
-"""Corrections of the clock belong to the few events that say what an organization is."""
+"""Add corrections of the clock to the index of the few events that define an organization."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +23,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     corrections = sa.text(f"SELECT 1 FROM events WHERE type = '{_CORRECTED}' LIMIT 1")
     if op.get_bind().execute(corrections).scalar():
-        raise RuntimeError("a clock was corrected: no older catactl could read the log")
+        raise RuntimeError("a log has a clock correction, which an older catactl cannot read")
     _recreate_index(_BEFORE)
 
 

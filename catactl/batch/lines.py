@@ -42,11 +42,11 @@ class Failed(NamedTuple):
 
 
 def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
-    """Yield each line as a command of the caller's intent, or what is wrong with it.
+    """Yield each line as a command with the caller's intent, or the error in it.
 
-    Lines are numbered from 1; empty ones are skipped. With an idempotency key in the intent a line
-    that has none of its own gets that key and its number. Raises `InvalidValue` for input in
-    another encoding.
+    Lines are numbered from 1, and empty lines are skipped. If the intent has an idempotency key, a
+    line without its own key gets that key and its number. Raises `InvalidValue` for input in an
+    encoding other than UTF-8.
     """
     check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
     plain: dict[str, Intent] = {}

@@ -1,8 +1,9 @@
-"""Content in a local directory. The umask decides who may read and write it, so that users of one
-group can share it; a root that is private is its owner's alone.
+"""Store content in a local directory. The umask decides who may read and write it, so users of one
+group can share it. Only the owner can enter a private root.
 
-A blob is written below `incoming`, synced, renamed to its final name, and the folder synced: so it
-is there whole or not at all, whatever is killed and whenever the power fails.
+A blob is written below `incoming`, synced, and renamed to its final name; then the folder is
+synced. So a blob is there whole or not at all, whichever process is killed and whenever the power
+fails.
 """
 
 import errno
@@ -38,13 +39,15 @@ from catactl.errors import (
 )
 
 _INCOMING = "incoming"
-_MARK_BYTES = 1024  # more than any mark has
+_MARK_BYTES = 1024  # every mark is shorter
 # A writer locks its file right after creating it; until then only its age protects it.
 _ABANDONED_AFTER_SECONDS = 60
 
 
 class Directory:
-    """`is_private`: if the root has to be made, only its owner can enter it."""
+    """If the root does not exist and `is_private` is true, it is made so that only its owner can
+    enter it.
+    """
 
     def __init__(self, root: Path, *, is_private: bool = False) -> None:
         self._root = root
@@ -105,7 +108,7 @@ class Directory:
                 _put_in_place(incoming, final)
                 _sync_name(final)
         except ContentUnreachable as error:
-            # Writing over the old mark needs no room. If it is torn, it is no log's mark.
+            # Overwrite the old mark, because that needs no room. A torn mark matches no log.
             if not _is_full(error.__cause__) or not final.exists():
                 raise
             with _translated(final):
@@ -126,7 +129,7 @@ class Directory:
         with _translated(folder):
             for name in _names(folder):
                 path = folder / name
-                # Another user's may be out of reach: that user's sweep discards it.
+                # Skip files of other users that we may not remove: their own sweep discards them.
                 with suppress(FileNotFoundError, PermissionError):
                     if path.is_file() and not path.is_symlink():
                         discarded += _discard_if_abandoned(path)
@@ -162,15 +165,15 @@ class Directory:
 
     @contextmanager
     def _incoming(self, org_id: UUID) -> Iterator[tuple[int, Path]]:
-        """Yield a new file that is open for writing, and its path; remove it unless it was
-        renamed.
+        """Yield a new file that is open for writing, and its path. Remove the file afterwards,
+        unless it was renamed.
         """
         path = self._root / str(org_id) / _INCOMING / uuid4().hex
         file = self._create(path)
         try:
             yield file, path
         finally:
-            with suppress(OSError):  # the new name keeps it, if it came that far
+            with suppress(OSError):  # a renamed file stays under its new name
                 path.unlink(missing_ok=True)
             os.close(file)
 

@@ -14,8 +14,9 @@ _EXAMPLES = "as in file:///srv/catactl/blobs or s3://bucket/prefix"
 def open_blobs(url: str, *, is_private: bool = False) -> BlobStore:
     """Return the store that a URL names; nothing is connected or created yet.
 
-    A directory that `is_private` is its owner's alone if it has to be made. Raises
-    `BadConfiguration` for a URL that names none, or needs the extra that is not installed.
+    If a directory does not exist and `is_private` is true, it is made so that only its owner can
+    enter it. Raises `BadConfiguration` for a URL of another kind, or if the extra that it needs is
+    not installed.
     """
     try:
         parts = urlsplit(url)

@@ -5,7 +5,7 @@ directory as in a bucket, so that one can be copied to the other. Content of a d
 before has a generation as well, `abcd….1`: an address that was given up is never used again. It is
 written whole or not at all: nothing half-written ever has a final name. It does not roll back with
 a transaction; so it is made safe before an event may point at it, and removed only after an event
-has given it up. `ORG_ID/head` is the mark of the log that recorded content last.
+has given it up. `ORG_ID/head` holds the mark of the log that recorded content last.
 """
 
 import hashlib
@@ -55,8 +55,8 @@ class Blob(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A position of a log and the hash of the event there: only this log, and its copies that have
-    gone as far, hold both. `database` names the database whose process left the mark.
+    """A position of a log and the hash of the event at that position. Only this log holds both, and
+    copies of it that have reached the position. `database` names the database that left the mark.
     """
 
     position: int
@@ -65,14 +65,14 @@ class Mark(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Storage format: the position in decimal, the hash in hexadecimal and the database's name,
-        separated by spaces, then a newline.
+        """Return the mark as it is stored: the position in decimal, the hash in hexadecimal and the
+        database's name, separated by spaces, then a newline. This is a storage format.
         """
         return f"{self.position} {self.hash.hex()} {self.database}\n"
 
     @classmethod
     def parse(cls, text: bytes) -> "Mark":
-        """Return the mark that a text holds; `NO_LOGS_MARK` if it holds none."""
+        """Return the mark that a text holds; return `NO_LOGS_MARK` for any other text."""
         match = _MARK.fullmatch(text)
         if match is None:
             return NO_LOGS_MARK
@@ -116,10 +116,10 @@ class BlobStore(Protocol):
         """Remove content; what is gone already is no error."""
 
     def mark(self, org_id: UUID, mark: Mark) -> None:
-        """Replace an organization's mark, whole or not at all; return once it is safe."""
+        """Replace an organization's mark atomically, and return once it is durable."""
 
     def read_mark(self, org_id: UUID) -> Mark | None:
-        """Return an organization's mark; None if it has none."""
+        """Return an organization's mark, or None."""
 
     def discard_abandoned(self, org_id: UUID) -> int:
         """Remove what writers that were killed left unfinished; return how many there were."""
@@ -129,14 +129,14 @@ class BlobStore(Protocol):
 
 
 class Measure:
-    """Measure content while somebody else reads it, in one or several runs of chunks."""
+    """Measures content while another function reads it, in one or several series of chunks."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self._size_bytes = 0
 
     def passing(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Yield the chunks as they are."""
+        """Yield the chunks unchanged."""
         for chunk in chunks:
             self._digest.update(chunk)
             self._size_bytes += len(chunk)
@@ -144,7 +144,7 @@ class Measure:
 
     @property
     def content(self) -> Content:
-        """Return the content that has passed so far."""
+        """Return the size and digest of all chunks so far."""
         return Content(self._digest.hexdigest(), self._size_bytes)
 
 

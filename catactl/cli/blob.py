@@ -51,17 +51,18 @@ def gc(
     older_than: OlderThan = "7d",
     claim: Annotated[
         bool,
-        typer.Option("--claim", help="Take content over that another log recorded last."),
+        typer.Option("--claim", help="Take over content that another log recorded last."),
     ] = False,
 ) -> None:
     """Remove content that nothing refers to any more; look with --dry-run first.
 
-    That is what was replaced, what uploads that broke off left, and what belongs to files deleted
-    longer ago than --older-than: from then on these cannot be restored. Safe while uploads run.
+    Such content is replaced parts, parts of uploads that broke off, and files deleted longer ago
+    than --older-than. These files cannot be restored afterwards. The command is safe to run while
+    others upload.
 
-    Exit code 78 where another log recorded content last: this database is then a copy, or a backup
-    that was restored, and the other one may refer to what this one does not. --claim makes the
-    content this database's: it removes what this database does not refer to.
+    Exit code 78 if another log recorded content last: this database is then a copy or a restored
+    backup, and the other one may refer to content that this one does not. With --claim this
+    database takes over the content, and the command removes what this database does not refer to.
 
     Example: catactl blob gc --older-than 30d --yes
     """
@@ -73,10 +74,10 @@ def gc(
         f"{'at any time' if older_than == '0' else f'over {older_than} ago'}"
     )
     if claim:
-        question += ", also if another log recorded content last"
+        question += ", even if another log recorded content last"
     run.confirm(question)
     ids = organization_ids(run, orgs)
-    # The same for each organization, however many of them are swept at once.
+    # Without ORG, because an organization swept alone makes the same request as among others.
     request = {"command": "blob.gc", "older_than_seconds": parse_duration(older_than)}
     intent = run.intent("", lambda: request)
     rows: list[dict[str, Any]] = []
@@ -112,7 +113,7 @@ def gc(
         run.note(f"{removed} removed; {files} can no longer be restored")
     if refused:
         raise ContentOfAnotherLog(
-            f"{len(refused):,} of {counted(len(ids), 'organization')} were left alone: "
+            f"{len(refused):,} of {counted(len(ids), 'organization')} were not swept: "
             f"{refused[0].message}",
             refused[0].hint,
         )

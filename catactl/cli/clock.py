@@ -1,4 +1,4 @@
-"""Logs that are ahead of the clock, in what commands print: a warning on stderr, and a field."""
+"""Show logs that are ahead of the clock: a warning on stderr, and a field of results."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from catactl.store import clock, directory
 
 
 class Ahead:
-    """The logs that are ahead of the clock, of all organizations or of some."""
+    """The logs that are ahead of the clock, among all organizations or some."""
 
     def __init__(self, conn: Connection, org_ids: Sequence[UUID] | None) -> None:
         self._conn = conn
@@ -32,10 +32,10 @@ class Ahead:
         )
 
     def field(self, org_id: UUID | str) -> Mapping[str, Any]:
-        """Return the field that says by how much an organization's log is ahead."""
+        """Return the field with the seconds by which an organization's log is ahead."""
         return {"clock_ahead_seconds": self._seconds.get(UUID(str(org_id)), 0)}
 
     def added_to(self, rows: Iterable[Resource]) -> Iterator[Resource]:
-        """Yield the rows with the field."""
+        """Yield the rows, each with its field `clock_ahead_seconds`."""
         for row in rows:
             yield {**row, **self.field(row["org_id"])}

@@ -112,7 +112,7 @@ def demo(
         else:
             database_url = sqlite_url(Path(scratch) / "catactl.db")
             blob_url = given.blob_url or url_beside(f"{scratch}/catactl.db")
-            is_private = False  # the scratch folder around it is
+            is_private = False  # because the scratch folder around it is private
             schema.upgrade(open_engine(parse_url(database_url)))
         name = f"demo-{org_id.hex[-8:]}"
         place = Place(database_url, blob_url, org_id, name, intent, is_private)

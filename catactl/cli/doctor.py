@@ -64,9 +64,9 @@ def _checks(run: Run) -> "Iterator[Check]":
         return
     path, url, profile = settings.config_path, settings.database_url, settings.profile
     if path is None:
-        config = "there is no home folder, so no configuration file is read"
+        config = "no configuration file is read, because there is no home folder"
     else:
-        config = f"{path} is read" if path.exists() else f"{path} is not there"
+        config = f"{path} is read" if path.exists() else f"{path} does not exist"
     chosen = f", profile {profile.value}" if profile is not None else ""
     yield Check("settings", Status.OK, f"{config}{chosen}; database {url.value} ({url.origin})")
     yield from examine(settings, engine)

@@ -125,21 +125,21 @@ def verify(run: Run, orgs: Orgs = None) -> None:
 
 @leaf(app, "correct-clock", writes=True, versioned=True, destructive=True)
 def correct_clock(run: Run, org: Org) -> None:
-    """Go on with the right dates in a log that is ahead of the clock, because a machine whose clock
-    was wrong wrote to it.
+    """Let a log that is ahead of the clock accept commands again. A log is ahead if a machine whose
+    clock was wrong wrote to it.
 
-    Such a log accepts no other command. The event organization.clock_corrected is dated now. Events
-    before it that are dated later stay as they are and count from now on: no period that is over
-    changes, and nobody is billed for time that cannot be proved. Everything but `catactl event`
-    shows the time from which an event counts.
+    Such a log accepts no other command. This command adds the event organization.clock_corrected,
+    dated now. Events before it that are dated later keep their dates, but count from the time of
+    the correction: no closed period changes, and nobody is billed for time that cannot be proved.
+    Every command but `catactl event` uses the time from which an event counts.
 
-    Refused with exit code 5 when the log is not ahead. Make sure that the clock is right first.
+    Exit code 5 if the log is not ahead. Make sure that the clock is right first.
 
     Example: catactl event correct-clock acme --reason "a clock was set to 2031" --yes
     """
     with run.reading() as conn:
         whose, now = clock.name(conn), resources.plain(clock.now(conn))
-    run.confirm(f"date the log of {org!r} again by {whose} clock, which says {now}")
+    run.confirm(f"continue the log of {org!r} with dates of {whose} clock, which says {now}")
     run.output.show(run.write("event.correct-clock", org, {}), ORGANIZATION)
 
 

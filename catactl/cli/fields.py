@@ -200,7 +200,7 @@ FINDINGS: Fields = {
     "drifted": "integer",
     "organizations": {**FINDING, "error": "object?"},
 }
-# `problem` is changed, missing or extra; a column is named only where it is changed.
+# `problem` is `changed`, `missing` or `extra`. Only `changed` has a column.
 DIFFERENCE: Fields = {
     "table": "string",
     "key": "string",

@@ -63,8 +63,8 @@ def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
 
 @leaf(app)
 def show(run: Run, org: Org, file: File, as_of: AsOf = None, at_version: AtVersion = None) -> None:
-    """Show a file, as it is or as it was. A name finds the live file, else the one of that name
-    that was deleted last. With --as-of names mean what had them then.
+    """Show a file, as it is or as it was. A name means the live file, else the file of that name
+    that was deleted last. With --as-of names mean the organization and the file that had them then.
 
     Example: catactl file show acme reports/2026.csv
     """

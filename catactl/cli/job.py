@@ -97,7 +97,8 @@ def list_(run: Run, org: Org, deleted: Deleted = False) -> None:
 
 @leaf(app)
 def show(run: Run, org: Org, job: Job, as_of: AsOf = None, at_version: AtVersion = None) -> None:
-    """Show a job configuration, as it is or as it was. With --as-of names mean what had them then.
+    """Show a job configuration, as it is or as it was. With --as-of names mean the organization and
+    the job configuration that had them then.
 
     Example: catactl job show acme nightly
     """

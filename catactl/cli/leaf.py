@@ -115,8 +115,8 @@ def leaf(
     """Register a function `(run, …)` as a verb; it may return an exit code.
 
     Every parameter after `run` is an argument or option of the verb. `versioned` adds
-    --expected-version, `destructive` adds --yes, `content` adds --blob-url. A verb that `grows`
-    what is stored leaves the reserve of the database to other commands.
+    --expected-version, `destructive` adds --yes, `content` adds --blob-url. A verb that `grows` the
+    database or its content does not use the reserve; other verbs may.
     """
     options = dict(_READ_OPTIONS)
     if content:

@@ -110,8 +110,8 @@ class Output:
     def report(
         self, summary: Row, rows_field: str, shape: Shape, rows: Iterable[Row] | None = None
     ) -> None:
-        """Print a summary as JSON. Every other format prints only its rows: those of the field, or
-        the ones given.
+        """Print a summary as JSON. Other formats print only its rows: those of the field, or the
+        given rows.
         """
         if self.format in {"json", "jsonl"}:
             self.show(summary, shape)

@@ -18,9 +18,10 @@ _INSTANT = timedelta(microseconds=1)
 def organizations_between(
     run: Run, conn: Connection, orgs: Iterable[str], start: datetime | None, end: datetime | None
 ) -> list[UUID]:
-    """Return the ids of all organizations that had one of the names in an interval, each once.
+    """Return the ids of all organizations that had one of the names in an interval, without
+    duplicates.
 
-    A name that nobody had then means the organization that has it now. A note names the
+    If nobody had a name then, it means the organization that has it now. A note on stderr names the
     organizations that no longer have the name.
     """
     ids: dict[UUID, None] = {}
@@ -41,8 +42,8 @@ def organization_between(
     *,
     prefers_now: bool = False,
 ) -> UUID:
-    """Return the id of the one organization that had a name in an interval; raise `AmbiguousName`
-    if several had it. `prefers_now` takes the one that has the name now, if it is among them.
+    """Return the id of the organization that had a name in an interval; raise `AmbiguousName` if
+    several had it. With `prefers_now`, return the one that has the name now, if it had it then too.
     """
     found = _had(conn, org, start, end)
     now = [each.org_id for each in found if each.until is None]
@@ -51,14 +52,16 @@ def organization_between(
         raise AmbiguousName(
             f"{org!r} was the name of {len(ids)} organizations in that time: "
             + "; ".join(map(_in_words, found)),
-            "name one by its id, or a shorter time",
+            "give an id in place of the name, or a shorter time",
         )
     _note(run, org, found)
     return ids[0] if ids else directory.resolve_organization(conn, org)
 
 
 def organization_at(run: Run, conn: Connection, org: str, moment: datetime | None) -> UUID:
-    """Return the id of the organization that had a name at a moment; None stands for now."""
+    """Return the id of the organization that had a name at a moment, or has it now if `moment` is
+    None.
+    """
     if moment is None:
         return directory.resolve_organization(conn, org)
     return organization_between(run, conn, org, moment, moment + _INSTANT)

@@ -57,10 +57,10 @@ def list_(run: Run) -> None:
 
 @leaf(app)
 def check(run: Run, orgs: Orgs = None) -> None:
-    """Compare every stored row that events add up to with these events: organizations and their
-    names, files and their parts, job configurations, and the views.
+    """Compare every stored row with the events: organizations and their names, files and their
+    parts, job configurations, and the views.
 
-    Prints a line for each difference, at most 20 for each organization. Exit code 6 when there is
+    Prints a line for each difference, at most 20 for each organization. Exit code 6 if there is
     one; nothing is written. Users and idempotency keys are not compared, because no events prove
     them. Without ORG, rows of organizations that have no log are found as well.
 
@@ -122,12 +122,12 @@ def rebuild(
         list[str] | None, typer.Argument(metavar="[VIEW…]", help="Views, or states; none: all.")
     ] = None,
 ) -> None:
-    """Rebuild views and states from the events, one organization at a time: writers elsewhere go
-    on. Tables of an organization that agree with its events are not rewritten. Rows of
-    organizations without any event are deleted.
+    """Rebuild views and states from the events, one organization at a time, so that others can
+    write meanwhile. Only tables that differ from the events are rewritten. Rows of organizations
+    without any event are deleted.
 
-    One that cannot be rebuilt does not keep the others from it. `catactl projection check` shows
-    what this would change.
+    If one organization cannot be rebuilt, the others still are. `catactl projection check` shows
+    what this command would change.
 
     Example: catactl projection rebuild storage_usage
     """
@@ -141,7 +141,8 @@ def rebuild(
             raise NotFound(f"no view {name!r}", f"one of: {', '.join(known)}")
     chosen = list(dict.fromkeys(names)) if names else known
     rebuilt: dict[UUID, dict[str, int]] = {}
-    views = {"views": sorted(chosen)} if names else {}  # without names: also those to come
+    # Without names the request names no views, because later versions have more of them.
+    views = {"views": sorted(chosen)} if names else {}
     intent = run.intent("", lambda: {"command": "projection.rebuild", **views})
     run.handler.transact_across(intent, lambda work: delete_orphans(work.conn, chosen))
     with run.reading() as conn:

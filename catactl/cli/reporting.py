@@ -77,8 +77,8 @@ def _check_reported(
     org_ids: Sequence[UUID] | None,
     rows: Sequence[dict[str, Any]],
 ) -> None:
-    """Note each organization that was asked for and has no line; raise `NotFound` if none has a
-    line.
+    """Print a note for each requested organization without a line; raise `NotFound` if there is no
+    line at all.
     """
     reported = {row["org_id"] for row in rows}
     missing = [str(org_id) for org_id in org_ids or () if str(org_id) not in reported]
@@ -90,7 +90,9 @@ def _check_reported(
 
 
 def _is_closed(run: Run, end: datetime) -> bool:
-    """Return whether no writer can still change a period that is over, before a snapshot of it."""
+    """Wait for the writers of a period that is over; return whether none can change it any more.
+    Call it before the report takes its snapshot.
+    """
 
     def waiting(count: int) -> None:
         run.note(f"waiting for {counted(count, 'transaction')} that began before the period ended")

@@ -43,14 +43,14 @@ _BESIDE = "beside the database"
 
 
 def key_suffix(name: str) -> str:
-    """Return what makes an idempotency key of a command on several files the key of one file."""
+    """Return the suffix that makes the idempotency key of one file from the key of a command."""
     import hashlib
 
     return f"/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 
 
 class Run:
-    """A running command. One that `finishes` does its work to the end, also when nobody reads its
+    """A running command. With `finishes` it does its work to the end, even when nobody reads its
     output.
     """
 
@@ -140,7 +140,9 @@ class Run:
 
     @cached_property
     def _reserve(self) -> "Reserve | None":
-        """The reserve of a SQLite database that may be written to."""
+        """Return the reserve of a SQLite database; None for a server, or a database that cannot be
+        written.
+        """
         from catactl.store.reserve import Reserve
         from catactl.store.urls import file_of, is_read_only, parse_url
 
@@ -149,17 +151,17 @@ class Run:
         return Reserve(path) if path is not None and not is_read_only(url) else None
 
     def keep_reserve(self) -> None:
-        """Make the reserve that lets other commands delete when the disk is full."""
+        """Make the reserve, so that other commands can delete when the disk is full."""
         if self._reserve is not None:
             self._reserve.make()
 
     def finish(self) -> None:
-        """End the command: make the reserve again if it was released, say what the command took if
-        that is wanted.
+        """End the command: make the reserve again if it was released, and print how long the
+        command took if the user asked for that.
         """
         reserve: Reserve | None = self.__dict__.get("_reserve")
         if reserve is not None and reserve.released_bytes and self._opened is not None:
-            self._opened.dispose()  # SQLite then removes its log
+            self._opened.dispose()  # because SQLite then removes its log, which frees room
             reserve.make_again()
         if "_told" in self.__dict__:
             self._told.finish((time.monotonic() - self._started) * 1000)
@@ -209,9 +211,10 @@ class Run:
 
     @property
     def is_content_beside(self) -> bool:
-        """Whether content is kept beside a SQLite database, because no other place is configured.
+        """Return whether content is kept beside a SQLite database, because no other place is
+        configured.
 
-        Like the database it is then its owner's alone.
+        Like the database it is then private to its owner.
         """
         setting = self.blob_url_setting
         return setting is not None and setting.origin == _BESIDE
@@ -283,8 +286,9 @@ class Run:
         *,
         key_suffix: str = "",
     ) -> "Intent":
-        """Return who wants a change, why and how, from the options. `request` returns what an
-        idempotency key stands for. `key_suffix` tells apart several writes of one command.
+        """Return the intent that the options describe: who wants a change, why and how. `request`
+        returns the request under an idempotency key. `key_suffix` distinguishes the writes of one
+        command.
         """
         from catactl.handler import Intent
 
@@ -305,11 +309,11 @@ class Run:
         )
 
     def organization_id(self, intent: "Intent", *, is_read: bool = True) -> UUID:
-        """Find the intent's organization by name or id. One that the same request was run for under
-        its key goes first, because the name may mean another one now, or none.
+        """Return the intent's organization by name or id. If the same request was run under its key
+        before, return the organization of that run, because the name may mean another one now.
 
-        While `is_read` is false the request lacks its content, so that any request under the key
-        may be the same.
+        If `is_read` is false, the request does not have its content yet, so any request under the
+        key may be the same.
         """
         from catactl.store import directory, idempotency
 
@@ -360,10 +364,10 @@ class Run:
             return self.handler.transact(org_id, intent, work)
 
     def claim_key(self, org_ref: str, request: Mapping[str, Any]) -> UUID:
-        """Store the request of a command with several writes under its idempotency key, if it has
-        one; return its organization. Each of the writes has a key of its own.
+        """Store the request of a command with several writes under its idempotency key, if it has a
+        key; return its organization. Each write has a key of its own.
 
-        Raises `IdempotencyConflict` when the key was used for another request.
+        Raises `IdempotencyConflict` if the key was used for another request.
         """
         intent = self.intent(org_ref, lambda: request)
         org_id = self.organization_id(intent)

@@ -69,7 +69,7 @@ def run_upload(
     is_single = len(paths) == 1 and not folders
 
     def intent(file_name: str) -> Intent:
-        """Return the intent for one file; its content is added when it is read."""
+        """Return the intent for one file; reading the file adds its content."""
         request = _request(name=file_name, verify=verify)
         # Each of several files has a key of its own, derived from the one that was given.
         suffix = "" if is_single else key_suffix(file_name)
@@ -140,8 +140,8 @@ def run_upload(
 
 
 def _request(*, verify: bool, **names: str) -> dict[str, Any]:
-    """Return what an idempotency key stands for, without content. How files are found, read and cut
-    into parts is not part of it.
+    """Return the request under an idempotency key, without content. How files are found, read and
+    cut into parts is not part of it.
     """
     request: dict[str, Any] = {"command": "file.upload", **names}
     return request | {"verify": True} if verify else request
@@ -199,7 +199,7 @@ def run_part_upload(
                 chunks = stream.read() if opened is None else opened.read(0, opened.size_bytes)
                 return metered(chunks, meter)
 
-            # Standard input can be read once: if its key was used, nothing is left to be stored.
+            # Store nothing if the key was used, because standard input can be read only once.
             known: Content | None = None
             if is_key_used(run.engine, org_id, intent) or (is_keyed and opened is not None):
                 known = measure(read())

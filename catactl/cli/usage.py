@@ -168,11 +168,11 @@ def report(
         str | None, typer.Option("--html", metavar="PATH", help="Write a page with charts as well.")
     ] = None,
 ) -> None:
-    """Report what each organization used over a month or an interval: lines of a bill. A name means
-    each organization that had it in that time.
+    """Report what each organization used over a month or an interval, as lines of a bill. A name
+    means each organization that had it in that time.
 
-    A period whose lines say that it is closed gives the same figures for ever. Before that, the
-    report waits for transactions that began before the period ended, up to --lock-timeout. A
+    The figures of a closed period never change. Before a report of a period that is over, the
+    command waits for transactions that began before the period ended, up to --lock-timeout. A
     correction made in a period is a line of its own, of the kind adjustment.
 
     Example: catactl usage report --month 2026-01 --unit GB-month -o csv
@@ -262,10 +262,10 @@ def check(run: Run, orgs: Orgs = None) -> None:
     organization, its files, the view and the running figure say; every file event must have its
     usage event, and each day that bills are made of must be what its usage events add up to.
 
-    The organization's stored quota, status, name and version must be what its events say as well.
+    The organization's stored quota, status, name and version must also be as its events say.
     `catactl projection check` compares every other stored row.
 
-    Exit code 6 when anything differs, or when a log is ahead of the clock; nothing is written.
+    Exit code 6 if anything differs or a log is ahead of the clock; nothing is written.
 
     Example: catactl usage check && echo exact
     """
@@ -321,8 +321,8 @@ def recompute(
     _raise_for_unreadable(run, findings)
     if behind:
         raise ClockBehindLog(
-            f"{len(behind):,} of {counted(len(findings), 'organization')} drifted and their logs "
-            "are ahead of the clock; the others are done",
+            f"{len(behind):,} of {counted(len(findings), 'organization')} could not be corrected, "
+            "because their logs are ahead of the clock; the others are done",
             clock.hint(behind[0].name),
         )
     if corrected and fail_on_drift:

@@ -36,7 +36,7 @@ def report(run: Run, found: Verified, what: str) -> None:
 def _hint(counts: dict[str, int], found: Verified) -> str:
     if found.is_another_logs and counts["orphaned"]:
         return (
-            "another log recorded content last, and may refer to what is orphaned here: "
+            "another log recorded content last, and may refer to the orphaned content: "
             "use the database that uploaded last"
         )
     if counts["missing"] and not found.whole:

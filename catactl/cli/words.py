@@ -44,7 +44,7 @@ def shown(text: str) -> str:
 
 
 def _is_harmless(character: str) -> bool:
-    # Joiners are part of names in Arabic and Indic scripts, and of emoji.
+    # Show joiners, because names in Arabic and Indic scripts and emoji need them.
     return (
         character.isprintable()
         or character in "\u200c\u200d"

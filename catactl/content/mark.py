@@ -1,13 +1,14 @@
-"""The mark beside an organization's content: the head of the log that recorded content last.
+"""Mark an organization's content with the head of the log that recorded content last.
 
-A copy of a database has the same ids as the original and names the same content. So a sweep of one
-would remove what only the other refers to. Whoever records content therefore leaves its log's head
-beside the content, under the log's lock and before the commit. A sweep goes on only if it finds
-that head in its own log: then its log, or an earlier state of it, recorded content last.
+A copy of a database has the same ids as the original and names the same content. So a sweep by one
+would remove content that only the other refers to. Therefore each transaction that records content
+first leaves its log's head beside the content, under the log's lock and before the commit. A sweep
+continues only if its own log holds that head: then that log, or an earlier state of it, recorded
+content last.
 
-Where another database recorded content before, with a head that is not in the log, the mark says so
-from then on: no log may sweep until one claims the content. A mark that the same database left for
-a transaction that was not committed is replaced.
+If another database recorded content before, with a head that is not in the log, the mark says so
+until one log claims the content, and no other log may sweep. A transaction replaces a mark that the
+same database left for a transaction that was not committed.
 """
 
 from collections.abc import Callable
@@ -36,9 +37,9 @@ def record_and_mark(
     intent: Intent,
     work: Callable[[Connection, UnitOfWork], Result],
 ) -> Result:
-    """Let `work` record content as `Handler.transact` does; mark the content before the commit.
+    """Run `work` as `Handler.transact` does, and mark the content before the commit.
 
-    If the transaction fails, the mark becomes the log's head as it is. A process that is killed
+    If the transaction fails, the log's actual head replaces the mark. A process that is killed
     between mark and commit leaves a mark that no log holds, until content is recorded again.
     """
     marked: Mark | None = None
@@ -66,12 +67,13 @@ def record_and_mark(
 def check_mark(conn: Connection, blobs: BlobStore, org_id: UUID) -> None:
     """Raise `ContentOfAnotherLog` if another log recorded content last.
 
-    Call it under the lock of the log: without it the mark may be of a transaction under way.
+    Call it under the lock of the log, because otherwise the mark may belong to a transaction in
+    progress.
     """
     if is_another_logs(conn, blobs, org_id):
         raise ContentOfAnotherLog(
-            f"the content of organization {org_id} belongs to a log that has gone further, or "
-            "another way: it was recorded last at a position and hash that are not in this log",
+            f"another log recorded the content of organization {org_id} last: the mark beside the "
+            "content names an event that is not in this log",
             "use the database that uploaded last; if this one is to own the content: "
             "catactl blob gc --claim",
         )
@@ -80,7 +82,7 @@ def check_mark(conn: Connection, blobs: BlobStore, org_id: UUID) -> None:
 def is_another_logs(conn: Connection, blobs: BlobStore, org_id: UUID) -> bool:
     """Return whether another log recorded content last.
 
-    Without the lock it may also be an upload to this one that is not committed yet.
+    Without the lock it is also true while an upload to this log is in progress.
     """
     mark = blobs.read_mark(org_id)
     return mark is not None and not _is_in_log(conn, org_id, mark)
@@ -100,7 +102,7 @@ def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
 
 
 def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> None:
-    """Mark an organization's content with the log's head, whatever mark it had."""
+    """Replace any mark of an organization's content by the log's head."""
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
         blobs.mark(org_id, _head(conn, unit))
@@ -112,7 +114,7 @@ def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> N
 def _take_back(
     handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent, marked: Mark
 ) -> None:
-    """Replace a mark that we left for a transaction that was not committed after all."""
+    """Replace the mark of a transaction that was not committed."""
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
         if blobs.read_mark(org_id) == marked and not _is_in_log(conn, org_id, marked):

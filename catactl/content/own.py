@@ -1,7 +1,7 @@
-"""Find what an upload must leave out: the database and the content of catactl itself.
+"""Find the files that an upload must leave out: the database and the content of catactl itself.
 
-Paths are compared by device and inode, so that a link, a relative path or another mount of the
-same folder makes no difference.
+Paths are compared by device and inode, so that a link, a relative path or another mount of the same
+folder makes no difference.
 """
 
 import os
@@ -15,7 +15,7 @@ from catactl.blobs.store import BlobStore
 from catactl.errors import InvalidValue
 
 Identity = tuple[int, int]
-# What each of catactl's own files and folders is, by device and inode.
+# A description of each of catactl's own files and folders, by device and inode.
 Own = Mapping[Identity, str]
 NOTHING: Own = MappingProxyType({})
 
@@ -46,7 +46,8 @@ def identity_of(status: os.stat_result) -> Identity:
 
 
 def what_is(path: str, own: Own) -> str | None:
-    """Return what a path is if it is catactl's own, or lies in a folder that is; None if neither.
+    """Return a description of the path if it is catactl's own, or lies in a folder that is, else
+    None.
 
     Symbolic links are followed.
     """
@@ -65,6 +66,6 @@ def refusal(path: str, own: Own) -> InvalidValue | None:
     """Return the error for a path that is catactl's own, None for any other."""
     try:
         what = what_is(path, own)
-    except ValueError:  # no file can have such a path
+    except ValueError:  # a path with a NUL, which no file has
         return None
     return InvalidValue(f"{path!r} is {what}", "upload other files") if what is not None else None

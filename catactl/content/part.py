@@ -37,14 +37,14 @@ def ask_for_room(
     size_bytes: int,
     intent: Intent,
 ) -> Result:
-    """Ask the rules about a part of that size; raise what they refuse with.
+    """Check that the rules allow a part of that size; raise their error otherwise.
 
     Return the stored result if the intent's idempotency key was used before, else an empty one.
     """
 
     def asking(conn: Connection, unit: UnitOfWork) -> None:
         file_id = find_file(conn)
-        if not is_complete(unit, file_id):  # whose part it may be
+        if not is_complete(unit, file_id):  # a complete file may have this very part
             command = UploadPart(number, size_bytes, ANY_SHA256, stored=True)
             unit.run(Addressed(file_id, command))
 
@@ -54,10 +54,10 @@ def ask_for_room(
 def while_there_is_room(
     chunks: Iterable[Chunk], ask_for_room: Callable[[int], object]
 ) -> Iterator[Chunk]:
-    """Yield the chunks of content whose size is not known before its end.
+    """Yield the chunks of content whose size is not known in advance.
 
-    Calls `ask_for_room` with the size so far, again whenever that doubled, so that content without
-    an end is refused before it fills the disk.
+    Calls `ask_for_room` with the size so far, each time that it has doubled, so that content
+    without an end is refused before it fills the disk.
     """
     size_bytes, next_asked_bytes = 0, _FIRST_ASKED_BYTES
     for chunk in chunks:
@@ -82,13 +82,15 @@ def record_part(
     is_repeatable: bool,
     known: Content | None = None,
 ) -> Result:
-    """Store the content of one part, then record it; return what `present` makes of that.
+    """Store the content of one part, then record it; return the result of `present`.
 
-    The rules are asked first, about its size if that is known, so that what cannot be recorded is
-    not stored. With a dry run `store` must store nothing. When a sweep took what it had stored, it
-    is called again if it `is_repeatable`, else that is copied. Raises what the domain refuses with.
+    The rules are checked first, with the size if it is known, so that nothing is stored that cannot
+    be recorded. In a dry run `store` must store nothing. If a sweep removed the stored content,
+    `store` is called again if it `is_repeatable`; otherwise the content is copied. Raises the
+    errors of the domain.
 
-    An idempotency key stands for the content as well: `known` is the content if it was read before.
+    A request under an idempotency key includes the content: `known` is the content if it was read
+    before.
     """
 
     def command(content: Content) -> UploadPart:

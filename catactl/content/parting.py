@@ -1,10 +1,10 @@
-"""How content is cut into parts, given the parts that the log has already.
+"""Cut content into parts, given the parts that the log has already.
 
 All parts of a file but the last have one size, which is chosen before the file is read. The size of
-standard input is not known before its end, so its parts grow: the next part is as large as the
-largest before it. That size doubles every 1,000 parts, or every 100 parts while it is below 8 MiB,
-up to 4 GiB. So 10,000 parts hold 7.8 TiB from the default size on, and at least 1.9 TiB with any
-smaller size.
+standard input is not known in advance, so its parts grow: the next part is as large as the largest
+before it. That size doubles every 1,000 parts, or every 100 parts while it is below 8 MiB, up to 4
+GiB. So 10,000 parts hold 7.8 TiB with the default size or a larger one, and at least 1.9 TiB with
+any smaller size.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,11 +30,11 @@ class Range(NamedTuple):
 def cut(name: str, size_bytes: int, part_bytes: int | None, known: File | None) -> list[Range]:
     """Return the parts of a file in order.
 
-    All but the last are of one size: `part_bytes`, else the one that gives the parts that are there
-    already, else the default, or a multiple of the default where there would be too many parts. If
-    no one size gives the parts that are there, each of them keeps its size. A complete file is cut
-    as it was. Raises `Conflict` when the file that is known cannot become this one, `InvalidValue`
-    when there would be too many parts.
+    All but the last have one size: `part_bytes`, else the size that gives the parts that are
+    recorded already, else the default, or a multiple of the default if there would be too many
+    parts. If no single size gives the recorded parts, each of them keeps its size. A complete file
+    is cut as it was. Raises `Conflict` if the known file cannot become this one, `InvalidValue` if
+    there would be too many parts.
     """
     parts = _parts(known)
     if known is not None and known.completed:
@@ -43,8 +43,8 @@ def cut(name: str, size_bytes: int, part_bytes: int | None, known: File | None) 
         return list(_ranges(size_bytes, (part.size_bytes for part in parts)))
     if part_bytes is not None and size_bytes > MAX_PART_NUMBER * part_bytes:
         raise InvalidValue(
-            f"{name!r} would be over {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
-            f"--part-size {-(-size_bytes // MAX_PART_NUMBER)} or more",
+            f"{name!r} would need more than {MAX_PART_NUMBER:,} parts of {part_bytes:,} bytes",
+            f"use --part-size {-(-size_bytes // MAX_PART_NUMBER)} or more",
         )
     common_bytes = part_bytes or _common_size(size_bytes, parts)
     if common_bytes is not None:
@@ -58,11 +58,11 @@ def cut(name: str, size_bytes: int, part_bytes: int | None, known: File | None) 
 
 
 def growing_sizes(known: File | None, part_bytes: int | None) -> Iterator[int]:
-    """Return the sizes of the parts of content whose size is not known before its end.
+    """Return the sizes of the parts of content whose size is not known in advance.
 
-    Parts that are there keep their sizes. The others begin with `part_bytes`, else with the size of
-    the first part that is there, else with the default, and grow. A complete file is cut as it was.
-    Raises `Conflict` when the parts that are there began with another size than `part_bytes`.
+    Recorded parts keep their sizes. The others begin with `part_bytes`, else with the size of the
+    first recorded part, else with the default, and grow. A complete file is cut as it was. Raises
+    `Conflict` if the first recorded part has another size than `part_bytes`.
     """
     parts = _parts(known)
     if known is not None and known.completed:
@@ -116,7 +116,9 @@ def too_large(name: str, known: File | None, part_bytes: int | None) -> InvalidV
 
 
 def check_no_more(known: File | None, count: int) -> None:
-    """Raise `Conflict` when the file has parts after that number, because none can be removed."""
+    """Raise `Conflict` if the file has a part with a higher number, because parts cannot be
+    removed.
+    """
     extra = next((part.number for part in _parts(known) if part.number > count), None)
     if known is not None and extra is not None:
         raise Conflict(
@@ -138,11 +140,10 @@ def _parts(known: File | None) -> Parts:
 
 
 def _common_size(size_bytes: int, parts: Parts) -> int | None:
-    """Return the size that all parts but the last have, None if those that are there have no one
-    size.
+    """Return the size that all parts but the last have; None if the recorded parts differ in size.
 
-    Any of the parts may be missing, because workers finish in any order. If only the last is there,
-    the size follows from where it begins.
+    Any part may be missing, because workers finish in any order. If only the last part is recorded,
+    the size follows from its offset.
     """
     smallest_bytes = -(-size_bytes // MAX_PART_NUMBER)
     default_bytes = DEFAULT_PART_BYTES * max(1, -(-smallest_bytes // DEFAULT_PART_BYTES))

@@ -37,8 +37,8 @@ class Readable(NamedTuple):
 
 
 def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
-    """Return a file's content as the log has it; raise `Refused` when it cannot be had,
-    `CorruptLog` when the stored rows are wrong.
+    """Return a file's content as the log describes it. Raise `Refused` if the content is not
+    available, `CorruptLog` if the stored rows are wrong.
     """
     stored = FileStore().get_by_id(conn, org_id, file_id)
     if stored is None:

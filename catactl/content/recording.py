@@ -67,15 +67,16 @@ class StoredPart(NamedTuple):
 class Draft:
     """A file on its way into the log.
 
-    `digests` are those of its parts when the whole file was read before the upload, for its key.
-    `known` is the file as it was when the draft was made, `room_bytes` what the organization took
-    then (None: any amount). `ready` is stored and not yet recorded, `parts` is recorded. `is_whole`
-    says that nothing is to follow, so that the file can be completed. `row` is what it came to: the
-    file with its position and all events, `outcome` (uploaded, resumed or unchanged), how many
-    bytes were put into the blob store (`stored_bytes`), how many were there (`skipped_bytes`).
+    `digests` are the digests of its parts if the whole file was read before the upload, for its
+    idempotency key. `known` is the file as it was when the draft was made, and `room_bytes` the
+    bytes that the quota left then (None: unlimited). `ready` holds parts that are stored and not
+    yet recorded, `parts` those that are recorded. `is_whole` is true once nothing is to follow, so
+    that the file can be completed. `row` is the result: the file with its position and all events,
+    `outcome` (uploaded, resumed or unchanged), the bytes that were put into the blob store
+    (`stored_bytes`) and the bytes that were there already (`skipped_bytes`).
 
     `shrinking` holds the numbers of known parts that may become smaller and are not recorded yet.
-    What grows is recorded after them, because the quota may have no room for it before.
+    Parts that grow are recorded after them, because the quota may have no room for them before.
     """
 
     name: str
@@ -117,7 +118,7 @@ class Draft:
         return known is None or size_bytes > known.size_bytes
 
     def counted_bytes(self, parts: Sequence[StoredPart]) -> tuple[int, int]:
-        """Return the bytes stored and the bytes skipped, these parts included."""
+        """Return the bytes stored and the bytes skipped so far, with those of the given parts."""
         skipped_bytes = sum(part.size_bytes for part, skipped in parts if skipped)
         stored_bytes = sum(part.size_bytes for part, skipped in parts if not skipped)
         return self.stored_bytes + stored_bytes, self.skipped_bytes + skipped_bytes
@@ -317,7 +318,7 @@ def content_of(part: Part, generations: Mapping[str, int]) -> Content:
 
 
 def of_content(intent: Intent, content: Content) -> Intent:
-    """Return the intent with the content as part of what its idempotency key stands for."""
+    """Return the intent with the content as part of its request, if it has an idempotency key."""
     if intent.idempotency_key is None:
         return intent
     assert intent.request is not None
@@ -326,7 +327,7 @@ def of_content(intent: Intent, content: Content) -> Intent:
 
 
 def is_key_used(engine: Engine, org_id: UUID, intent: Intent) -> bool:
-    """Return whether the intent has an idempotency key that was used before, for any request."""
+    """Return whether the intent's idempotency key was used before, for any request."""
     key = intent.idempotency_key
     if key is None:
         return False

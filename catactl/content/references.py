@@ -27,7 +27,7 @@ from catactl.store.tables import events, logs
 from catactl.store.types import payload_field
 from catactl.wiring import FILE
 
-_IN_MEMORY_BYTES = 4 * 1024 * 1024  # so that a full disk can be swept
+_IN_MEMORY_BYTES = 4 * 1024 * 1024  # memory, so that a sweep works while the disk is full
 _PART_UPLOADED = "file.part_uploaded"
 _CONTENT_SWEPT = "file.content_swept"
 _LIVES = ("file.created", "file.deleted", "file.restored")
@@ -56,17 +56,19 @@ class Snapshot(NamedTuple):
 def snapshot(
     engine: Engine, org_id: UUID, before: datetime, *, as_if_given_up: bool = False
 ) -> Iterator[Snapshot]:
-    """Yield what an organization's log refers to; nothing, if the organization was deleted by then.
+    """Yield the content that an organization's log refers to; nothing if the organization was
+    deleted by then.
 
-    A long one lies in a temporary file, since content is read for hours, while no database can well
-    keep a transaction open. `as_if_given_up` leaves out the files that were
+    A long list is kept in a temporary file, because reading content takes hours, and a database
+    should not keep a transaction open for that long. `as_if_given_up` leaves out files that were
     deleted by then, as if their content had been given up already.
     """
     with SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="ascii") as spool:
         with reading(engine) as conn:
             position = conn.execute(select(logs.c.position).where(logs.c.org_id == org_id)).scalar()
             if position is None:
-                raise CorruptLog(f"the log {org_id} has lost its head", "catactl event verify")
+                message = f"the log of organization {org_id} has lost its head"
+                raise CorruptLog(message, "catactl event verify")
             now_in = generations(conn, org_id)
             if not is_organization_deleted(conn, org_id, before):
                 given_up_before = before if as_if_given_up else None

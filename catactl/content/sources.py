@@ -47,7 +47,9 @@ class Unusable(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """An entry of a folder that is not uploaded: a link, a device, a socket, catactl's own file."""
+    """An entry of a folder that is not uploaded: a link, a device, a socket, or a file of catactl's
+    own.
+    """
 
     path: str
     what: str
@@ -64,8 +66,8 @@ class SourceError(Exception):
 def find(
     paths: list[str], name: str | None, *, follow_links: bool, own: Own = NOTHING
 ) -> Iterator[Source | Unusable | Skipped]:
-    """Yield what the paths hold. Names are relative to the folder given; `name` goes before them,
-    or is the name of a single file. What is catactl's `own` is left out.
+    """Yield the files and folders below the paths. Names are relative to the given folder; `name`
+    goes before them, or is the name of a single file. Files in `own` are left out.
     """
     for path in paths:
         try:
@@ -180,7 +182,7 @@ def unreadable(path: str, error: OSError | ValueError) -> CatactlError:
 class OpenFile:
     """A regular file held open. `reader` is the command that reads it from standard input instead.
 
-    Raises `SourceError` when it cannot be read, changes, or does not end where its size says.
+    Raises `SourceError` if the file cannot be read, changes, or does not end at its size.
     """
 
     path: str
@@ -224,7 +226,7 @@ class OpenFile:
             size_bytes -= count
 
     def _check_end(self) -> None:
-        """Raise unless reading ends where the size says."""
+        """Raise `SourceError` unless the content ends at the file's size."""
         last = max(0, self.size_bytes - 1)
         try:
             found_bytes = len(os.pread(self._file, 2, last))
@@ -247,14 +249,14 @@ class OpenFile:
         )
 
     def _ends_elsewhere(self) -> SourceError:
-        """Return the error for a file whose size is not the size of its content, if it did not
-        change meanwhile.
+        """Return the error for a file whose size differs from the size of its content. Raise
+        `SourceError` if the file changed.
         """
         self.check_unchanged()
         return SourceError(
             InvalidValue(
-                f"{self.path!r} does not end at its size of {self.size_bytes:,} bytes, like files "
-                "below /proc and /sys",
+                f"the content of {self.path!r} does not end at the file's size of "
+                f"{self.size_bytes:,} bytes, as with files below /proc and /sys",
                 _pipe_hint(self.path, self.reader),
             )
         )

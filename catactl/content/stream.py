@@ -52,7 +52,7 @@ class Stream:
                 size_bytes -= len(chunk)
 
     def remaining_bytes(self) -> int:
-        """Return how many bytes are left as far as that is known: 0 unless it is a regular file."""
+        """Return the bytes left in a regular file; 0 for a pipe, whose size is unknown."""
         try:
             status = os.fstat(self._file)
             if not stat.S_ISREG(status.st_mode):
@@ -65,7 +65,7 @@ class Stream:
         while True:
             try:
                 return self._buffer[: os.readv(self._file, [self._buffer])]
-            except BlockingIOError:  # another process made the pipe that we share non-blocking
+            except BlockingIOError:  # because another process may make a shared pipe non-blocking
                 select.select([self._file], [], [])
             except OSError as error:
                 raise SourceError(unreadable(STANDARD_INPUT, error)) from error
@@ -80,7 +80,7 @@ def upload_stream(
     """
     name = check_file_name(name)
     intent = order.intent(name)
-    draft = Draft(name, intent.unkeyed())  # a key stands for the content, which is not read yet
+    draft = Draft(name, intent.unkeyed())  # because a key needs the content, which is not read yet
     recorder.look_up([draft])
     meter.begin(name, None)
     known = draft.known
@@ -130,7 +130,7 @@ def upload_stream(
 
 
 def _record(recorder: Recorder, draft: Draft) -> None:
-    """Record the ready parts; copy what a sweep took to an address that no sweep gave up."""
+    """Record the ready parts; copy content that a sweep gave up to an unused address."""
     for attempts_left in reversed(range(_ATTEMPTS)):
         stored_in = dict(recorder.generations)
         try:

@@ -16,8 +16,8 @@ nothing that anybody came to rely on. References come about by such events alone
 content was given up is never restored. The age spares uploads the trouble; the safety rests neither
 on it nor on any clock.
 
-All this holds for one log. Content that another log recorded last, as of a copy of the database, is
-left alone: see `mark`.
+All this holds for one log. A sweep does not touch content that another log recorded last, such as
+the log of a copy of the database: see `mark`.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,10 +65,11 @@ def sweep(
 ) -> Result:
     """Remove an organization's content that nothing has referred to since `before`.
 
-    Returns how many files' content was given up, how many blobs and bytes were removed, and how
-    many unfinished writes; with a dry run, what would be. It may break off anywhere: what it gave
-    up and did not remove, the next one removes. Raises `ContentOfAnotherLog` if another log
-    recorded content last, unless it `claims` the content for this one.
+    Returns the number of files whose content was given up, of blobs and bytes removed, and of
+    unfinished writes; in a dry run, the numbers that would be. The sweep may break off anywhere:
+    the next one removes the content that this one gave up and did not remove. Raises
+    `ContentOfAnotherLog` if another log recorded content last, unless it `claims` the content for
+    this log.
     """
 
     def check(conn: Connection) -> None:
@@ -98,7 +99,7 @@ def sweep(
             blob_count += len(removable)
             size_bytes += sum(blob.size_bytes for blob in removable)
     if claims and not intent.dry_run:
-        # Last, because the events of this sweep make the head one that no other log has.
+        # Claim last, because the events of this sweep give the log a head that no other log has.
         claim(handler, blobs, org_id, intent)
     row: Result = {
         "org_id": str(org_id),
@@ -139,9 +140,9 @@ def _give_up(
     check: Callable[[Connection], None],
     intent: Intent,
 ) -> int:
-    """Give up the content of files that were deleted by then; return how many had any.
+    """Give up the content of files that were deleted by then; return how many files had content.
 
-    `check` raises, under the lock, if the content is not this log's.
+    `check` raises, under the lock, if another log recorded content last.
     """
     with reading(engine) as conn:
         if is_organization_deleted(conn, org_id, before):
@@ -173,8 +174,8 @@ def _give_up_content(
     check: Callable[[Connection], None],
     intent: Intent,
 ) -> list[Blob]:
-    """Give up the candidates that nothing refers to since the snapshot; return what may be removed:
-    these, and those that were given up before. `check` is as for `_give_up`.
+    """Give up the candidates that nothing has referred to since the snapshot. Return these and the
+    candidates that were given up before, because both may be removed. `check` is as for `_give_up`.
     """
     removable: list[Blob] = []
 

@@ -235,12 +235,12 @@ class _Uploading:
     def _read_before(self, draft: Draft, opened: OpenFile) -> None:
         """Read a file once before it is uploaded, because its key stands for its content as well.
 
-        Keeps the digests of its parts, so that exactly this content is uploaded.
+        Keeps the digests of its parts, so that only this content can be recorded.
         """
         size_bytes = opened.size_bytes
         try:
             ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
-        except CatactlError:  # raised again unless there is a stored result
+        except CatactlError:  # the upload raises it again, unless the key has a result
             ranges = [Range(1, 0, size_bytes)]
         whole = Measure()
         for number, offset, part_bytes in ranges:
@@ -251,7 +251,7 @@ class _Uploading:
         draft.intent = of_content(draft.intent, whole.content)
 
     def _cut(self, draft: Draft, size_bytes: int) -> list[Range]:
-        """Return the parts in the order in which to store them, those that grow last."""
+        """Return the parts in the order in which they are stored: those that grow come last."""
         ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
         if draft.known is None:
             return ranges
@@ -382,7 +382,7 @@ class _Uploading:
             under_way.error = error
 
     def _over_quota(self, under_way: _UnderWay, draft: Draft) -> CatactlError | None:
-        """Return the error that says by how much the whole file is over the quota, not one part."""
+        """Return the error that says by how much the file, not one part, is over the quota."""
         assert under_way.opened is not None
         try:
             self._recorder.look_up([draft])
@@ -403,7 +403,7 @@ class _Uploading:
 
 
 def _unchanged_part(draft: Draft, opened: OpenFile, number: int, content: Content) -> Part:
-    """Return the part that was read; raise `SourceError` if the file changed in the meantime."""
+    """Return the part that was read; raise `SourceError` if the file has changed since."""
     opened.check_unchanged()
     if draft.digests.get(number, content.sha256) != content.sha256:
         raise opened.changed()

@@ -59,10 +59,10 @@ class Problem(NamedTuple):
 
 @dataclass
 class Verified:
-    """What was read, how much of it is as it should be, and what was wrong with the rest.
+    """The result of a verification: the counts of what was read and is right, and the problems.
 
-    `elsewhere` counts parts that are not ours. `is_another_logs`: another log recorded content
-    last, so it may refer to what is orphaned here.
+    `elsewhere` counts parts whose content is kept elsewhere. `is_another_logs` is true if another
+    log recorded content last, so that it may refer to the orphaned content.
     """
 
     files: int = 0

@@ -43,7 +43,7 @@ def place(url: str) -> Iterator[Said]:
 
 
 def log(engine: Engine, url: str) -> Iterator[Said]:
-    """Look at who recorded the content of the logs that were written last."""
+    """Examine which log recorded the content of the logs that were written last."""
     blobs = open_blobs(url)
     with reading(engine) as conn:
         org_ids = [each.org_id for each in vitals.newest_logs(conn, LOGS)]
@@ -52,7 +52,8 @@ def log(engine: Engine, url: str) -> Iterator[Said]:
         yield warning(
             f"another log recorded the content of organization {others[0]} last: this database is "
             "a copy or a restored backup, or an upload to it was killed",
-            "use the database that uploaded last, else: catactl blob gc --claim",
+            "use the database that uploaded last; if this one is to own the content: "
+            "catactl blob gc --claim",
         )
 
 

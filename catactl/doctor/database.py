@@ -21,7 +21,9 @@ _SKEWED = timedelta(seconds=2)
 
 
 def path_in(url: URL) -> Path | None:
-    """Return the SQLite file that a URL names, there or not; None for a server, or memory."""
+    """Return the SQLite file that a URL names, whether or not it exists; None for a server or a
+    database in memory.
+    """
     path = file_of(url)
     return Path(path).absolute() if path is not None else None
 

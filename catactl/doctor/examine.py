@@ -59,8 +59,8 @@ def examine(settings: Settings, engine: Engine) -> Iterator[Check]:
 
 
 def _of_database(engine: Engine) -> Generator[Check, None, Mapping[str, str]]:
-    """Yield what was seen; return why examinations were left out, and what depends on a failed
-    one, by name.
+    """Yield the observations; return, by name, why examinations were left out, and which depend on
+    a failed one.
     """
     unmet: dict[str, str] = {}
     for each in _OF_DATABASES:

@@ -21,7 +21,7 @@ _PLACES = {
 
 
 def writable(engine: Engine) -> Iterator[Said]:
-    """Yield whether the server takes writes."""
+    """Examine whether the server accepts writes."""
     with reading(engine) as conn:
         is_standby = vitals.is_standby(conn)
     if is_standby:

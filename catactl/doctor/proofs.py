@@ -1,5 +1,5 @@
-"""Samples of what proves itself: the logs' chains, usage, and stored rows. They are bounded, to be
-quick on any database.
+"""Examine samples of the logs' hash chains, usage, and stored rows. The samples are bounded, so
+that they are quick on any database.
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def usage(engine: Engine) -> Iterator[Said]:
 
 
 def rows(engine: Engine) -> Iterator[Said]:
-    """Compare the stored rows of some organizations with their events, which are all read."""
+    """Compare the stored rows of some organizations with all of their events."""
     with reading(engine) as conn:
         total = vitals.count_logs(conn)
         sample = vitals.newest_logs(conn, LOGS, EVENTS)
@@ -84,9 +84,9 @@ def rows(engine: Engine) -> Iterator[Said]:
 
 
 def _agrees(what: str, compared: int, total: int, events: int, command: str) -> Said:
-    """Return that a sample was right, and which it was."""
+    """Return the observation that a sample was right, with the size of the sample."""
     if total and not compared:
-        return skipped(f"every log is over {events:,} events long: catactl {command}")
+        return skipped(f"every log has over {events:,} events; to compare all: catactl {command}")
     if compared == total:
         return ok(f"{what} of {_organizations(total)} is exact")
     return ok(

@@ -26,7 +26,7 @@ def writable(engine: Engine) -> Iterator[Said]:
     except Busy:
         yield ok("it can be written to, and somebody does so just now")
     except Forbidden as error:
-        yield problem(error.message, f"let {file_of(engine.url)} and its folder be written to")
+        yield problem(error.message, f"make {file_of(engine.url)} and its folder writable")
 
 
 def durability(engine: Engine) -> Iterator[Said]:

@@ -61,10 +61,11 @@ def changed(state: S, **changes: object) -> S:
 
 
 def misplaced(event: Never) -> CorruptLog:
-    """Return the error for an event in a stream of another aggregate: only a change by hand puts
-    it there. The type checker holds that no event of the aggregate itself gets here.
+    """Return the error for an event in a stream of another aggregate, which only a manual change
+    can cause. The type checker proves that events of the aggregate itself never get here.
     """
-    return CorruptLog(f"{type(event).__name__} in a stream of another kind", "catactl event verify")
+    message = f"event {type(event).__name__} in a stream of another kind"
+    return CorruptLog(message, "catactl event verify")
 
 
 def fold(decider: Decider[S, C, E], state: S | None, events: Iterable[E]) -> S | None:

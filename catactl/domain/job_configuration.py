@@ -206,8 +206,8 @@ def _update(
 
 
 def check_spec(spec: JobSpec, stored_name: str | None = None) -> JobSpec:
-    """Return the configuration in its canonical form; raise `InvalidValue` for what cannot be
-    run. A stored name stays as it is, because earlier versions allowed others.
+    """Return the configuration in its canonical form; raise `InvalidValue` for a configuration that
+    cannot run. A stored name stays as it is, because earlier versions allowed other names.
     """
     name = spec.name if spec.name == stored_name else check_name("job name", spec.name)
     check_text("image", spec.image)

@@ -14,7 +14,7 @@ from catactl.errors import InvalidValue
 MAX_NAME_BYTES = 1024
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # by PostgreSQL, and as UTF-8
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL stores no NUL, UTF-8 no surrogate
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
@@ -36,9 +36,7 @@ def check_text(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
 
 
 def check_value(what: str, value: str, max_bytes: int) -> str:
-    """Return the value, of any number of lines, if it can be stored; raise `InvalidValue`
-    otherwise.
-    """
+    """Return the value, which may have lines; raise `InvalidValue` if it cannot be stored."""
     unstorable = _UNSTORABLE.search(value)
     if unstorable is not None:
         raise InvalidValue(f"{what} holds U+{ord(unstorable[0]):04X}, which databases cannot store")
@@ -55,17 +53,15 @@ def _check_length(what: str, text: str, max_bytes: int) -> str:
 
 
 def check_label(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """Return the text in the spelling that is stored; raise `InvalidValue` for characters that
-    cannot be seen.
-    """
+    """Return the text in its stored spelling; raise `InvalidValue` for invisible characters."""
     text = check_text(what, normalized(text), max_bytes)
     check_visible(what, text)
     return text
 
 
 def check_name(what: str, name: str) -> str:
-    """Return the name of an organization or a job in the spelling that is stored; raise
-    `InvalidValue` if it cannot be one.
+    """Return the name of an organization or a job in its stored spelling; raise `InvalidValue` if
+    it is not valid.
     """
     name = check_label(what, name)
     if not name.strip():
@@ -75,23 +71,19 @@ def check_name(what: str, name: str) -> str:
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise InvalidValue(f"{what} must not be or hold a path")
     if looks_like_id(name):
-        raise InvalidValue(
-            f"{what} looks like an id", "ids and names are asked for in the same place"
-        )
+        raise InvalidValue(f"{what} looks like an id: {name!r}", "choose a name that is not a UUID")
     return name
 
 
 def check_file_name(name: str) -> str:
-    """Return the name of a file in the spelling that is stored; raise `InvalidValue` if it cannot
-    be one.
-    """
+    """Return the name of a file in its stored spelling; raise `InvalidValue` if it is not valid."""
     name = check_relative_path(check_label("file name", name))
     for segment in name.split("/"):
         if segment != segment.strip():
             raise InvalidValue("file name has a part that begins or ends with white space")
     if looks_like_id(name):
         raise InvalidValue(
-            "file name looks like an id", "ids and names are asked for in the same place"
+            f"file name looks like an id: {name!r}", "choose a name that is not a UUID"
         )
     return name
 

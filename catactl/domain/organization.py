@@ -251,7 +251,7 @@ class SweepOrganizationContent(Command):
 
 @dataclass(frozen=True)
 class CorrectClock(Command):
-    """Go on with the right dates in a log whose last event is dated later than now."""
+    """Date the next events of a log by the clock, although the last event is dated later."""
 
     last_recorded_at: datetime
     now: datetime

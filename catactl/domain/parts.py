@@ -104,11 +104,12 @@ class Parts:
 
 
 def _place(number: int) -> tuple[int, int]:
-    """Return the block of a stored part and its slot there; raise `CorruptLog` if no rule could
-    have accepted its number: a very large one would take all memory.
+    """Return the block of a stored part and its slot there. Raise `CorruptLog` for a number that
+    the rules do not allow, because a very large number would take all memory.
     """
     if not 1 <= number <= MAX_PART_NUMBER:
-        raise CorruptLog(f"a stored part has the number {number}", "catactl event verify")
+        message = f"the stored part number {number} is not from 1 to {MAX_PART_NUMBER:,}"
+        raise CorruptLog(message, "catactl event verify")
     return divmod(number - 1, _BLOCK)
 
 

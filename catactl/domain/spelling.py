@@ -1,8 +1,8 @@
-"""One spelling for each name: Unicode normalization form C, without invisible characters.
+"""Give each name one spelling: Unicode normalization form C, without invisible characters.
 
-Equal names then have equal bytes. What else looks alike is allowed: letters of different scripts
-(Latin and Cyrillic a), compatibility forms (the ligature fi), kinds of spaces, and a variation
-selector after a symbol or a letter without case, where the font decides what it changes.
+Equal names then have equal bytes. Other lookalikes are allowed: letters of different scripts (Latin
+and Cyrillic a), compatibility forms (the ligature fi), kinds of spaces, and a variation selector
+after a symbol or a letter without case, because the font decides what it changes.
 """
 
 import re
@@ -19,7 +19,7 @@ _INVISIBLE = re.compile(
 _JOINERS = frozenset("\u200c\u200d")
 _VARIATIONS = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _TAGS = re.compile("[\U000e0020-\U000e007f]")
-_FLAG = "\U0001f3f4"  # which tags turn into the flag of a region
+_FLAG = "\U0001f3f4"  # tags after it select the flag of a region
 _VIRAMA = 9  # the combining class of the signs that join letters in Indic scripts
 
 
@@ -29,7 +29,7 @@ def normalized(text: str) -> str:
 
 
 def spellings(name: str) -> tuple[str, ...]:
-    """Return the forms under which a name may be stored, the one that is stored today first.
+    """Return the forms in which a name may be stored; the first is the form that is stored today.
 
     Earlier versions stored names as they were typed.
     """
@@ -39,7 +39,7 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 def check_visible(what: str, text: str) -> None:
-    """Raise `InvalidValue` for a character without which the text looks the same.
+    """Raise `InvalidValue` for an invisible character: the text looks the same without it.
 
     Joiners are allowed where Arabic and Indic scripts and emoji need them, tags in flags, and
     variation selectors after symbols and letters without case.
@@ -63,7 +63,7 @@ def _is_needed(character: str, before: str, after: str) -> bool:
 def _joins(before: str, after: str) -> bool:
     if _VIRAMA in {unicodedata.combining(before), unicodedata.combining(after)}:
         return True
-    if unicodedata.bidirectional(after) == "AL":  # letters of Arabic and its relatives
+    if unicodedata.bidirectional(after) == "AL":  # letters of Arabic and related scripts
         return unicodedata.bidirectional(before) in {"AL", "NSM"}
     is_emoji = unicodedata.category(after) in {"So", "Sm"}
     return is_emoji and unicodedata.category(before) in {"So", "Sk", "Mn"}

@@ -53,7 +53,7 @@ _UPSERT = Upsert(storage_usage_days, _merge)
 
 
 def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
-    """Continue the day of each event, or begin it."""
+    """Update the day of each event, or begin it."""
     for recorded, event in happened:
         before, after = _before_and_after(event)
         moment = recorded.recorded_at
@@ -77,7 +77,7 @@ def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
 
 
 def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
-    """Write a row for each day of the events, or continue the one that is there."""
+    """Write a row for each day of the events, or update the existing row."""
     rows: Rows = {}
     fold(rows, org_id, happened)
     for day, row in rows.items():

@@ -25,7 +25,7 @@ _UPSERT = Upsert(swept_content, _replace)
 
 
 def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
-    """Set the row of each digest to its last generation."""
+    """Set the row of each digest to its latest generation."""
     for _, event in happened:
         assert isinstance(event, OrganizationContentSwept)
         for sha256, generation in event.generations.items():

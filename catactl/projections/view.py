@@ -21,15 +21,15 @@ class Happened(NamedTuple):
     event: Event
 
 
-# Rows of a view as columns by name, under a key of the view's own. A row may hold more than its
-# columns: what continuing it takes.
+# Rows of a view, each a mapping of columns, under a key that the view chooses. A row may also hold
+# values that are no columns, because the next event needs them.
 Rows = dict[Any, dict[str, Any]]
 
 
 class View(Protocol):
-    """A table of its own that `apply` keeps up with the log, inside the command's transaction.
+    """A table that `apply` updates with the log, inside the command's transaction.
 
-    `fold` defines the rows. Checking and rebuilding use it alone.
+    `fold` defines the rows. Checks and rebuilds use `fold` alone.
     """
 
     NAME: str
@@ -37,10 +37,10 @@ class View(Protocol):
     LISTENS: tuple[type[Event], ...]
 
     def fold(self, rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
-        """Continue an organization's rows over the given events, oldest first."""
+        """Update an organization's rows with the given events, oldest first."""
 
     def apply(self, conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
-        """Bring the organization's stored rows up to the given events, oldest first."""
+        """Update the organization's stored rows with the given events, oldest first."""
 
 
 class Upsert:

@@ -1,5 +1,5 @@
-"""Column types that check what they read from SQLite, which stores a value of any type in any
-column. PostgreSQL checks types itself, so reading from it costs nothing more.
+"""Check the types of values that are read from SQLite, because SQLite stores a value of any type in
+any column. PostgreSQL checks types itself, so reading from it costs nothing more.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def read(convert: Callable[[Any], T], value: object, column_name: str = "") -> T:
-    """Convert a stored value; raise `CorruptLog` if it has another type or form."""
+    """Convert a stored value; raise `CorruptLog` if its type or form is wrong."""
     try:
         return convert(value)
     except (ValueError, TypeError, OverflowError, AttributeError):
@@ -34,23 +34,23 @@ def unreadable(value: object, column_name: str = "") -> CorruptLog:
 
 
 class Named:
-    """A column type that names its column in errors. SQLite stores a value of any type in any
-    column, so each type here checks what it reads, and raises `CorruptLog`.
+    """A column type that names its column in errors. Each subclass checks values that are read from
+    SQLite, and raises `CorruptLog` for a value of another type.
     """
 
     column_name = ""
 
     def unreadable(self, value: object) -> CorruptLog:
-        """Return the error for a value of another type or form than this column's."""
+        """Return the error for a value of a wrong type or form."""
         return unreadable(value, self.column_name)
 
     def read(self, convert: Callable[[Any], T], value: object) -> T:
-        """Convert a value; raise `CorruptLog` if it has another type or form."""
+        """Convert a value; raise `CorruptLog` if its type or form is wrong."""
         return read(convert, value, self.column_name)
 
 
 class Checked(Named):
-    """Checks on SQLite that what is read has one Python type. PostgreSQL checks types itself."""
+    """A column type of one Python type, checked on SQLite. PostgreSQL checks types itself."""
 
     stored_type: type
 
@@ -80,7 +80,7 @@ class CheckedInteger(Checked, Integer):
 
 
 class CheckedBigInteger(Checked, BigInteger):
-    """An integer of 64 bits."""
+    """A 64-bit integer."""
 
     stored_type = int
 

@@ -1,4 +1,4 @@
-"""The clock that dates events: the server's on PostgreSQL, this machine's on SQLite."""
+"""Read the clock that dates events: the server's on PostgreSQL, this machine's on SQLite."""
 
 import shlex
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from catactl.store.tables import logs
 
-# A log whose last event is dated further ahead of the clock than this accepts no event.
+# A log accepts no event if its last one is dated further ahead of the clock than this.
 MAX_AHEAD = timedelta(seconds=60)
 
 
@@ -22,13 +22,13 @@ def now(conn: Connection) -> datetime:
 
 
 def name(database: Connection | Engine) -> str:
-    """Return the words for whose clock dates events."""
+    """Return whose clock dates events, as a phrase for messages."""
     return "the database server's" if database.dialect.name == "postgresql" else "this machine's"
 
 
 def ahead_seconds(last: datetime | None, now: datetime) -> int:
-    """Return by how many whole seconds a log's last event is dated ahead of the clock; 0 up to
-    `MAX_AHEAD`, because clocks of healthy machines differ a little.
+    """Return how far a log's last event is dated ahead of the clock, in whole seconds. Return 0 up
+    to `MAX_AHEAD`, because correct clocks differ a little.
     """
     if last is None or last - now <= MAX_AHEAD:
         return 0
@@ -37,8 +37,8 @@ def ahead_seconds(last: datetime | None, now: datetime) -> int:
 
 
 def logs_ahead(conn: Connection, org_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
-    """Return the logs that are ahead of the clock, of all or of those given, and by how many whole
-    seconds.
+    """Return the logs that are ahead of the clock, among all or the given ones, each with the whole
+    seconds by which it is ahead.
     """
     present = now(conn)
     query = select(logs.c.org_id, logs.c.recorded_at).where(
@@ -50,7 +50,7 @@ def logs_ahead(conn: Connection, org_ids: Collection[UUID] | None = None) -> dic
 
 
 def ahead_in_words(database: Connection | Engine, org_name: str, seconds: int) -> str:
-    """Return the sentence about a log that is so far ahead of the clock."""
+    """Return a sentence that says how far a log is ahead of the clock."""
     return (
         f"the log of organization {org_name!r} is {in_words(seconds)} ahead of {name(database)} "
         "clock"
@@ -58,13 +58,13 @@ def ahead_in_words(database: Connection | Engine, org_name: str, seconds: int) -
 
 
 def hint(org_name: str) -> str:
-    """Return what to do about a log that is ahead of the clock."""
+    """Return the hint for a log that is ahead of the clock."""
     command = f"catactl event correct-clock {shlex.quote(org_name)} --reason TEXT"
     return f"set the clock; if the clock is right: {command}"
 
 
 def in_words(seconds: int) -> str:
-    """Return a span of time as people read it, in its largest two units: `3 days, 4 hours`."""
+    """Return a duration in its two largest units: `3 days, 4 hours`."""
     parts = []
     for unit, size in (("year", 31_557_600), ("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count, seconds = divmod(seconds, size)

@@ -1,8 +1,8 @@
-"""Find out whether a period that is over is closed: no writer can still add events to it.
+"""Find out whether a period that is over is closed, so that no writer can add events to it.
 
-A writer dates its events when it holds the lock of a log, and others see them when it commits. So a
-snapshot has all events of a period if, after the period's end and before the snapshot, no
-transaction was under way that had locked a log before the end.
+A writer dates its events while it holds the lock of a log, and others see them after it commits. So
+a snapshot has all events of a period if, after the period's end and before the snapshot, there was
+a time when no transaction was in progress that had locked a log before the end.
 """
 
 import time
@@ -17,7 +17,7 @@ from catactl.store.tables import logs
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.5
 # A writer holds a RowShareLock on the table of logs from its first lock until its commit is seen.
-# The start of its transaction is hidden from some roles; then it may be before the period's end.
+# Some roles do not see when its transaction began. Assume then that it began before the end.
 _WRITERS = text(
     f"""
     SELECT held.virtualtransaction
@@ -33,9 +33,9 @@ _WRITERS = text(
 def why_open(engine: Engine, end: datetime, waiting: Callable[[int], None]) -> str | None:
     """Wait until no writer can add events to a period that is over by the clock that dates events.
 
-    Return None if the period is closed for each snapshot that is taken from now on. Return why it
-    may still change if the writers do not end within the lock timeout, or if nothing can be known
-    of them. `waiting` is called once with how many there are, if the wait is for some of several.
+    Return None if the period is closed for each snapshot that is taken afterwards. Otherwise return
+    the reason: the writers do not end within the lock timeout, or the database does not show them.
+    If there are writers to wait for, `waiting` is called once with their number.
     """
     if engine.dialect.name != "postgresql":
         return _why_open_on_sqlite(engine)
@@ -56,7 +56,7 @@ def why_open(engine: Engine, end: datetime, waiting: Callable[[int], None]) -> s
 
 
 def _writers(conn: Connection, end: datetime) -> set[str]:
-    """Return the virtual transactions that may add events from before a moment."""
+    """Return the ids of the virtual transactions that may add events dated before a moment."""
     return set(conn.execute(_WRITERS, {"ending": end}).scalars())
 
 
@@ -64,10 +64,10 @@ def _why_open_on_sqlite(engine: Engine) -> str | None:
     """Take the lock that each writer holds from before it reads the clock until it commits."""
     try:
         with writing(engine) as conn:
-            # Without a statement that writes SQLite takes no lock in a database it can only read.
+            # Update no rows, because BEGIN alone takes no lock in a read-only database.
             conn.execute(update(logs).values(position=logs.c.position).where(false()))
             return None
     except Busy:
         return "a transaction is still under way"
     except Forbidden:
-        return "a database that can only be read does not tell whether a transaction is under way"
+        return "nobody can know in a read-only database whether a transaction is under way"

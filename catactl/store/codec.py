@@ -127,8 +127,8 @@ def dump_object(value: object) -> Payload:
 
 
 def load_object(cls: type[Any], document: Mapping[str, Any]) -> Any:
-    """Return the dataclass that `dump_object` made into an object; raise `CorruptLog` if the
-    object has another shape.
+    """Return the dataclass that `dump_object` serialized; raise `CorruptLog` if the object has
+    another shape.
     """
     try:
         return _load(cls, document)

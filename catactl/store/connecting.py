@@ -1,4 +1,6 @@
-"""Connect to PostgreSQL: what each connection needs, and the reason when none can be had."""
+"""Connect to PostgreSQL with the settings that catactl needs, and find the reason if the server
+refuses.
+"""
 
 import os
 import re
@@ -15,8 +17,8 @@ from sqlalchemy import URL, Dialect
 
 from catactl.store.driver_errors import connecting_error
 
-# A dead peer is noticed within a minute, also while nothing is sent. Units as libpq has them:
-# seconds, and milliseconds for the last.
+# With these the client notices a dead server within a minute, even while it sends nothing. The
+# units are libpq's: seconds, but milliseconds for tcp_user_timeout.
 _DEFAULTS: Mapping[str, int | str] = {
     "application_name": "catactl",
     "connect_timeout": 10,
@@ -27,13 +29,13 @@ _DEFAULTS: Mapping[str, int | str] = {
 }
 _VARIABLES = {"application_name": "PGAPPNAME", "connect_timeout": "PGCONNECT_TIMEOUT"}
 _DIAGNOSIS_SECONDS = 5.0
-# In libpq's trace, the code of an error that the server sent.
+# Matches the code of a server error in libpq's trace.
 _TRACED_ERROR = re.compile(rb'\tErrorResponse\t.*? C "([0-9A-Z]{5})"')
 
 
 def connection_arguments(url: URL) -> dict[str, Any]:
-    """Return the arguments for the driver that the URL and the environment leave open."""
-    is_service = "service" in url.query or "PGSERVICE" in os.environ  # whose file may set them
+    """Return the driver arguments that the URL and the environment do not set."""
+    is_service = "service" in url.query or "PGSERVICE" in os.environ  # its file may set them
     given = {
         name for name in _DEFAULTS if name in url.query or _VARIABLES.get(name, "") in os.environ
     }
@@ -42,7 +44,7 @@ def connection_arguments(url: URL) -> dict[str, Any]:
         for name, value in _DEFAULTS.items()
         if name not in given and not (is_service and name in _VARIABLES)
     }
-    # `wire` prepares what is hot; psycopg would deallocate that together with its own.
+    # Off, because `wire` prepares statements itself, and psycopg would deallocate those as well.
     arguments["prepare_threshold"] = None
     arguments["client_encoding"] = "UTF8"
     return arguments
@@ -51,7 +53,9 @@ def connection_arguments(url: URL) -> dict[str, Any]:
 def connect(
     dialect: Dialect, arguments: Sequence[Any], parameters: Mapping[str, Any]
 ) -> psycopg.Connection[Any]:
-    """Return a connection of the driver; raise an error of ours that says why there is none."""
+    """Return a connection of the driver; raise an error of ours with the reason if the server
+    refuses.
+    """
     try:
         conn: Any = dialect.connect(*arguments, **parameters)
     except psycopg.Error as error:
@@ -61,8 +65,8 @@ def connect(
 
 
 class _HexDumper(Dumper):
-    """Sends bytes as hexadecimal text, which the server reads alike under every setting. psycopg's
-    own text form depends on standard_conforming_strings.
+    """Sends bytes as hexadecimal text, because the server reads that alike under every setting.
+    psycopg's own text form depends on standard_conforming_strings.
     """
 
     oid = psycopg.adapters.types["bytea"].oid
@@ -72,16 +76,17 @@ class _HexDumper(Dumper):
 
 
 def _sqlstate(parameters: Mapping[str, Any], error: psycopg.Error) -> str | None:
-    """Return the code with which the server refused a connection, None if it did not answer.
+    """Return the code with which the server refused a connection; None if the server did not
+    answer.
 
-    libpq tells it in words alone, in the server's language. Its trace has the code, so the refused
-    connection is tried once more under a trace.
+    libpq reports only a message, in the server's language. Its trace has the code, so the function
+    tries to connect once more with a trace.
     """
     if error.sqlstate is not None or not isinstance(error, psycopg.OperationalError):
         return error.sqlstate
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         return None
-    import tempfile  # which takes a while to load
+    import tempfile  # here, because loading it takes time
 
     names = {keyword.keyword.decode() for keyword in pq.Conninfo.get_defaults()}
     options = {name: value for name, value in parameters.items() if name in names}

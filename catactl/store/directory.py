@@ -1,6 +1,6 @@
 """Find organizations, files, jobs and users by the names or ids that people type.
 
-A name is found in whichever Unicode form it was typed and stored.
+A name is found whichever Unicode form was typed, and whichever was stored.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ def find_organizations(conn: Connection, references: Collection[str]) -> dict[st
 
 
 def is_named(column: Column[Any], name: str) -> ColumnElement[bool]:
-    """Return the condition that a column holds a name, in whichever form it was stored."""
+    """Return the condition that a column holds a name, in any Unicode form."""
     forms = spellings(name)
     return column == name if len(forms) == 1 else column.in_(forms)
 
@@ -101,7 +101,7 @@ def is_named(column: Column[Any], name: str) -> ColumnElement[bool]:
 def _ids_by_name(
     conn: Connection, query: Select[Any], column: Column[Any], names: Collection[str]
 ) -> dict[str, UUID]:
-    """Return the ids that a query of names and ids finds, each under the name as it was asked."""
+    """Return the ids that a query of names and ids finds, by the requested name."""
     forms = [form for name in names for form in spellings(name)]
     return _by_spelling({row[0]: row[1] for row in _in_pieces(conn, query, column, forms)}, names)
 

@@ -54,8 +54,8 @@ def _unreadable(text: str, why: str) -> CorruptLog:
 
 
 def load_strictly(text: str) -> Any:
-    """Return what a JSON document holds. Raise `ValueError` if it cannot be read, or if a key
-    occurs twice, because readers differ in which of the two they see.
+    """Return the value of a JSON document. Raise `ValueError` if it is not valid JSON, or if a key
+    occurs twice, because parsers differ in which of the two they keep.
     """
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

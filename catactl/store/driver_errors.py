@@ -1,7 +1,7 @@
-"""Translate what the database drivers raise into errors of ours, with a hint where we know one.
+"""Translate errors of the database drivers into errors of ours, with a hint where we know one.
 
-PostgreSQL's errors are told apart by SQLSTATE, never by their words, which have the server's
-language. A code that is not listed is judged by its class, the first two characters
+PostgreSQL's errors are told apart by SQLSTATE, never by their text, because the server translates
+the text. An SQLSTATE that is not listed is judged by its class, its first two characters
 (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 """
 
@@ -52,7 +52,7 @@ _NO_SCHEMA = "the database does not have catactl's schema"
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate what the drivers raise; an error of another origin passes as it is."""
+    """Translate errors of the drivers; pass other errors on unchanged."""
     try:
         yield
     except Exception as error:
@@ -63,7 +63,7 @@ def translated_errors() -> Iterator[None]:
 
 
 def is_busy(error: Exception) -> bool:
-    """Return whether another process holds the lock that was asked for."""
+    """Return whether the error says that another process holds the lock."""
     return isinstance(_translate(error), Busy)
 
 
@@ -103,9 +103,9 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         )
     if code in _SQLITE_READ_ONLY_FOLDER:
         return Forbidden(
-            f"the database's folder is read-only, and its write-ahead log needs a file there: "
+            f"the database's folder is read-only, and SQLite's write-ahead log needs a file there: "
             f"{message}",
-            "if nobody else writes to the database: ?mode=ro&immutable=1 in its URL",
+            "if nobody writes to the database, add ?mode=ro&immutable=1 to its URL",
         )
     if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return Forbidden(f"the database is read-only: {message}")
@@ -122,16 +122,16 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
     if "no such table" in message or "no such column" in message:
         return SchemaMismatch(_NO_SCHEMA, _UPGRADE_HINT)
     if "user-defined" in message or "malformed JSON" in message:
-        return CorruptLog("what is stored cannot be read", _VERIFY)
+        return CorruptLog("stored data cannot be read", _VERIFY)
     if "integer overflow" in message:
         return CorruptLog("figures add up to more than a database can hold", _VERIFY)
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _translate_constraint(message)
     if primary in _SQLITE_PASSING_CODES:
-        return Busy(f"the database could not do it now: {message}", _RUN_AGAIN)
+        return Busy(f"the database cannot run the command now: {message}", _RUN_AGAIN)
     if primary in {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERNAL}:
         return Unreachable(f"the database failed: {message}", "no change was committed")
-    if isinstance(error, sqlite3.ProgrammingError):  # the driver was called in a wrong way
+    if isinstance(error, sqlite3.ProgrammingError):  # a bug in how we call the driver
         return None
     return CorruptLog(f"stored data cannot be read: {message}", _VERIFY)
 
@@ -178,7 +178,7 @@ def _translate_sqlstate(sqlstate: str, message: str) -> CatactlError:
         case "57P03":
             return Busy(f"the database accepts no connections now: {message}", _RUN_AGAIN)
         case "57014":
-            hint = "run it again; statement_timeout says how long it may take"
+            hint = "run it again, or raise statement_timeout on the server"
             return Busy(f"the database canceled the statement: {message}", hint)
         case "23505":
             return _translate_constraint(message)
@@ -200,7 +200,7 @@ def _translate_class(sqlstate: str, message: str) -> CatactlError:
         case "3F" | "42":
             return SchemaMismatch(_NO_SCHEMA, _UPGRADE_HINT)
         case "25" | "26" | "40" | "53" | "55" | "72":
-            return Busy(f"the database could not do it now: {message}", _RUN_AGAIN)
+            return Busy(f"the database cannot run the command now: {message}", _RUN_AGAIN)
         case "0A" | "0L" | "0P" | "3D" | "F0":
             hint = "if the server is a standby, connect to its primary"
             return BadConfiguration(f"the database is not set up for this: {message}", hint)
@@ -224,7 +224,7 @@ def connecting_error(error: Exception, sqlstate: str | None) -> CatactlError:
     if sqlstate is not None:
         translated = _translate_sqlstate(sqlstate, message)
         return Unreachable(message) if isinstance(translated, ConnectionLost) else translated
-    if type(error).__name__ == "ProgrammingError":  # libpq does not know an option
+    if type(error).__name__ == "ProgrammingError":  # libpq rejected an option
         return BadConfiguration(message, "check the database URL: catactl config show")
     pgconn = getattr(error, "pgconn", None)
     if pgconn is not None and pgconn.needs_password:

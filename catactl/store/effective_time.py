@@ -1,9 +1,9 @@
-"""The time from which an event counts, which a later correction of the clock makes earlier.
+"""Compute the time from which an event counts; a later correction of the clock makes it earlier.
 
 A machine whose clock was ahead may have dated events in the future. Stored events never change, so
-`organization.clock_corrected` limits the time of all events before it in its log: an event counts
-from the time it was recorded, or from the earliest later correction if that is earlier. These times
-never go backwards within a log.
+`organization.clock_corrected` limits the time of all events before it in its log. An event counts
+from its recorded time, or from the earliest later correction if that is earlier. Within a log these
+times never decrease.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,18 +21,18 @@ CLOCK_CORRECTED = "organization.clock_corrected"
 
 
 class Limit(NamedTuple):
-    """Events before a position count from a moment at the latest."""
+    """Events before this position count from this moment at the latest."""
 
     position: int
     moment: datetime
 
 
-# In order of position and of moment; () for a log whose clock was never corrected.
+# Sorted by position and by moment; () for a log whose clock was never corrected.
 Limits = tuple[Limit, ...]
 
 
 def limits_by_log(conn: Connection, org_ids: Collection[UUID] | None = None) -> dict[UUID, Limits]:
-    """Return the limits of the logs that have corrections: of all logs, or of those given."""
+    """Return the limits of the logs that have corrections, among all logs or the given ones."""
     query = (
         select(events.c.org_id, events.c.position, events.c.recorded_at)
         .where(IS_LANDMARK, events.c.type == CLOCK_CORRECTED)
@@ -52,7 +52,7 @@ def limits_of(conn: Connection, org_id: UUID) -> Limits:
 
 
 def _earliest_later(corrections: Sequence[Limit]) -> Limits:
-    """Leave out each correction that a later one, dated earlier, replaces."""
+    """Return the corrections without those that a later, earlier-dated one replaces."""
     limits: list[Limit] = []
     for correction in reversed(corrections):
         if not limits or correction.moment < limits[-1].moment:
@@ -69,7 +69,7 @@ def effective(limits: Iterable[Limit], position: int, recorded_at: datetime) -> 
 
 
 def effective_at(limits: Limits) -> ColumnElement[datetime]:
-    """Return the same as SQL, over the events of one log."""
+    """Return the same time as an SQL expression over the events of one log."""
     recorded_at = events.c.recorded_at
     if not limits:
         return recorded_at

@@ -1,11 +1,11 @@
-"""Opening databases: the transaction rules of both dialects live here alone.
+"""Open databases. Only this module knows the transaction rules of both dialects.
 
 PostgreSQL: READ COMMITTED for writes, which lock their organization's log first and alone; a
-REPEATABLE READ, READ ONLY snapshot for reads. `wire.begin` begins both, and sets what catactl
-depends on for that transaction alone, since a pooler may give the next one another session.
+REPEATABLE READ, READ ONLY snapshot for reads. `wire.begin` begins both, and sets the session
+settings for that transaction alone, because a pooler may give the next one another session.
 
-SQLite: BEGIN IMMEDIATE for writes, since a deferred transaction that upgrades loses updates; WAL
-with synchronous=FULL, since NORMAL may lose the last commits on power loss.
+SQLite: BEGIN IMMEDIATE for writes, because a deferred transaction that upgrades loses updates; WAL
+with synchronous=FULL, because NORMAL may lose the last commits on power loss.
 """
 
 import os
@@ -29,7 +29,7 @@ DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _WAIT_SECONDS = 0.25
 _LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
 _RESERVE = "catactl_reserve"
-_CHECKPOINT_PAGES = 16  # while the disk is full, so that the log of SQLite stays small
+_CHECKPOINT_PAGES = 16  # used on a full disk, because SQLite's log must stay small then
 
 
 def open_engine(
@@ -38,7 +38,7 @@ def open_engine(
     lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS,
     reserve: Reserve | None = None,
 ) -> Engine:
-    """Return an engine; nothing is connected yet. A lock timeout of 0 means not to wait.
+    """Return an engine; nothing is connected yet. With a lock timeout of 0 it does not wait.
 
     The `reserve` of a SQLite database is released when the disk is full.
     """
@@ -88,13 +88,15 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float, reserve: Reserve | None)
 
 
 def _check_nothing_is_pending(url: URL) -> None:
-    """Raise `BadConfiguration` if a write-ahead log has commits that SQLite would not read."""
+    """Raise `BadConfiguration` if the write-ahead log has commits, because SQLite would not read
+    them.
+    """
     log = f"{file_of(url)}-wal"
     with suppress(OSError):
         if os.stat(log).st_size > 0:
             raise BadConfiguration(
                 f"immutable=1 would leave out the commits in {log}",
-                "use mode=ro without it, or open the database for writing once",
+                "use mode=ro without immutable=1, or open the database for writing once",
             )
 
 
@@ -118,7 +120,7 @@ def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
 
 
 def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
-    from catactl.store import connecting  # psycopg, which SQLite does without
+    from catactl.store import connecting  # here, because SQLite does not need psycopg
 
     engine = create_engine(
         url,
@@ -143,7 +145,7 @@ def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
 def make_room(engine: Engine) -> bool:
     """Release the reserve of a database whose disk is full; return whether that made room.
 
-    Call it outside of a transaction, since it closes the engine's connections.
+    Call it outside a transaction, because it closes the engine's connections.
     """
     reserve: Reserve | None = engine.get_execution_options().get(_RESERVE)
     if reserve is None or not reserve.release():
@@ -167,7 +169,7 @@ def _json_as_text(document: str | bytes) -> str:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in a transaction that is rolled back unless the block commits it.
 
-    On PostgreSQL the first trip of `wire` begins it, together with what that trip asks.
+    On PostgreSQL the first round trip of `wire` begins it, together with the queries of that trip.
     """
     with translated_errors(), engine.connect() as conn:
         conn.begin()  # else a commit after nothing but pipelined statements would do nothing
@@ -192,8 +194,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def _snapshot(engine: Engine) -> Connection:
-    """Return a connection that has begun to read. If the server closed the one that the pool kept,
-    connect once more.
+    """Return a connection in a read transaction. Connect once more if the server closed the pooled
+    connection.
     """
     for is_second in (False, True):
         conn = engine.connect()

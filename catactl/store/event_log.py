@@ -69,10 +69,10 @@ class Recorded(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """A log that the transaction has locked, and the events past the position that was asked for.
+    """A log that the transaction has locked, and its events after the requested position.
 
-    `now` is the server's clock once the lock was held, and `transaction_id` the server's name of
-    the transaction; both are None on SQLite.
+    `now` is the server's time after the lock was taken, and `transaction_id` the server's id of the
+    transaction; both are None on SQLite.
     """
 
     head: Head
@@ -137,11 +137,11 @@ _MOVE_HEAD = (
 
 
 def lock(conn: Connection, org_id: UUID, after: int | None = None) -> Lock:
-    """Lock an organization's log until the transaction ends; return where it stands.
+    """Lock an organization's log until the transaction ends; return its head.
 
-    The lock is a statement of its own: joined to anything, READ COMMITTED would re-read only the
-    locked row after a wait, and pair it with stale others. The statements behind it start once the
-    lock is held: the clock, and with `after` the events past that position, `MANY_EVENTS` at most.
+    The lock is a statement of its own: in a join, READ COMMITTED would re-read only the locked row
+    after a wait, and pair it with stale rows. The statements after it run once the lock is held:
+    they read the clock, and with `after` the events past that position, at most `MANY_EVENTS`.
     """
     is_postgresql = conn.dialect.name == "postgresql"
     queries: list[tuple[Any, dict[str, Any]]] = [(_LOCK, {"of_org": org_id})]
@@ -195,8 +195,8 @@ def read_stream(
 
 
 def next_instant(head: Head, now: datetime) -> datetime:
-    """Return the time to record next: now, or the last time again if the clock is a little behind
-    it. A log that is further ahead of the clock accepts no event at this time but a correction.
+    """Return the time to record next: now, or the last recorded time if the clock is a little
+    behind it. A log that is further ahead of the clock accepts only a correction at this time.
     """
     now = now.astimezone(UTC)
     if head.recorded_at is None or head.recorded_at - now > clock.MAX_AHEAD:
@@ -281,7 +281,7 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
 
 
 def holds(conn: Connection, org_id: UUID, head: Head) -> bool:
-    """Return whether the log holds the event at its position and with its hash."""
+    """Return whether the log has an event with the position and hash of the head."""
     found = _head_at(conn, org_id, head.position)
     return found is not None and found.hash == head.hash
 
@@ -338,7 +338,7 @@ def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break |
 
 
 def _head_at(conn: Connection, org_id: UUID, position: int) -> Head | None:
-    """Return where a log stood after the event at a position; None if there is no such event."""
+    """Return the head of a log after the event at a position; None if there is no such event."""
     if position == 0:
         return EMPTY
     row = conn.execute(
@@ -362,5 +362,5 @@ def _problem(before: Head, version: int, recorded: Recorded) -> str | None:
         return "changed: its hash does not match its content and the events before it"
     is_earlier = before.recorded_at is not None and recorded.recorded_at < before.recorded_at
     if is_earlier and recorded.type != CLOCK_CORRECTED:
-        return "dated before the event before it, and no correction of the clock"
+        return "dated before the event before it, without a correction of the clock"
     return None

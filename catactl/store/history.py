@@ -1,8 +1,8 @@
-"""What a log said at a moment, or at a position: without reading all of it.
+"""Find the state of a log at a moment or a position, without reading all of it.
 
-The time from which events count never goes backwards within a log, so a binary search finds a
-moment. Each usage event carries the figures after it, so the last one is all that it takes to know
-them. What else happened to an organization itself is rare, and has an index of its own.
+Within a log the times from which events count never decrease, so a binary search finds a moment.
+Each usage event carries the figures after it, so the last usage event is enough to know them. Other
+events of the organization itself are rare, and have an index of their own.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -151,7 +151,9 @@ def events_of_streams(
     types: Sequence[str],
     position: int,
 ) -> Iterator[Later]:
-    """Yield the events of some types in streams, up to a position of the log, in its order."""
+    """Yield the events of some types in the given streams, up to a position, in the order of the
+    log.
+    """
     query = (
         select(*(events.c[name] for name in Later._fields))
         .where(
@@ -213,7 +215,7 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
 def events_of(
     conn: Connection, org_id: UUID, after: int, until: int, types: Sequence[str]
 ) -> Iterator[Recorded]:
-    """Yield the events of some types between two positions of a log, the first excluded, a page at
+    """Yield the events of some types between two positions of a log, without the first, one page at
     a time. `recorded_at` is the time from which an event counts.
     """
     counts_from = effective_at(limits_of(conn, org_id))

@@ -1,12 +1,12 @@
-"""Idempotency keys: the result of a command, stored in the command's own transaction.
+"""Store the result of a command under its idempotency key, in the command's own transaction.
 
-A key belongs to its organization. The same request under the key again returns the stored result;
-another request is a conflict. A request is the command with its parsed values and a digest of the
-content that was read: how the work is done is not part of it.
+A key belongs to its organization. The same request under the key returns the stored result; another
+request is a conflict. A request is the command with its parsed values and a digest of the content
+that it reads; how the work is done is not part of it.
 
 Storage format: a stored fingerprint must stay equal for the same request. Whoever changes how
 requests or fingerprints are made increments FINGERPRINT_VERSION. A new argument of a command needs
-a default and then changes nothing, because arguments at their defaults are left out.
+a default, and then changes no fingerprint, because arguments at their defaults are left out.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ _ANSWER = tuple(
 
 
 class Request(NamedTuple):
-    """A request under a key. `arguments` are the command and its arguments in JSON's types;
+    """A request under a key. `arguments` holds the command and its arguments as JSON types;
     `org_ref` is the organization as the caller named it.
     """
 
@@ -58,7 +58,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The fingerprint of a key's request, the version of the rules that made it, the result."""
+    """The fingerprint of a key's request, the version of the rules that made it, and the result."""
 
     fingerprint: str
     version: int
@@ -71,13 +71,13 @@ class Answer(NamedTuple):
         return cls(request.fingerprint, FINGERPRINT_VERSION, document)
 
     def may_be_of(self, request: Request) -> bool:
-        """Return whether this is the answer to the request. True as well where an older or newer
-        catactl stored the answer, because nobody can know then.
+        """Return whether this may be the answer to the request. It may be if an older or newer
+        catactl stored it, because then nobody can know.
         """
         return self.version != FINGERPRINT_VERSION or self.fingerprint == request.fingerprint
 
     def to(self, request: Request) -> Result:
-        """Return the result; raise `IdempotencyConflict` unless it was the same request."""
+        """Return the result; raise `IdempotencyConflict` if it belongs to another request."""
         if self.version < FINGERPRINT_VERSION:
             raise IdempotencyConflict(
                 f"idempotency key {request.key!r} was used with an older catactl, which stored "
@@ -114,7 +114,9 @@ def holds(conn: Connection, org_id: UUID, key: str) -> bool:
 
 
 class Asked(NamedTuple):
-    """A key to look for, and the organization: as named, and the one that has that name now."""
+    """A key to look up, with the organization as the caller named it, and the organization that has
+    that name now.
+    """
 
     key: str
     org_ref: str
@@ -148,7 +150,7 @@ def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
 
 def done_for(asked: Asked, found: Iterable[Used], is_same: Callable[[Answer], bool]) -> UUID | None:
     """Return the organization that a command was run for before: the one that has the name now, if
-    the key was used there, else the last one that had it then and got the same request.
+    it has the key, else the last one that had the name then and the same request.
     """
     org_id = None
     for each in found:

@@ -1,6 +1,7 @@
 """Find the organizations that had a name in the past, from their events.
 
-A name is free again once its organization is deleted or renamed, so over time it means several.
+A name is free again after its organization is deleted or renamed, so several organizations may have
+had it.
 """
 
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ _DELETED = "organization.deleted"
 
 
 class Bearer(NamedTuple):
-    """An organization, and the time for which it had a name. `until` is excluded, and None for the
-    organization that has the name now.
+    """An organization, and the period in which it had a name. `until` is excluded; it is None for
+    the organization that has the name now.
     """
 
     org_id: UUID
@@ -30,13 +31,13 @@ class Bearer(NamedTuple):
     is_deleted: bool
 
     def had_it_between(self, start: datetime | None, end: datetime | None) -> bool:
-        """Return whether it had the name in an interval, which None leaves open."""
+        """Return whether it had the name at any time in an interval. None leaves an end open."""
         begins_before = end is None or self.since < end
         return begins_before and (start is None or self.until is None or self.until > start)
 
 
 def bearers(conn: Connection, name: str) -> list[Bearer]:
-    """Return all that ever had a name, the earliest first."""
+    """Return all organizations that ever had a name, the earliest first."""
     new_name = payload_field(events.c.payload, "name", Text())
     forms = spellings(name)
     had_it = select(events.c.org_id).where(
@@ -64,7 +65,7 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
 def _terms(
     org_id: UUID, changes: list[tuple[str, str | None, datetime]], forms: tuple[str, ...]
 ) -> Iterator[Bearer]:
-    """Yield the times for which an organization had a name, given each change of its name."""
+    """Yield the periods in which an organization had a name, given each change of its name."""
     since: datetime | None = None
     for type_, name, moment in changes:
         has_it = type_ != _DELETED and name in forms

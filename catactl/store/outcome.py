@@ -1,9 +1,10 @@
-"""Find out what became of a transaction on PostgreSQL when the answer to its COMMIT was lost.
+"""Find out whether PostgreSQL committed a transaction when the answer to its COMMIT was lost.
 
-The server is asked, over a new connection, for the fate of the transaction's id. It says committed,
-aborted, or in progress. A transaction that is in progress and waits for a client, which is gone, is
-ended. An id alone does not prove a commit: after a crash the server may give an id again to another
-transaction. So the database must also hold what the transaction wrote.
+catactl asks the server, over a new connection, for the status of the transaction's id: committed,
+aborted, or in progress. If the transaction is in progress and its session waits for a client, that
+client is gone, so catactl ends the session. An id alone does not prove a commit, because after a
+crash the server may assign an id again. So the database must also hold rows that the transaction
+wrote.
 """
 
 import time
@@ -15,15 +16,15 @@ from sqlalchemy.exc import DBAPIError
 from catactl.errors import Busy, CatactlError, OutcomeUnknown, Unreachable
 from catactl.store.engine import reading
 
-# Returns whether the database holds something that one transaction wrote.
+# A function that returns whether the database holds a row that one transaction wrote.
 Evidence = Callable[[Connection], bool]
 
-# How long the database is asked, which may be restarting.
+# How long to keep asking, because the server may be restarting.
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 _NOT_GIVEN_OUT = "22023"
 _STATUS = text("SELECT pg_xact_status(CAST(:id AS xid8))")
-# In the middle of a pipeline the state of a session is active, also while it waits for its client.
+# Test wait_event and not state, because in a pipeline a session that waits is still `active`.
 _END_IF_WAITING = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE backend_xid = CAST(CAST(:id AS xid8) AS xid) AND wait_event = 'ClientRead'"
@@ -31,10 +32,10 @@ _END_IF_WAITING = text(
 
 
 def was_committed(engine: Engine, transaction_id: str, evidence: Evidence | None) -> bool:
-    """Return whether the server committed the transaction. Without evidence it wrote nothing that
-    would harm if it were written twice, and counts as not committed.
+    """Return whether the server committed the transaction. Without evidence return False, because
+    such a transaction wrote nothing that would do harm if written twice.
 
-    Raises `OutcomeUnknown` when the server cannot be asked, or when the transaction stays in
+    Raises `OutcomeUnknown` if the server cannot be reached, or if the transaction stays in
     progress.
     """
     give_up_at = time.monotonic() + PATIENCE_SECONDS
@@ -52,19 +53,20 @@ def was_committed(engine: Engine, transaction_id: str, evidence: Evidence | None
             reason = error
         if time.monotonic() > give_up_at:
             raise OutcomeUnknown(
-                "the database did not confirm the commit, and could not be asked for its outcome: "
-                "it is unknown whether the command was done",
-                "look before you run it again; under the same --idempotency-key it is safe",
+                "the database did not confirm the commit, and its outcome cannot be found out: the "
+                "command may or may not have been done",
+                "check whether it was done before you run it again; with the same "
+                "--idempotency-key it is safe to run it again",
             ) from reason
         time.sleep(_PAUSE_SECONDS)
 
 
 def _status(conn: Connection, transaction_id: str) -> str | None:
-    """Return `committed`, `aborted` or `in progress`; None for an id that is long past."""
+    """Return `committed`, `aborted` or `in progress`; None for an id that the server forgot."""
     try:
         status: str | None = conn.execute(_STATUS, {"id": transaction_id}).scalar()
     except DBAPIError as error:
-        # An id that the server has not given out yet was lost in a crash, with all it stood for.
+        # A crash lost the transaction, because the server has not assigned its id yet.
         if getattr(error.orig, "sqlstate", None) != _NOT_GIVEN_OUT:
             raise
         return "aborted"

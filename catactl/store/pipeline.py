@@ -29,12 +29,12 @@ from catactl.store.query import Guarded, Row
 # From its third use on a connection a statement is prepared: one-shot commands prepare nothing.
 _PREPARE_AFTER_USES = 2
 _PREPARED = "catactl.pipeline.prepared"
-# The server's answers to BEGIN and COMMIT, and to a preparation.
+# The status of the server's answers to BEGIN, COMMIT and a preparation.
 _UNASKED = frozenset({b"BEGIN", b"COMMIT", b"", None})
 _BEGIN_TO_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
 _BEGIN_TO_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY, NOT DEFERRABLE"
-# What text and moments look like on the wire, whatever the server, the database, the role or the
-# environment says otherwise. A setting ends with the transaction.
+# The formats of text and times on the wire. Server, database, role and environment may have other
+# defaults, so each transaction sets these for itself.
 _SETTINGS = {
     "client_encoding": "UTF8",
     "DateStyle": "ISO",
@@ -42,7 +42,7 @@ _SETTINGS = {
     "standard_conforming_strings": "on",
     "bytea_output": "hex",
 }
-# How long an answer to COMMIT is waited for, before it is found out by another connection.
+# How long to wait for an answer to COMMIT before another connection asks for the outcome.
 COMMIT_TIMEOUT_SECONDS = 40.0
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DIVISION_BY_ZERO = "22012"
@@ -55,11 +55,11 @@ _ASK_FOR_PROCESS = Guarded(sql_select(func.pg_backend_pid()), {})
 def round_trip(
     conn: Connection, queries: Sequence[Guarded], *, commits: bool = False, reads: bool = False
 ) -> list[list[Row]]:
-    """Send all queries and read all answers; begin a transaction if none is under way.
+    """Send all queries and read all answers; begin a transaction if none is in progress.
 
-    Returns the rows of each. Raises a query's own error if it did not affect one row, else
-    psycopg's for the first that fails; those after it are not run, nor is the commit. Raises
-    `ConnectionLost` if a commit is not answered in time.
+    Returns the rows of each query. Raises a query's own error if it did not affect one row, else
+    psycopg's error for the first query that failed. The server then runs neither the later queries
+    nor the commit. Raises `ConnectionLost` if the server does not answer a commit in time.
     """
     driver: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     pgconn = driver.pgconn
@@ -85,8 +85,8 @@ def round_trip(
         results = _receive(pgconn, COMMIT_TIMEOUT_SECONDS if commits else None)
         pgconn.exit_pipeline_mode()
     except BaseException as error:
-        # Interrupted half-way: what is still under way must neither go on nor be read as ours. A
-        # commit that is not answered is left alone, so that its outcome can be found out.
+        # Cancel, because queries in progress must not continue, and later queries must not read
+        # their answers. Do not cancel an unanswered commit, so that its outcome can be found out.
         if pgconn.status == pq.ConnStatus.OK and not isinstance(error, ConnectionLost):
             driver.cancel_safe(timeout=1.0)
         conn.invalidate()
@@ -116,7 +116,7 @@ def round_trip(
 @cache
 def _settings(lock_timeout_seconds: float) -> Guarded:
     """Return the query that sets what a transaction depends on."""
-    lock_timeout_ms = max(1, round(lock_timeout_seconds * 1000))  # 0 would wait forever
+    lock_timeout_ms = max(1, round(lock_timeout_seconds * 1000))  # because 0 would wait forever
     settings = _SETTINGS | {"lock_timeout": str(lock_timeout_ms)}
     calls = (f"set_config('{name}', '{value}', true)" for name, value in settings.items())
     return Guarded(text(f"SELECT {', '.join(calls)}"), {})
@@ -202,7 +202,7 @@ def _send(
 
 
 def _receive(pgconn: PGconn, timeout_seconds: float | None) -> list[PGresult]:
-    """Send what is left and read up to the synchronization point. Signals are handled meanwhile.
+    """Send the rest and read up to the synchronization point. Signals are handled meanwhile.
 
     Raises `ConnectionLost` if the server does not answer in time.
     """

@@ -1,8 +1,8 @@
-"""A file that keeps room on the disk of a SQLite database, so that a full disk can be emptied.
+"""Keep room on the disk of a SQLite database, so that a full disk can be emptied.
 
-SQLite needs room to delete, and even to read: it writes its log and an index of that first. So
-commands that upload leave a reserve. Any other command that runs out of room removes the reserve,
-tries once more, and makes it again at its end.
+SQLite needs room to delete, and even to read, because it first writes its log and the log's index.
+So commands that upload create a reserve file. Any other command that runs out of room removes the
+reserve, tries once more, and makes the reserve again at its end.
 """
 
 import errno
@@ -15,21 +15,23 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Reserve:
-    """The reserve of one database. `released_bytes` is the size of what was removed here."""
+    """The reserve of one database. `released_bytes` is the size of the reserve that this process
+    removed.
+    """
 
     def __init__(self, database: str) -> None:
-        # SQLite puts its other files beside the real one, too.
+        # Follow links, because SQLite puts its other files beside the real file as well.
         self._path = f"{os.path.realpath(database)}-reserve"
         self.released_bytes = 0
 
     def make(self) -> None:
-        """Make the reserve, or make it larger, out of at most half of the room that is free."""
+        """Make or enlarge the reserve, from at most half of the free room."""
         with suppress(OSError):
             disk = os.statvfs(os.path.dirname(self._path))
             self._allocate(min(SIZE_BYTES, disk.f_bavail * disk.f_frsize // 2))
 
     def make_again(self) -> None:
-        """Make what was released again, as much of it as there is room for."""
+        """Make the released reserve again, as large as the free room allows."""
         with suppress(OSError):
             self._allocate(self.released_bytes)
 
@@ -59,8 +61,8 @@ class Reserve:
 
 
 def _has_room(folder: str) -> bool:
-    """Return whether the disk has room for a reserve, tried by making a nameless one."""
-    from tempfile import TemporaryFile  # which each command would load
+    """Return whether the disk has room for a reserve, by allocating a temporary file."""
+    from tempfile import TemporaryFile  # here, so that few commands load it
 
     try:
         with TemporaryFile(dir=folder) as file:

@@ -110,10 +110,10 @@ def migrations() -> "Config":
 
 
 def _read_revision(conn: Connection) -> str | None:
-    """Return the schema's revision, None if there is none.
+    """Return the schema's revision; None if there is no schema.
 
-    Raises `BadConfiguration` for a database in another encoding than UTF-8, `SchemaMismatch` when
-    there are several revisions.
+    Raises `BadConfiguration` if the database's encoding is not UTF-8, `SchemaMismatch` if there are
+    several revisions.
     """
     _check_encoding(conn)
     # On SQLite and on PostgreSQL asking whether the table is there costs less than a failed query.
@@ -135,7 +135,7 @@ def _read_revision(conn: Connection) -> str | None:
 
 
 def _check_encoding(conn: Connection) -> None:
-    """Raise `BadConfiguration` unless the database keeps text as UTF-8."""
+    """Raise `BadConfiguration` unless the database stores text as UTF-8."""
     if conn.dialect.name != "postgresql":
         return
     driver: Any = conn.connection.driver_connection
@@ -185,7 +185,7 @@ def _create_private(engine: Engine) -> None:
     path = Path(file)
     if not may_create(engine.url):
         raise BadConfiguration(
-            f"there is no database {path}, and its URL does not let one be created",
+            f"there is no database {path}, and its URL does not allow catactl to create it",
             "check the database URL: catactl config show",
         )
     try:

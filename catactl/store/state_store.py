@@ -29,7 +29,7 @@ from catactl.store.tables import (
 from catactl.store.wire import write, write_all
 
 S = TypeVar("S")
-# Tables, each with the column that holds the id of the stream that a row belongs to.
+# Tables, each with the column that holds the id of a row's stream.
 StreamColumns = Mapping[Table, Column[UUID]]
 
 
@@ -39,15 +39,15 @@ class Stored(NamedTuple, Generic[S]):
 
 
 class StateStore(Protocol[S]):
-    """`before` is what `get_by_id` returned: its version is compared, and only what differs
-    written. `tables` are those that hold the state's rows.
+    """`before` is the value that `get_by_id` returned: its version is compared, and only
+    differences are written. `tables` are the tables that hold the state's rows.
     """
 
     tables: ClassVar[StreamColumns]
 
     def rows(self, table: Table, org_id: UUID, id_: UUID, state: S, version: int) -> Iterator[Row]:
-        """Yield the rows of one table that a state is stored as, in the order of its key, with
-        values in the order of its columns.
+        """Yield the rows of one table that store a state, in the order of the key, with values in
+        the order of the columns.
         """
 
     def get_by_id(self, executor: Connection, org_id: UUID, id_: UUID) -> Stored[S] | None:

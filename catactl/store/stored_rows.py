@@ -1,7 +1,7 @@
-"""Rows as the database holds them, to be compared with what they should be.
+"""Read rows as the database holds them, to compare them with the expected rows.
 
-No column type reads them, so a value that was put there by hand is seen as it is. On SQLite a
-stored value is what the driver returns, on PostgreSQL it is text.
+No column type converts them, so a manually changed value is returned as it is. On SQLite a stored
+value is the driver's value, on PostgreSQL it is text.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def select_stored(conn: Connection, table: Table) -> Select[Any]:
 
 
 def unchecked(column: Column[Any]) -> ColumnElement[Any]:
-    """Return a column that is read as the driver has it, whatever is in it."""
+    """Return a column that is read without conversion, so that any value can be read."""
     return type_coerce(column, NullType())
 
 
@@ -58,7 +58,7 @@ def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[R
     rows = map(tuple, conn.execute(query, execution_options=options))
     if conn.dialect.name != "postgresql":
         return rows
-    # PostgreSQL returns the keys of a document in an order of its own.
+    # Make documents canonical, because PostgreSQL reorders their keys.
     converters: list[Convert] = [
         _canonical if isinstance(column.type, Document) else _same for column in table.columns
     ]
@@ -68,7 +68,7 @@ def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[R
 
 
 def to_stored(conn: Connection, table: Table) -> Callable[[Row], Row]:
-    """Return a function that turns a row of Python values into what the database holds for it."""
+    """Return a function that converts a row of Python values to what the database holds."""
     return partial(_convert_row, [_converter(conn, column) for column in table.columns])
 
 
@@ -101,7 +101,7 @@ def _as_text(column: Column[Any]) -> ColumnElement[Any]:
 
 
 def _instant(moment: datetime) -> str:
-    """Return a moment as PostgreSQL writes a timestamp without a time zone."""
+    """Return a time as PostgreSQL writes a timestamp without a time zone."""
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     return text.rstrip("0") if "." in text else text
 

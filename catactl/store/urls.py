@@ -1,4 +1,4 @@
-"""Read database URLs, and find the file that one names.
+"""Read database URLs, and find the SQLite file that a URL names.
 
 A SQLite URL with parameters is kept as an SQLite URI (`file:///path` and `uri=true`), because
 SQLite itself then obeys the parameters (https://sqlite.org/uri.html).
@@ -28,8 +28,8 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 def parse_url(text: str) -> URL:
     """Return a URL that SQLAlchemy opens with the right driver; raise `BadConfiguration` otherwise.
 
-    `postgres://` and `postgresql://` both mean psycopg 3. The text is not repeated in errors, since
-    it may hold a password.
+    `postgres://` and `postgresql://` both mean psycopg 3. Errors do not repeat the text, because it
+    may hold a password.
     """
     try:
         url = _postgresql_with_hosts(text) or make_url(text)
@@ -37,14 +37,17 @@ def parse_url(text: str) -> URL:
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise BadConfiguration(
             "the database URL cannot be read",
-            "as in sqlite:////var/lib/catactl.db or postgresql://user@host/database",
+            "for example sqlite:////var/lib/catactl.db or postgresql://user@host/database",
         ) from None
     if backend == "postgresql":
         if "@" in (url.host or "") or text.partition("?")[0].count("@") > 1:
-            # What follows the first would be taken for the host, and told in errors.
-            raise BadConfiguration("the database URL has an @ too many", "in a password write %40")
+            # Refused, because SQLAlchemy would take the rest of the password for the host, and
+            # errors print the host.
+            raise BadConfiguration(
+                "the database URL has more than one @", "in a password write @ as %40"
+            )
         if url.query:
-            from psycopg import pq  # which SQLite does without
+            from psycopg import pq  # here, because SQLite does not need it
 
             _check_parameters(url, (each.keyword.decode() for each in pq.Conninfo.get_defaults()))
         return url.set(drivername="postgresql+psycopg")
@@ -54,7 +57,7 @@ def parse_url(text: str) -> URL:
 
 
 def _postgresql_with_hosts(text: str) -> URL | None:
-    """Return the URL of a PostgreSQL server that has several hosts, None if the text has not.
+    """Return the URL of a PostgreSQL server with several hosts; None if the text names at most one.
 
     libpq's `user@host1:port1,host2:port2` becomes SQLAlchemy's `user@/?host=host1,host2&port=…`.
     """
@@ -73,16 +76,17 @@ def _postgresql_with_hosts(text: str) -> URL | None:
 def _sqlite_url(url: URL, text: str) -> URL:
     if url.host or url.username or url.port:
         raise BadConfiguration(
-            "the database URL names a host, which SQLite does not have",
-            "as in sqlite:///relative.db or sqlite:////var/lib/catactl.db",
+            "the database URL names a host, but SQLite has no server",
+            "for example sqlite:///relative.db or sqlite:////var/lib/catactl.db",
         )
     _check_parameters(url, _SQLITE_PARAMETERS)
     mode = url.query.get("mode", "rwc")
     if mode not in _SQLITE_MODES:
         raise BadConfiguration(
-            f"the database URL has the unknown mode {mode!r}", f"one of: {', '.join(_SQLITE_MODES)}"
+            f"the database URL has the unknown mode {mode!r}",
+            f"use one of: {', '.join(_SQLITE_MODES)}",
         )
-    # Decoded again, because SQLAlchemy loses bytes that are not UTF-8.
+    # Decode the path again, because SQLAlchemy loses bytes that are not UTF-8.
     database = unquote(text.partition("://")[2][1:].partition("?")[0], errors="surrogateescape")
     if mode == "memory" or database in _IN_MEMORY:
         return URL.create("sqlite+pysqlite", database=":memory:")
@@ -108,8 +112,8 @@ def _check_parameters(url: URL, known: Iterable[str]) -> None:
 
 
 def file_of(url: URL) -> str | None:
-    """Return the path of the SQLite file that a URL names, there or not; None for a server or a
-    database in memory.
+    """Return the path of the SQLite file that a URL names, whether or not the file exists; None for
+    a server or a database in memory.
     """
     database = url.database or ""
     if url.get_backend_name() != "sqlite" or database in _IN_MEMORY:
@@ -121,7 +125,7 @@ def file_of(url: URL) -> str | None:
 
 
 def is_read_only(url: URL) -> bool:
-    """Return whether a SQLite URL asks for a database that nothing is written to."""
+    """Return whether a SQLite URL opens the database for reading only."""
     return url.query.get("mode") == "ro" or is_immutable(url)
 
 
@@ -131,7 +135,7 @@ def is_immutable(url: URL) -> bool:
 
 
 def may_create(url: URL) -> bool:
-    """Return whether a SQLite URL lets a file that is missing be created."""
+    """Return whether a SQLite URL allows SQLite to create a missing file."""
     return url.query.get("mode", "rwc") == "rwc" and not is_immutable(url)
 
 
@@ -149,9 +153,10 @@ def is_missing_file(url: URL) -> bool:
 
 
 def is_known_file(url: URL) -> bool:
-    """Return whether the URL names a SQLite file in WAL mode, as `open_engine` leaves each that it
-    opened: opening it again changes nothing. Bytes 18 and 19 say so
-    (https://sqlite.org/fileformat.html).
+    """Return whether the URL names a SQLite file in WAL mode.
+
+    `open_engine` leaves each file in WAL mode, so opening such a file changes nothing. Bytes 18 and
+    19 of the file hold the mode (https://sqlite.org/fileformat.html).
     """
     try:
         with open(file_of(url) or "", "rb") as file:

@@ -25,7 +25,9 @@ def get(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:
 
 
 def holds(conn: Connection, org_id: UUID, user_id: UUID, version: int | None) -> bool:
-    """Return whether a user is stored at a version; with None, whether the user is gone."""
+    """Return whether a user is stored at a version; if the version is None, whether the user is
+    removed.
+    """
     query = select(users.c.version).where(users.c.org_id == org_id, users.c.user_id == user_id)
     return conn.execute(query).scalar() == version
 

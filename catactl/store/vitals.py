@@ -132,8 +132,8 @@ def lacking_privileges(
 
 
 def database_file(conn: Connection) -> Path | None:
-    """Return where the database really is, also behind a link; None if it is in memory."""
-    # As bytes, because a path need not be UTF-8.
+    """Return the real path of the database, with links resolved; None if it is in memory."""
+    # Read the path as bytes, because it need not be UTF-8.
     query = "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'"
     path: bytes | None = conn.exec_driver_sql(query).scalar()
     return Path(os.fsdecode(path)) if path else None

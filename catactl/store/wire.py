@@ -88,8 +88,8 @@ def _insertion(table: Table, columns: tuple[str, ...]) -> Insert:
 
 
 def begin(conn: Connection, *, reads: bool = False) -> None:
-    """Begin a transaction on PostgreSQL with the settings that catactl depends on. With `reads` all
-    its queries see one snapshot, and it can write nothing.
+    """Begin a transaction on PostgreSQL with the settings that catactl depends on. With `reads` it
+    is read-only, and all its queries see one snapshot.
     """
     if conn.dialect.name == "postgresql":
         _round_trip(conn, [], reads=reads)
@@ -97,10 +97,11 @@ def begin(conn: Connection, *, reads: bool = False) -> None:
 
 @contextmanager
 def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
-    """Collect what the block writes and send it in one round trip, with the commit if it `commits`.
+    """Collect the statements of the block and send them in one round trip, with the commit if it
+    `commits`.
 
-    Errors are raised at the block's end, and nothing is committed then. On SQLite the commit is
-    left to the caller, who commits in any case.
+    Errors are raised at the end of the block, and then nothing is committed. On SQLite the caller
+    commits in any case.
     """
     if conn.dialect.name != "postgresql":
         yield

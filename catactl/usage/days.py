@@ -67,7 +67,7 @@ def _broken_days(
 
 
 def _recomputed(org_ids: Sequence[UUID], moment: ColumnElement[datetime]) -> Subquery:
-    """Return the rows of the view of days, recomputed from the events alone in one pass, in the
+    """Return the rows of the view of days, recomputed from the events alone in one pass in the
     order of the log. Each event counts from its `moment`.
     """
     used_bytes = payload_field(events.c.payload, "used_bytes")

@@ -1,16 +1,16 @@
-"""Proving storage usage, and mending it.
+"""Prove storage usage, and correct it.
 
 Figures are compared for each organization:
 
 - first principles: the last size of each part of each file that is not deleted, from the file
-  events alone, trusting no stored delta and no stored state;
+  events alone, without any stored delta or stored state;
 - the running figure that the organization's own usage events carry;
-- the organization's stored state, and what its stored files add up to, each of them as well;
+- the organization's stored state, and its stored files, each of them and their sum;
 - the storage usage view.
 
-What decides on usage is compared too: the organization's stored quota, status, name and version.
-Each file event that changes usage must have been answered by exactly one usage event, and each day
-of the view that bills are made of must be what its usage events add up to.
+The stored values that decide on usage are compared too: the organization's quota, status, name and
+version. Each file event that changes usage must have been answered by exactly one usage event, and
+each day of the view that bills are made of must be what its usage events add up to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,10 +54,10 @@ _FILES = select(
 
 @dataclass
 class Finding:
-    """What was compared for an organization. `correction` says what recomputing did, if anything:
-    `rebuilt` (rows from their own events) or `event` (the events' running figure); `error` why it
-    could not, or why nothing could be compared. Stored figures are None where a row is missing or
-    unreadable. `clock_ahead_seconds` is 0 for a log that is not ahead of the clock.
+    """The result of comparing an organization. `correction` says how recomputing corrected it, if
+    it did: `rebuilt` (rows from their own events) or `event` (the events' running figure). `error`
+    is the reason if it could not be compared or corrected. Stored figures are None if a row is
+    missing or unreadable. `clock_ahead_seconds` is 0 for a log that is not ahead of the clock.
     """
 
     org_id: UUID
@@ -86,7 +86,9 @@ class Finding:
 
     @property
     def state_differs(self) -> bool:
-        """Whether the organization's stored quota, status, name or version is not its events'."""
+        """Return whether the organization's stored quota, status, name or version differs from its
+        events.
+        """
         return self.stored_state != self.events_state
 
     @property
@@ -144,7 +146,7 @@ class Finding:
 
 
 def _quota_bytes(state: State | None) -> int | None:
-    """Return a state's quota; None as well for one that is no number."""
+    """Return a state's quota; None if it has no quota or the stored quota is not a number."""
     quota_bytes = state.quota_bytes if state is not None else None
     return quota_bytes if isinstance(quota_bytes, int) else None
 
@@ -336,13 +338,13 @@ def _first_principles(ours: ColumnElement[bool]) -> Any:
 
 
 def _stored(table: Table, *names: str, of: Sequence[UUID]) -> Select[Any]:
-    """Return the query for some columns of organizations, whatever is in them."""
+    """Return the query for some columns of organizations, without conversion of their values."""
     columns = (unchecked(table.c[name]).label(name) for name in names)
     return select(table.c.org_id, *columns).where(table.c.org_id.in_(of))
 
 
 def _stored_figures(row: Any) -> Figures | None:
-    """Return the figures of a stored row; None if they are not all numbers."""
+    """Return the figures of a stored row; None unless all are numbers."""
     values = [getattr(row, name) for name in Figures._fields]
     is_readable = all(isinstance(value, int | Decimal) for value in values)
     return Figures(*map(int, values)) if is_readable else None

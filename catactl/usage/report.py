@@ -1,11 +1,11 @@
-"""What each organization used over a period, exactly: the lines of a bill.
+"""Compute what each organization used over a period, exactly: the lines of a bill.
 
-Most of it is one query over the view of days, in exact numbers of the database's. Where the period
-begins or ends within a day on which usage changed, that organization's events tell.
+Most of it is one query over the view of days, in the database's exact numbers. If the period begins
+or ends within a day on which usage changed, that organization's events are read.
 
-A closed period gives the same lines for ever: usage counts from when it was recorded, and names are
-those at the period's end. A correction of usage that is made later is a line of its own in the
-period it was made in.
+A closed period always gives the same lines: usage counts from the time it was recorded, and names
+are those at the period's end. A later correction of usage is a line of its own in the period in
+which it was made.
 """
 
 from collections import defaultdict
@@ -63,11 +63,11 @@ class Adjustment(NamedTuple):
 
 
 def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Line]:
-    """Yield a line for each organization, all or those given, in no order.
+    """Yield a line for each organization, among all or the given ones, in no order.
 
-    Those created later are left out. Of all organizations also those are left out that are deleted
-    and used nothing in the period. The interval must not be empty. Nothing else may be asked on the
-    connection meanwhile.
+    Organizations that were created later are left out. Deleted organizations that used nothing in
+    the period are left out unless they are given. The interval must not be empty. The caller must
+    not query the connection meanwhile.
     """
     *earlier, last = Every.MONTH.cut(interval)
     then = _organizations_then(conn, interval.end)
@@ -101,7 +101,7 @@ class _Organization(NamedTuple):
 
 def _organizations_then(conn: Connection, end: datetime) -> dict[UUID, _Organization]:
     """Return the organizations that were renamed or deleted since a period ended, as they were at
-    its end: what became of them later must not change its report.
+    its end, because later changes must not change its report.
     """
     name = payload_field(events.c.payload, "name", Text())
     changed = (

@@ -1,4 +1,4 @@
-"""What the events say of organizations but for their figures: what decides on usage and quota."""
+"""Fold the events of organizations into the values that decide on usage, without figures."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -16,7 +16,7 @@ from catactl.wiring import ORGANIZATION
 
 
 class State(NamedTuple):
-    """An organization's row but for its figures; a stored one may hold anything."""
+    """An organization's row without its figures; a stored row may hold any values."""
 
     name: Any
     status: Any
@@ -25,7 +25,7 @@ class State(NamedTuple):
 
 
 def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, State]:
-    """Return the state of each organization that has events: its rare events are folded, which an
+    """Return the state of each organization that has events, folded from its rare events, which an
     index finds.
     """
     rare = (
@@ -48,7 +48,7 @@ def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, 
         state: Organization | None
         try:
             state = fold(ORGANIZATION.decider, None, (each.event for each in later))
-        except SchemaMismatch as error:  # keeps no other organization from being compared
+        except SchemaMismatch as error:  # so that the other organizations are still compared
             raise CorruptLog(error.message, error.hint) from error
         if state is not None:
             version = versions.get(org_id)

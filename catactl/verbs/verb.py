@@ -25,7 +25,7 @@ Normal = Callable[[Any], Any]
 
 
 def normal_name(text: str) -> str:
-    """Return the one spelling of a name, or of an id."""
+    """Return the canonical spelling of a name or an id."""
     id_ = directory.parse_id(text)
     return normalized(text) if id_ is None else str(id_)
 
@@ -39,7 +39,7 @@ def _normal_names(texts: list[str]) -> list[str]:
 
 
 # Types of arguments whose values have several spellings. Each type carries the function that
-# returns the spelling for a request under an idempotency key. Other values stand for themselves.
+# returns the canonical spelling, because an idempotency key compares requests.
 Name = Annotated[str, normal_name]
 Email = Annotated[str, _normal_email]
 OptionalEmail = Annotated[str | None, _normal_email]
@@ -47,7 +47,7 @@ OptionalLabel = Annotated[str | None, normalized]
 Sha256 = Annotated[str, str.lower]
 UserRef = Annotated[str, _normal_email]
 FileRefs = Annotated[list[str], _normal_names]
-# A confirmation allows a request and is not part of it.
+# Left out of a request, because a confirmation allows the request and does not change it.
 Confirmation = Annotated[str | None, lambda _: None]
 # Names or ids of what lives in an organization. They are looked up together, before they are used.
 FileRef = Annotated[str, FILE, normal_name]
@@ -111,9 +111,9 @@ def _present_organization(org_id: UUID, _: UUID, state: Any, version: int) -> Re
 
 
 class Argument(NamedTuple):
-    """`members` is the type of what a list or an object holds. `names` says what a reference
-    names. `default` is `Parameter.empty` where there is none. `normal` returns the one spelling of
-    a value that has several.
+    """`members` is the type of the members of a list or an object. `names` is the kind of thing
+    that a reference names. `default` is `Parameter.empty` if there is none. `normal` returns the
+    canonical spelling of a value with several spellings.
     """
 
     kind: type
@@ -198,10 +198,10 @@ class Verb:
                     raise InvalidValue(f"{self.name} needs {name!r}, {argument.words}")
 
     def request(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an idempotency key stands for when the verb runs with these arguments.
+        """Return the request under an idempotency key for these arguments.
 
-        Arguments at their defaults are left out, so that a new one leaves stored keys valid.
-        Storage format: see `store/idempotency.py`.
+        Arguments at their defaults are left out, so that a new argument does not change the
+        requests of stored keys. Storage format: see `store/idempotency.py`.
         """
         request: dict[str, Any] = {"command": self.name}
         for name, value in given.items():

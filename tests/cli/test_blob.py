@@ -325,13 +325,13 @@ def test_content_that_another_log_recorded_last_is_left_alone_until_it_is_claime
     before = contents_in(blob_folder)
     for more in ((), ("--dry-run",)):
         error = anothers.fails(78, *GC, "acme", *NOW, *more)
-        assert "has gone further, or another way" in error["message"]
+        assert "names an event that is not in this log" in error["message"]
         assert "catactl blob gc --claim" in error["hint"]
     assert contents_in(blob_folder) == before
     would = anothers.ok("blob", "gc", "acme", *NOW, "--claim", "--dry-run")
     assert would["removed_blobs"] == 1
     question = anothers.fails(8, "blob", "gc", "acme", *NOW, "--claim")
-    assert "also if another log recorded content last" in question["message"]
+    assert "even if another log recorded content last" in question["message"]
     anothers.fails(78, *GC, "acme", *NOW)
     assert anothers.ok(*GC, "acme", *NOW, "--claim")["removed_blobs"] == 1
     assert anothers.ok(*GC, "acme", *NOW)["removed_blobs"] == 0
@@ -341,7 +341,7 @@ def test_one_organization_that_is_left_alone_does_not_keep_the_others(anothers: 
     result = anothers(*GC, *NOW, "--json")
     assert result.code == 78
     assert [row["removed_blobs"] for row in result.json["organizations"]] == [1]
-    assert result.error["message"].startswith("1 of 2 organizations were left alone: ")
+    assert result.error["message"].startswith("1 of 2 organizations were not swept: ")
 
 
 def test_verifying_says_that_orphaned_content_may_be_another_logs(

@@ -344,8 +344,8 @@ def test_of_long_logs_and_many_organizations_a_sample_is_read(
     tamper(database_url, position=2)
     examined = Examined(acme)
     assert "the last 2 events of 1 of 1 organization" in examined["log"]["message"]
-    assert "every log is over 3 events long" in examined["usage"]["message"]
-    assert "every log is over 2 events long" in examined["rows"]["message"]
+    assert "every log has over 3 events" in examined["usage"]["message"]
+    assert "every log has over 2 events" in examined["rows"]["message"]
     acme.ok("org", "create", "newer")
     monkeypatch.setattr(proofs, "LOGS", 1)
     tamper(database_url, position=3)
@@ -387,7 +387,7 @@ def test_what_breaks_an_examination_is_its_finding(
         conn.execute(text("UPDATE events SET payload = '{' WHERE type = 'file.part_uploaded'"))
     examined = Examined(sqlite_cli)
     assert examined.with_status("problem") == {"log", "usage", "rows"}
-    assert "what is stored cannot be read" in examined["usage"]["message"]
+    assert "stored data cannot be read" in examined["usage"]["message"]
     assert examined["content"]["status"] == "ok"
     monkeypatch.setattr(proof, "compare", lambda *_: [][0])
     assert "it cannot be examined" in Examined(sqlite_cli)["usage"]["message"]

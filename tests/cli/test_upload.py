@@ -121,7 +121,7 @@ def test_too_many_parts_are_refused_with_the_size_that_would_do(
     path = tmp_path / "long"
     path.write_bytes(bytes(10_001))
     error = sqlite_acme.fails(2, "file", "upload", "acme", path, "--part-size", 1)
-    assert error["hint"] == "--part-size 2 or more"
+    assert error["hint"] == "use --part-size 2 or more"
     assert not blob_folder.exists()
 
 
