@@ -61,7 +61,7 @@ def libpq_url(url: URL) -> str:
 
 
 def server_address(url: URL) -> tuple[str, int]:
-    """Return host, or folder of the socket, and port of the server that a URL names."""
+    """Return the host, or the folder of the socket, and the port of the server that a URL names."""
     port = url.query.get("port") or url.port or 5432
     return str(url.query.get("host") or url.host), int(str(port))
 
@@ -168,8 +168,8 @@ def create_organization(
 
 
 def be_ahead(engine: Engine, name: str = "acme", **span: float) -> UUID:
-    """Write to an organization's log as a machine does whose clock is ahead: 1,000 days, or more or
-    less; return the organization.
+    """Write to an organization's log like a machine whose clock is ahead, by 1,000 days or by
+    `span`; return the organization.
     """
     with reading(engine) as conn:
         org_id = directory.resolve_organization(conn, name)
@@ -403,7 +403,7 @@ def replay_views(
 
 
 def dated(history: list[Recorded]) -> list[Recorded]:
-    """The whole history, each event dated when it counts from."""
+    """Return the whole history, each event dated by the time from which it counts."""
     found: list[Recorded] = []
     limit = datetime.max.replace(tzinfo=UTC)
     for recorded in reversed(history):

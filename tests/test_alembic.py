@@ -100,7 +100,7 @@ def test_a_database_whose_content_was_swept_cannot_be_downgraded(
 # --- 0006 -----------------------------------------------------------------------------------------
 
 
-def test_a_database_goes_to_before_0006_and_back_while_no_clock_was_corrected(
+def test_migration_0006_can_be_reversed_until_a_clock_is_corrected(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)
@@ -118,7 +118,7 @@ def test_a_database_goes_to_before_0006_and_back_while_no_clock_was_corrected(
 # --- 0005 -----------------------------------------------------------------------------------------
 
 
-def test_keys_that_were_used_before_fingerprints_had_a_version_are_kept_as_version_1(
+def test_keys_from_before_fingerprints_had_a_version_become_version_1(
     database_url: URL,
 ) -> None:
     keyed = replace(INTENT, idempotency_key="k", request={"command": "quota.clear"})

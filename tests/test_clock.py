@@ -1,4 +1,4 @@
-"""A log that is ahead of the clock accepts nothing but a correction; then its dates are right."""
+"""A log that is ahead of the clock accepts only a correction; then its dates are right."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,7 +48,7 @@ AHEAD = timedelta(days=1_500)
 
 
 class Wrong:
-    """An organization to which a machine wrote whose clock was years ahead; now it is right."""
+    """An organization that a machine with a clock years ahead wrote to; now the clock is right."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -109,9 +109,7 @@ def test_the_error_names_whose_clock_it_is(wrong: Wrong) -> None:
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-def test_after_a_correction_a_log_goes_on_with_the_right_dates(
-    wrong: Wrong, remembers: bool
-) -> None:
+def test_after_a_correction_new_events_have_the_right_dates(wrong: Wrong, remembers: bool) -> None:
     before = read_log(wrong.engine, wrong.org_id)
     wrong.correct(wrong.handler if remembers else Handler(wrong.engine, clock=wrong.clock))
     wrong.clock.advance(seconds=1)
@@ -143,7 +141,7 @@ def test_a_correction_leaves_no_date_in_the_future(wrong: Wrong) -> None:
         assert files_to_give_up(conn, org_id, LATER - timedelta(microseconds=1)) == []
 
 
-def test_a_correction_changes_no_period_that_is_over(wrong: Wrong) -> None:
+def test_a_correction_does_not_change_a_closed_period(wrong: Wrong) -> None:
     over, open_ = Interval(NOON - timedelta(days=1), LATER), Interval(LATER, LATER + AHEAD)
     with reading(wrong.engine) as conn:
         before = list(lines(conn, over, None))
@@ -157,7 +155,7 @@ def test_a_correction_changes_no_period_that_is_over(wrong: Wrong) -> None:
     assert adjustment.recorded_at == LATER
 
 
-def test_an_organization_that_was_created_in_the_future_is_created_when_it_is_corrected(
+def test_an_organization_created_in_the_future_counts_from_its_correction(
     engine: Engine,
 ) -> None:
     clock = Clock(NOON + AHEAD)
@@ -184,7 +182,7 @@ def test_a_dry_run_corrects_nothing(wrong: Wrong) -> None:
         assert view_rows(conn, wrong.org_id) == rows
 
 
-def test_one_transaction_corrects_and_goes_on(wrong: Wrong) -> None:
+def test_one_transaction_corrects_the_clock_and_runs_another_command(wrong: Wrong) -> None:
     def work(_conn: Any, unit: Any) -> dict[str, Any]:
         with pytest.raises(ClockBehindLog):
             unit.run(Addressed(wrong.org_id, SetQuota(10**6)))
@@ -214,7 +212,7 @@ def test_the_clock_of_a_log_that_is_at_most_a_minute_ahead_is_not_corrected(
         handler.transact(org_id, INTENT, work)
 
 
-def test_the_logs_that_are_ahead_are_known(wrong: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_logs_that_are_ahead_are_found(wrong: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
     create_organization(Handler(wrong.engine, clock=wrong.clock), "beta")
     monkeypatch.setattr(clocks, "now", lambda _conn: LATER)
     ahead: dict[UUID, int] = {wrong.org_id: 1_500 * 86_400 - 3_600}
@@ -247,5 +245,5 @@ def test_a_log_is_ahead_from_a_minute_on(last: datetime | None, expected: int) -
         (31_557_600 * 1_000 + 86_400 * 3, "1,000 years, 3 days"),
     ],
 )
-def test_spans_are_told_in_their_largest_units(seconds: int, text: str) -> None:
+def test_durations_are_shown_in_their_two_largest_units(seconds: int, text: str) -> None:
     assert in_words(seconds) == text

@@ -30,7 +30,7 @@ _numbers = count()
 
 
 class Writer:
-    """A transaction under way, which has dated an event that nobody else sees yet."""
+    """A transaction in progress that has dated an event, which others do not see yet."""
 
     def __init__(self, url: URL, org_id: UUID, file_id: UUID, size_bytes: int) -> None:
         self._stack = ExitStack()
@@ -50,7 +50,7 @@ class Writer:
 
 
 class Place:
-    """Organizations with a file each, and those who write to them."""
+    """Organizations with a file each, and the writers to them."""
 
     def __init__(self, url: URL, engine: Engine) -> None:
         handler = Handler(engine)
@@ -82,7 +82,7 @@ class Place:
 
     @property
     def is_locked(self) -> bool:
-        """Whether another writer would have to wait."""
+        """Return whether another writer would have to wait."""
         return bool(self.writers) and self.url.get_backend_name() == "sqlite"
 
     def rename(self) -> None:
@@ -92,7 +92,7 @@ class Place:
 
     def delete(self) -> None:
         if not self.is_locked:
-            with suppress(NotFound):  # it was deleted before
+            with suppress(NotFound):  # the file was deleted before
                 run(self.handler, self.empty, self.empty, DeleteOrganization())
 
     def figures(self, engine: Engine, end: datetime) -> str:
@@ -116,7 +116,7 @@ _ACTIONS = st.sampled_from(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(actions=st.lists(_ACTIONS, min_size=4, max_size=12))
-def test_what_a_report_called_closed_stays_the_same_for_ever(
+def test_a_report_of_a_closed_period_never_changes(
     database_url: URL, engine: Engine, actions: list[str]
 ) -> None:
     """Writers hold their transactions open over the ends of periods, and commit in any order."""
@@ -155,7 +155,7 @@ def test_what_a_report_called_closed_stays_the_same_for_ever(
             assert place.figures(reader, end) == figures
 
 
-def test_a_writer_that_ends_in_time_is_waited_for(database_url: URL, engine: Engine) -> None:
+def test_a_report_waits_for_a_writer_that_ends_in_time(database_url: URL, engine: Engine) -> None:
     place = Place(database_url, engine)
     place.begin()
     end = place.now(engine)
@@ -167,7 +167,7 @@ def test_a_writer_that_ends_in_time_is_waited_for(database_url: URL, engine: Eng
     assert place.figures(engine, end) != before
 
 
-def test_a_wait_is_told(postgresql_url: URL, postgresql_engine: Engine) -> None:
+def test_a_report_says_that_it_waits(postgresql_url: URL, postgresql_engine: Engine) -> None:
     place = Place(postgresql_url, postgresql_engine)
     place.begin()
     place.begin()
@@ -183,7 +183,7 @@ def test_a_wait_is_told(postgresql_url: URL, postgresql_engine: Engine) -> None:
     assert counts == [2]
 
 
-def test_a_writer_that_began_after_a_period_ended_is_none_of_its(
+def test_a_report_does_not_wait_for_a_writer_that_began_after_the_period(
     postgresql_url: URL, postgresql_engine: Engine
 ) -> None:
     place = Place(postgresql_url, postgresql_engine)
@@ -193,7 +193,7 @@ def test_a_writer_that_began_after_a_period_ended_is_none_of_its(
     place.end(Writer.roll_back)
 
 
-def test_a_database_that_can_only_be_read_closes_no_period(sqlite_url: URL) -> None:
+def test_a_period_in_a_read_only_database_is_not_closed(sqlite_url: URL) -> None:
     with opened(parse_url(f"{sqlite_url}?mode=ro")) as reader:
         reason = why_open(reader, datetime.now(UTC), _never)
     assert reason is not None

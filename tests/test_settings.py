@@ -171,7 +171,7 @@ _NO_HOME = [
 
 
 @pytest.mark.parametrize(("home", "in_passwd", "message"), _NO_HOME)
-def test_without_a_home_folder_only_what_needs_one_is_refused(
+def test_without_a_home_folder_only_settings_that_need_one_fail(
     home: str | None, in_passwd: str | None, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _passwd_holds(monkeypatch, in_passwd)
@@ -189,7 +189,7 @@ def test_without_a_home_folder_only_what_needs_one_is_refused(
         load_settings({"profile": "production"}, environ)
 
 
-def test_without_the_variable_the_home_folder_is_the_one_in_passwd(
+def test_without_home_in_the_environment_the_home_folder_comes_from_passwd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _passwd_holds(monkeypatch, "/home/me")

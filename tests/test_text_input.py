@@ -9,7 +9,7 @@ from catactl.text_input import decode
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
-def test_a_byte_order_mark_is_no_part_of_a_text(mark: bytes) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_text(mark: bytes) -> None:
     assert decode("it", mark + "ü\r\n\ufeff".encode()) == "ü\r\n\ufeff"
 
 

@@ -317,7 +317,7 @@ def test_a_disk_that_takes_a_chunk_only_in_part_is_full_or_gets_the_rest(
     full_disk.fill_up_and_make_room(tmp_path / "blobs")
 
 
-def test_on_a_full_disk_a_mark_is_written_over_the_one_before(
+def test_on_a_full_disk_a_mark_overwrites_the_one_before(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.blobs.put(ORG, [b"so that the organization's folders are there"])
@@ -484,7 +484,7 @@ def test_a_folder_or_a_loop_under_a_final_name_is_a_bad_configuration(folder: Fo
 
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
 @pytest.mark.parametrize("is_private", [False, True])
-def test_the_umask_decides_who_may_read_content_below_a_root_that_may_be_private(
+def test_the_umask_decides_who_may_read_content(
     folder: Folder, umask: int, is_private: bool
 ) -> None:
     modes: dict[str, int] = {}
@@ -512,7 +512,7 @@ def test_the_umask_decides_who_may_read_content_below_a_root_that_may_be_private
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 def test_users_of_a_group_read_replace_and_remove_what_the_others_stored() -> None:
-    with tempfile.TemporaryDirectory() as path:  # pytest's own folders are closed to other users
+    with tempfile.TemporaryDirectory() as path:  # because other users cannot enter pytest's folders
         os.chown(path, 0, GROUP)
         os.chmod(path, 0o2770)
         root = Path(path)
@@ -521,7 +521,7 @@ def test_users_of_a_group_read_replace_and_remove_what_the_others_stored() -> No
         assert receive(start(as_user, 54_002, take_over, root)) == "done"
 
 
-def test_what_another_user_left_unfinished_keeps_no_sweep(
+def test_unfinished_files_of_another_user_do_not_stop_a_sweep(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("theirs", "ours"):

@@ -388,7 +388,7 @@ def test_one_put_may_read_what_another_keeps(place: Place) -> None:
 # --- marks ----------------------------------------------------------------------------------------
 
 
-def test_a_mark_is_what_was_written_last(place: Place) -> None:
+def test_a_mark_is_the_one_that_was_written_last(place: Place) -> None:
     assert place.blobs.read_mark(ORG) is None
     place.blobs.mark(ORG, Mark(1, bytes(32), MARK.database))
     place.blobs.mark(OTHER_ORG, Mark(2, bytes(32), MARK.database))
@@ -399,7 +399,7 @@ def test_a_mark_is_what_was_written_last(place: Place) -> None:
     assert place.all_keys() == [f"{ORG}/head", f"{OTHER_ORG}/head"]
 
 
-def test_a_mark_is_no_content(place: Place) -> None:
+def test_a_mark_is_not_listed_as_content(place: Place) -> None:
     place.blobs.mark(ORG, MARK)
     assert list(place.blobs.list(ORG)) == []
     place.blobs.put(ORG, [b"content"])
@@ -424,7 +424,7 @@ def test_a_mark_is_no_content(place: Place) -> None:
     ],
     ids=repr,
 )
-def test_a_mark_that_cannot_be_read_is_that_of_no_log(place: Place, text: bytes) -> None:
+def test_an_unreadable_mark_matches_no_log(place: Place, text: bytes) -> None:
     place.write(f"{ORG}/head", text)
     assert place.blobs.read_mark(ORG) == NO_LOGS_MARK
     place.blobs.mark(ORG, MARK)

@@ -130,7 +130,7 @@ def as_user(uid: int, work: Callable[[Path], None], root: Path, pipe: Pipe) -> N
 
 
 def store_and_leave(root: Path) -> None:
-    """Store and mark content, and leave what a killed writer leaves."""
+    """Store and mark content, and leave an unfinished file as a killed writer does."""
     blobs = Directory(root)
     for raw in (b"read", b"again", b"damaged", b"removed"):
         blobs.put(ORG, [raw])
@@ -140,7 +140,7 @@ def store_and_leave(root: Path) -> None:
 
 
 def take_over(root: Path) -> None:
-    """Do with what another user stored whatever can be done with it."""
+    """Read, replace and remove the content that another user stored."""
     blobs = Directory(root)
     for raw in (b"again", b"damaged", b"new"):
         blobs.put(ORG, [raw])

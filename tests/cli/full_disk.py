@@ -1,4 +1,4 @@
-"""A database and its content on a disk that is full: run as a program where one of 8 MiB is."""
+"""Run commands on a full disk, as a program, on a disk of 8 MiB that the caller mounts."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _NAMES = [str(number) for number in range(20)]
 
 
 def _run(code: int, *arguments: str) -> Any:
-    """Run a command in a process of its own, which must end with the code."""
+    """Run a command in its own process; check its exit code."""
     done = subprocess.run(
         [sys.executable, "-m", "catactl", *arguments, "--json"],
         capture_output=True,
@@ -35,7 +35,7 @@ def _fill(disk: Path) -> None:
 
 
 def delete_and_sweep(disk: Path) -> None:
-    """See that a full disk refuses uploads, and that files can be deleted and swept on it."""
+    """Check that uploads fail on a full disk, and that files can be deleted and swept."""
     folder, reserve = disk.parent / "source", disk / "catactl.db-reserve"
     folder.mkdir()
     for name in _NAMES:

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, where each transaction may get another server process."""
+"""Run PgBouncer in transaction mode, in which each transaction may get another server process."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ CONNECTIONS = 2
 
 @contextmanager
 def pooled(url: URL) -> Iterator[URL]:
-    """Yield the URL of a database behind a pooler that has two connections for everybody."""
+    """Yield the URL of a database behind a pooler with two connections for all clients."""
     server, port = server_address(url)
     is_socket = server.startswith("/")
     with TemporaryDirectory(prefix="catactl-pooler-") as folder:
@@ -36,7 +36,7 @@ def pooled(url: URL) -> Iterator[URL]:
         lines += [f"{name} = {value}" for name, value in settings.items()]
         configuration = Path(folder) / "pgbouncer.ini"
         configuration.write_text("\n".join(lines))
-        # It refuses to be root; who owns the server's socket may connect to it.
+        # Run it as the socket's owner, who may connect, because PgBouncer refuses to be root.
         owner = os.stat(server).st_uid if is_socket and os.getuid() == 0 else None
         if owner is not None:
             os.chown(folder, owner, owner)

@@ -128,7 +128,7 @@ def sha256(content: bytes) -> str:
 
 
 def contents_in(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes, by its name alone; but no marks of logs."""
+    """Return the content of every file below a folder by its name, without marks of logs."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "head")
     return {path.name: path.read_bytes() for path in paths}
 

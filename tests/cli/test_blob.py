@@ -308,7 +308,9 @@ def test_what_killed_writers_left_is_discarded(stored: Cli, blob_folder: Path) -
 
 @pytest.fixture
 def anothers(stored: Cli, source: Path, blob_folder: Path) -> Cli:
-    """Content of `acme` that another log recorded last, and of `beta` that none did."""
+    """Return a CLI with content of `acme` that another log recorded last, and of `beta` that none
+    did.
+    """
     stored.ok("org", "create", "beta")
     for org in ("acme", "beta"):
         source.write_bytes(b"orphan")
@@ -319,7 +321,7 @@ def anothers(stored: Cli, source: Path, blob_folder: Path) -> Cli:
     return stored
 
 
-def test_content_that_another_log_recorded_last_is_left_alone_until_it_is_claimed(
+def test_content_that_another_log_recorded_last_is_not_swept_until_it_is_claimed(
     anothers: Cli, blob_folder: Path
 ) -> None:
     before = contents_in(blob_folder)
@@ -337,7 +339,7 @@ def test_content_that_another_log_recorded_last_is_left_alone_until_it_is_claime
     assert anothers.ok(*GC, "acme", *NOW)["removed_blobs"] == 0
 
 
-def test_one_organization_that_is_left_alone_does_not_keep_the_others(anothers: Cli) -> None:
+def test_an_organization_that_is_not_swept_does_not_stop_the_others(anothers: Cli) -> None:
     result = anothers(*GC, *NOW, "--json")
     assert result.code == 78
     assert [row["removed_blobs"] for row in result.json["organizations"]] == [1]

@@ -1,4 +1,4 @@
-"""Logs that are ahead of the clock on the command line: told everywhere, and corrected."""
+"""Commands report logs that are ahead of the clock, and one command corrects them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.support import be_ahead, tampering
 
 @pytest.fixture
 def ahead(cli: Cli, engine: Engine) -> Cli:
-    """Two organizations; the log of acme is years ahead of the clock."""
+    """Return a CLI with two organizations; the log of acme is years ahead of the clock."""
     cli.has_file("acme", "data.bin", 1_000)
     cli.has_file("beta", "data.bin", 7)
     be_ahead(engine)
@@ -25,7 +25,7 @@ def ahead(cli: Cli, engine: Engine) -> Cli:
 _CORRECT = ("event", "correct-clock", "acme", "--reason", "a clock was wrong")
 
 
-def test_nothing_is_written_that_would_be_dated_in_the_future(ahead: Cli) -> None:
+def test_no_command_writes_events_dated_in_the_future(ahead: Cli) -> None:
     before = ahead.ok("event", "list", "acme")
     for command in (
         record(2, 1),
@@ -52,7 +52,7 @@ def test_an_upload_is_refused(ahead: Cli, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_a_line_of_a_batch_fails_alone_unless_all_or_none_are_asked_for(
+def test_a_line_of_a_batch_fails_alone_unless_the_batch_is_atomic(
     ahead: Cli, tmp_path: Path, atomic: bool
 ) -> None:
     lines = [{"command": "file.create", "org": org, "name": "new"} for org in ("acme", "beta")]
@@ -65,7 +65,7 @@ def test_a_line_of_a_batch_fails_alone_unless_all_or_none_are_asked_for(
     assert ("new" in names) is not atomic
 
 
-def test_a_stored_result_is_printed_also_while_the_log_is_ahead(cli: Cli, engine: Engine) -> None:
+def test_a_stored_result_is_printed_even_while_the_log_is_ahead(cli: Cli, engine: Engine) -> None:
     cli.ok("org", "create", "acme")
     command = ("file", "create", "acme", "f", "--idempotency-key", "k")
     before = cli.ok(*command)
@@ -73,7 +73,7 @@ def test_a_stored_result_is_printed_also_while_the_log_is_ahead(cli: Cli, engine
     assert cli.ok(*command) == before
 
 
-def test_a_log_that_is_ahead_is_never_silent(ahead: Cli) -> None:
+def test_commands_warn_of_a_log_that_is_ahead(ahead: Cli) -> None:
     commands: list[tuple[str, ...]] = [
         ("usage", "show"),
         ("usage", "show", "--as-of", "now"),
@@ -102,7 +102,7 @@ def test_a_check_finds_a_log_that_is_ahead(ahead: Cli) -> None:
     assert ahead("usage", "check", "beta").code == 0
 
 
-def test_a_clock_is_corrected_once_and_all_is_well(ahead: Cli) -> None:
+def test_a_clock_is_corrected_once_and_commands_work_again(ahead: Cli) -> None:
     month = ("usage", "report", "--from", "2026-01-01", "--to", "2026-02-01")
     over = ahead.ok(*month)
     assert ahead.fails(8, *_CORRECT)["hint"] == "add --yes"
@@ -130,7 +130,7 @@ def test_a_clock_is_corrected_once_and_all_is_well(ahead: Cli) -> None:
     assert ahead("usage", "check").code == 0
 
 
-def test_a_recomputation_corrects_the_others(ahead: Cli, database_url: URL) -> None:
+def test_a_recomputation_corrects_the_other_organizations(ahead: Cli, database_url: URL) -> None:
     with tampering(database_url) as conn:
         first = events.c.position == 3  # the usage event of the file's creation
         conn.execute(delete(events).where(first))

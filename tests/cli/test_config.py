@@ -175,7 +175,7 @@ def test_errors_follow_the_output_format_wherever_it_is_set(
     assert (broken.code, broken.stderr.startswith("catactl: error: ")) == (78, True)
 
 
-def test_without_a_home_folder_nothing_is_made(
+def test_without_a_home_folder_nothing_is_created(
     stranger: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "empty"

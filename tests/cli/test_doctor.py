@@ -397,7 +397,7 @@ def test_what_breaks_an_examination_is_its_finding(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(10, "warning"), (600, "problem")])
-def test_a_clock_that_differs_from_the_servers_is_told(
+def test_a_clock_that_differs_from_the_servers_is_reported(
     seconds: int, status: str, acme: Cli, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     behind = timedelta(seconds=seconds)
@@ -409,7 +409,7 @@ def test_a_clock_that_differs_from_the_servers_is_told(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(50, "warning"), (86_400, "problem")])
-def test_a_log_that_is_ahead_of_the_clock_is_told(
+def test_a_log_that_is_ahead_of_the_clock_is_reported(
     seconds: int, status: str, acme: Cli, engine: Engine
 ) -> None:
     be_ahead(engine, seconds=seconds)

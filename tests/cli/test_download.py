@@ -148,7 +148,7 @@ def test_of_several_files_one_that_fails_does_not_keep_the_others(
     assert (target / "a" / "data.bin").read_bytes() == CONTENT
 
 
-def test_each_failure_names_its_file_and_a_summary_counts_what_happened(
+def test_each_failure_names_its_file_and_a_summary_counts_the_outcomes(
     stored: Cli, target: Path, tmp_path: Path
 ) -> None:
     for name in ("a", "b", "b/c"):

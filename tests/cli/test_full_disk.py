@@ -1,4 +1,4 @@
-"""What can be done when the disk of a SQLite database is full."""
+"""Files can be deleted and swept when the disk of a SQLite database is full."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from tests.support import ROOT
 
 
 def test_on_a_full_disk_files_can_be_deleted_and_swept(home: Path, tmp_path: Path) -> None:
-    """On a real small disk, which root can mount, or anybody in a namespace of their own."""
+    """Use a real small disk. Root can mount one, and anybody in a user namespace."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f"mount -t tmpfs -o size={full_disk.SIZE_BYTES} tmpfs {disk}"

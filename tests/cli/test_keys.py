@@ -1,4 +1,4 @@
-"""Idempotency keys of commands: what is the same request, and what is another one."""
+"""Idempotency keys of commands: which requests are the same, and which differ."""
 
 import json
 import unicodedata
@@ -153,7 +153,7 @@ def test_a_command_and_a_line_of_apply_are_the_same_request(
     assert sqlite_acme.events() == before
 
 
-def test_a_specification_is_what_it_says_not_where_it_is_read(
+def test_specifications_are_compared_by_their_values_not_their_paths(
     sqlite_acme: Cli, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
@@ -181,7 +181,7 @@ def test_a_specification_from_standard_input_is_the_same_as_from_a_file(
     sqlite_acme.fails(4, *create, "-", stdin='{"image": "y"}')
 
 
-def test_a_confirmation_is_no_part_of_a_request(sqlite_acme: Cli) -> None:
+def test_a_confirmation_is_not_part_of_a_request(sqlite_acme: Cli) -> None:
     org_id = sqlite_acme.ok("org", "show", "acme")["org_id"]
     first = sqlite_acme.ok("org", "delete", "acme", "--confirm", "acme", *_KEY)
     assert sqlite_acme.ok("org", "delete", org_id, "--confirm", org_id, *_KEY) == first
@@ -191,7 +191,7 @@ def test_a_confirmation_is_no_part_of_a_request(sqlite_acme: Cli) -> None:
 
 
 @pytest.mark.parametrize("content", [b"version 2, longer", b"version 2", b""])
-def test_a_key_does_not_hide_that_other_content_was_not_stored(
+def test_other_content_under_a_used_key_is_a_conflict(
     content: bytes, acme: Cli, path: Path, tmp_path: Path
 ) -> None:
     command = (*_UPLOAD, path, "--name", "y", *_KEY)
@@ -215,7 +215,7 @@ def test_a_key_does_not_hide_that_other_content_was_not_stored(
         ("--quiet",),
     ],
 )
-def test_how_a_file_is_uploaded_is_no_part_of_the_request(
+def test_how_a_file_is_uploaded_is_not_part_of_the_request(
     options: Sequence[object], sqlite_acme: Cli, path: Path
 ) -> None:
     first = sqlite_acme.ok(*_UPLOAD, path, *_KEY)
@@ -225,7 +225,7 @@ def test_how_a_file_is_uploaded_is_no_part_of_the_request(
     assert sqlite_acme.events() == before
 
 
-def test_where_a_file_is_read_is_no_part_of_the_request(
+def test_the_path_of_a_file_is_not_part_of_the_request(
     sqlite_acme: Cli, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -241,15 +241,13 @@ def test_where_a_file_is_read_is_no_part_of_the_request(
 
 
 @pytest.mark.parametrize("options", [("--name", "other"), ("--verify",)])
-def test_another_name_or_wish_is_another_request(
+def test_another_name_or_option_is_another_request(
     options: Sequence[object], sqlite_acme: Cli, path: Path
 ) -> None:
     _is_another(sqlite_acme, (*_UPLOAD, path), (*_UPLOAD, path, *options))
 
 
-def test_a_stored_result_is_found_where_the_file_has_become_another_one(
-    sqlite_acme: Cli, path: Path
-) -> None:
+def test_a_stored_result_is_found_after_the_file_was_replaced(sqlite_acme: Cli, path: Path) -> None:
     first = sqlite_acme.ok(*_UPLOAD, path, *_KEY)
     sqlite_acme.ok("file", "delete", "acme", "a")
     path.write_bytes(b"other content")
@@ -280,7 +278,7 @@ def test_an_upload_is_found_in_the_organization_that_had_the_name(
 def test_a_file_that_changes_after_it_was_read_for_its_key_is_not_uploaded(
     sqlite_acme: Cli, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its times stay as they were, as where somebody writes to it through a mapping."""
+    """The file keeps its times, as when a process writes to it through a mapping."""
     path.write_bytes(b"aaabbb")
     put = Directory.put
 
@@ -319,7 +317,7 @@ def test_each_file_of_a_folder_has_a_key_of_its_own(acme: Cli, tmp_path: Path) -
     assert _content(acme, "b", tmp_path) == b"b"
 
 
-def test_a_folder_and_a_file_are_other_requests(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_a_folder_and_a_file_are_different_requests(sqlite_acme: Cli, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a").write_text("a")
     sqlite_acme.ok(*_UPLOAD, tmp_path / "folder", *_KEY)
@@ -327,7 +325,7 @@ def test_a_folder_and_a_file_are_other_requests(sqlite_acme: Cli, tmp_path: Path
     sqlite_acme.fails(4, *_UPLOAD, tmp_path / "folder", "--name", "below", *_KEY)
 
 
-def test_standard_input_under_a_key_is_what_was_read(
+def test_standard_input_under_a_key_is_compared_by_its_content(
     acme: Cli, path: Path, standard_input: Say, tmp_path: Path
 ) -> None:
     command = (*_UPLOAD, "-", "--name", "y", *_KEY)
@@ -361,7 +359,7 @@ def test_an_upload_of_standard_input_that_broke_off_goes_on_under_its_key(
 
 @pytest.mark.parametrize("first_from", ["path", "-"])
 @pytest.mark.parametrize("again_from", ["path", "-"])
-def test_a_part_under_a_key_is_what_was_read(
+def test_a_part_under_a_key_is_compared_by_its_content(
     first_from: str, again_from: str, acme: Cli, path: Path, standard_input: Say
 ) -> None:
     acme.has_file()
@@ -400,7 +398,7 @@ def test_a_rebuild_of_all_views_is_another_request_than_of_some(sqlite_acme: Cli
     sqlite_acme.fails(4, *rebuild, "states", *some)
 
 
-def test_deletions_under_a_key_are_those_files_in_any_order(cli: Cli) -> None:
+def test_deletions_under_a_key_are_compared_in_any_order(cli: Cli) -> None:
     for name in ("a", "b", "c"):
         cli.has_file("acme", name, 1)
     delete = ("file", "delete", "acme")
@@ -421,7 +419,7 @@ def test_deletions_under_a_key_are_those_files_in_any_order(cli: Cli) -> None:
     [(1, "older catactl", "new key"), (3, "newer catactl", "upgrade catactl")],
 )
 @pytest.mark.parametrize("is_renamed", [False, True])
-def test_a_key_stored_by_other_rules_is_a_conflict_that_says_so(
+def test_a_key_of_another_version_of_catactl_is_a_conflict_that_says_so(
     version: int,
     message: str,
     hint: str,

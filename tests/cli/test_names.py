@@ -1,4 +1,4 @@
-"""Names that are spelled in several ways, and values that are no names."""
+"""Names may be typed in several Unicode forms; values may have lines and tabs."""
 
 import codecs
 import json
@@ -14,7 +14,7 @@ NFD, NFC = "Zu\u0308rich", "Z\u00fcrich"
 
 
 @pytest.mark.parametrize(("first", "second"), [(NFD, NFC), (NFC, NFD)])
-def test_a_name_is_one_in_all_of_its_forms(cli: Cli, first: str, second: str) -> None:
+def test_all_forms_of_a_name_are_one_name(cli: Cli, first: str, second: str) -> None:
     org_id = cli.ok("org", "create", first)["org_id"]
     assert cli.ok("org", "show", second)["name"] == NFC
     cli.fails(4, "org", "create", second)
@@ -72,7 +72,7 @@ def test_a_name_that_was_stored_in_another_form_is_found_and_taken(
         assert cli.ok("job", "show", org_id, form)["job_id"]
 
 
-def test_a_near_miss_is_suggested_in_whichever_form_it_is_typed(cli: Cli) -> None:
+def test_a_similar_name_is_suggested_whichever_form_is_typed(cli: Cli) -> None:
     cli.ok("org", "create", "Zürich-Süd")
     error = cli.fails(3, "org", "show", "Zu\u0308rich-Su\u0308")
     assert error["hint"] == "did you mean 'Zürich-Süd'?"
@@ -148,14 +148,14 @@ def test_a_value_of_several_lines_is_shown_in_one(
 
 
 @pytest.mark.parametrize("option", ["--command=a\udcff", "--env=A=\udcff", "--env=A\n=x"])
-def test_what_is_no_text_is_no_value(sqlite_acme: Cli, option: str) -> None:
+def test_a_value_that_cannot_be_stored_is_refused(sqlite_acme: Cli, option: str) -> None:
     sqlite_acme.fails(2, "job", "create", "acme", "a", "--image=x", option)
 
 
 # --- text in files --------------------------------------------------------------------------------
 
 
-def test_a_document_may_begin_with_a_mark(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_a_document_may_begin_with_a_byte_order_mark(sqlite_acme: Cli, tmp_path: Path) -> None:
     path = tmp_path / "job.json"
     path.write_bytes(codecs.BOM_UTF8 + b'{"image": "x"}\r\n')
     create = ["job", "create", "acme"]
@@ -167,7 +167,7 @@ def test_a_document_may_begin_with_a_mark(sqlite_acme: Cli, tmp_path: Path) -> N
     assert error["message"] == f"{path} is encoded in UTF-16"
 
 
-def test_a_configuration_may_begin_with_a_mark(stranger: Cli, home: Path) -> None:
+def test_a_configuration_may_begin_with_a_byte_order_mark(stranger: Cli, home: Path) -> None:
     (home / "config" / "catactl").mkdir(parents=True)
     config = home / "config" / "catactl" / "config.toml"
     secret = home / "url"

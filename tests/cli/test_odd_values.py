@@ -1,4 +1,4 @@
-"""Whatever value somebody puts into whatever column, commands report it and none of them breaks."""
+"""Commands report any value that somebody puts into any column, and never end with a bug."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from catactl.usage import proof
 from tests.cli.support import Cli
 from tests.support import tampering
 
-# What reads each table, or writes to it.
+# Commands that read each table, or write to it.
 _COMMANDS = {
     "events": ("event list acme", "event trace acme 3", "usage explain acme"),
     "logs": ("usage show acme", "org rename acme other --dry-run"),
@@ -37,8 +37,8 @@ _UNPROVED = {users, idempotency_keys}
 
 
 def _odd_values(column: Column[Any], dialect: str) -> tuple[str, ...]:
-    """Return SQL for values that no command writes: on SQLite of any type, on PostgreSQL of the
-    column's own.
+    """Return SQL for values that no command writes: of any type on SQLite, of the column's type on
+    PostgreSQL.
     """
     is_sqlite = dialect == "sqlite"
     match column.type:
@@ -83,10 +83,10 @@ def _is_found(engine: Engine, org_id: UUID) -> bool:
         return True
 
 
-# A cursor of the server's that fails when it is opened is not closed by SQLAlchemy.
+# Because SQLAlchemy does not close a server-side cursor that fails when it is opened.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("table", metadata.tables.values(), ids=str)
-def test_an_odd_value_is_a_finding_and_no_bug(
+def test_an_odd_value_is_a_finding_and_not_a_bug(
     table: Table, acme: Cli, database_url: URL, engine: Engine, tmp_path: Path
 ) -> None:
     _fill(acme, tmp_path)

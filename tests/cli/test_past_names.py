@@ -1,4 +1,4 @@
-"""Names that meant others in the past."""
+"""A name means the organization, file or job that had it at the given time."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from tests.cli.support import Cli
 
 
 class Namesakes(NamedTuple):
-    """Two organizations that had the name acme one after the other, and when."""
+    """Two organizations that had the name acme one after the other, and the times."""
 
     first: str
     second: str
@@ -45,7 +45,9 @@ def _ids(rows: list[dict[str, Any]]) -> list[str]:
     return sorted({row["org_id"] for row in rows})
 
 
-def test_a_report_has_a_line_for_each_that_had_the_name(cli: Cli, namesakes: Namesakes) -> None:
+def test_a_report_has_a_line_for_each_organization_that_had_the_name(
+    cli: Cli, namesakes: Namesakes
+) -> None:
     report = ["usage", "report", "acme"]
     its_time = ["--from", namesakes.born, "--to", namesakes.died]
     (line,) = cli.ok(*report, *its_time)
@@ -58,7 +60,7 @@ def test_a_report_has_a_line_for_each_that_had_the_name(cli: Cli, namesakes: Nam
     assert error["message"] == "'acme' did not exist yet in that period"
 
 
-def test_one_that_used_nothing_is_reported_when_it_is_asked_for(
+def test_an_organization_that_used_nothing_is_reported_if_it_is_given(
     cli: Cli, namesakes: Namesakes
 ) -> None:
     after = ["--from", namesakes.born_again]
@@ -68,7 +70,7 @@ def test_one_that_used_nothing_is_reported_when_it_is_asked_for(
 
 
 @pytest.mark.parametrize("command", ["org show", "usage show"])
-def test_a_moment_means_the_one_that_had_the_name_then(
+def test_at_a_moment_a_name_means_the_organization_that_had_it_then(
     cli: Cli, namesakes: Namesakes, command: str
 ) -> None:
     at = [*command.split(), "acme", "--as-of"]
@@ -82,7 +84,7 @@ def test_a_moment_means_the_one_that_had_the_name_then(
 
 
 @pytest.mark.parametrize("command", ["usage history", "usage explain"])
-def test_a_range_means_the_one_that_had_the_name_or_none(
+def test_over_a_range_a_name_means_the_only_organization_that_had_it(
     cli: Cli, namesakes: Namesakes, command: str
 ) -> None:
     ask = [*command.split(), "acme"]
@@ -95,7 +97,7 @@ def test_a_range_means_the_one_that_had_the_name_or_none(
     assert namesakes.second in error["message"]
 
 
-def test_what_is_asked_of_the_present_means_the_one_that_has_the_name_now(
+def test_in_the_present_a_name_means_the_organization_that_has_it_now(
     cli: Cli, namesakes: Namesakes
 ) -> None:
     for command in ("usage show", "usage explain", "event list", "file list", "event verify"):
@@ -108,14 +110,16 @@ def test_what_is_asked_of_the_present_means_the_one_that_has_the_name_now(
     assert f"'acme' was the name of organization {namesakes.first}" in history.stderr
 
 
-def test_exported_events_are_of_all_that_had_the_name(cli: Cli, namesakes: Namesakes) -> None:
+def test_an_export_has_the_events_of_all_organizations_that_had_the_name(
+    cli: Cli, namesakes: Namesakes
+) -> None:
     export = ["usage", "export", "--format", "cloudevents", "acme"]
     rows = cli.ok(*export, "--from", namesakes.born)
     assert {row["subject"] for row in rows} == {namesakes.first}
     assert cli.ok(*export) == []
 
 
-def test_the_present_knows_who_had_a_name_last(cli: Cli) -> None:
+def test_a_hint_names_the_organization_that_had_a_name_last(cli: Cli) -> None:
     org_id = cli.ok("org", "create", "acme")["org_id"]
     cli.ok("org", "rename", "acme", "other")
     error = cli.fails(3, "org", "show", "acme")
@@ -126,7 +130,7 @@ def test_the_present_knows_who_had_a_name_last(cli: Cli) -> None:
     assert error["hint"].endswith("see: catactl org list --all")
 
 
-def test_a_renamed_organization_is_found_by_its_old_name_then(cli: Cli) -> None:
+def test_a_renamed_organization_is_found_in_the_past_by_its_old_name(cli: Cli) -> None:
     org_id = cli.ok("org", "create", "old")["org_id"]
     cli.ok("org", "rename", "old", "new")
     cli.ok("org", "create", "old")

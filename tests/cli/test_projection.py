@@ -18,7 +18,7 @@ from tests.support import BYTES_2, NOON, opened, tampering
 
 @pytest.fixture
 def filled(acme: Cli) -> Cli:
-    """An organization with a row in every table, and another one."""
+    """Return a CLI with an organization that has a row in every table, and another organization."""
     acme.has_file("acme", "data.bin", 5, 7)
     acme.ok("file", "create", "acme", "other.bin")
     acme.ok("quota", "set", "acme", "1GB")
@@ -41,7 +41,7 @@ def _differing(cli: Cli, *orgs: str) -> list[tuple[str, str, str | None]]:
     return found
 
 
-# Each column of each table that holds what events add up to, with another value for it.
+# Each column of each table of rows that follow from events, with another value for it.
 _CHANGES = (
     ("organizations", "name", "'other'"),
     ("organizations", "status", "'suspended'"),
@@ -153,9 +153,7 @@ def test_exchanged_names_are_found_and_rebuilt(filled: Cli, database_url: URL) -
     assert _differing(filled) == []
 
 
-def test_of_two_organizations_with_one_name_neither_loses_it(
-    filled: Cli, database_url: URL
-) -> None:
+def test_two_organizations_with_one_name_both_keep_it(filled: Cli, database_url: URL) -> None:
     org_id = filled.ok("org", "show", "globex")["org_id"]
     with tampering(database_url) as conn:
         ours = organization_names.c.name == "globex"
@@ -168,7 +166,9 @@ def test_of_two_organizations_with_one_name_neither_loses_it(
     assert _differing(filled) == []
 
 
-def test_what_agrees_with_the_events_is_not_rewritten(filled: Cli, database_url: URL) -> None:
+def test_tables_that_agree_with_the_events_are_not_rewritten(
+    filled: Cli, database_url: URL
+) -> None:
     places = "ctid" if database_url.get_backend_name() == "postgresql" else "rowid"
     query = text(
         " UNION ALL ".join(
@@ -182,7 +182,7 @@ def test_what_agrees_with_the_events_is_not_rewritten(filled: Cli, database_url:
         assert sorted(conn.execute(query).all()) == sorted(before)
 
 
-def test_a_lost_log_keeps_nothing_from_being_compared(filled: Cli, database_url: URL) -> None:
+def test_an_organization_that_lost_its_log_is_compared(filled: Cli, database_url: URL) -> None:
     with tampering(database_url) as conn:
         conn.execute(delete(users))
         conn.execute(delete(logs))
@@ -194,7 +194,7 @@ def test_a_lost_log_keeps_nothing_from_being_compared(filled: Cli, database_url:
     assert _differing(filled) == []
 
 
-def test_unreadable_events_keep_no_other_organization_from_being_compared(
+def test_unreadable_events_do_not_stop_the_check_of_other_organizations(
     filled: Cli, database_url: URL
 ) -> None:
     org_id = filled.ok("org", "show", "acme")["org_id"]

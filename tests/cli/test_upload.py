@@ -791,7 +791,9 @@ def test_the_result_is_not_touched_by_a_bar_on_the_terminal(sqlite_acme: Cli, pa
 
 @pytest.fixture
 def at_home(sqlite_acme: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """A folder `home` that holds the database, its content, and a file and links of the user."""
+    """Return a CLI and a folder `home` that holds the database, its content, and a file and links
+    of the user.
+    """
     sqlite_acme("org", "list")
     home = tmp_path / "home"
     for name in os.listdir(tmp_path):
@@ -842,7 +844,9 @@ def test_a_folder_is_uploaded_without_the_database_and_content_in_it(
         ("organization/head", "content"),
     ],
 )
-def test_catactls_own_file_is_refused_where_it_is_named(path: str, what: str, at_home: Cli) -> None:
+def test_a_file_of_catactls_own_is_refused_if_it_is_named(
+    path: str, what: str, at_home: Cli
+) -> None:
     at_home.ok("file", "create", "acme", "parts")
     for command in (("file", "upload", "acme"), ("part", "upload", "acme", "parts", 1)):
         error = at_home.fails(2, *command, path)
@@ -851,7 +855,7 @@ def test_catactls_own_file_is_refused_where_it_is_named(path: str, what: str, at
     assert (result.code, [row["outcome"] for row in result.json]) == (7, ["failed", "uploaded"])
 
 
-def test_content_is_left_out_where_the_database_is_a_server(
+def test_content_is_left_out_if_the_database_is_a_server(
     acme: Cli, tmp_path: Path, blob_folder: Path
 ) -> None:
     (tmp_path / "mine").write_bytes(b"mine")

@@ -380,7 +380,7 @@ def test_the_version_is_printed_without_a_database(stranger: Cli) -> None:
         "files SET deleted = NOT deleted",
     ],
 )
-def test_a_changed_row_that_decides_on_usage_is_drift_and_is_mended(
+def test_a_changed_row_that_decides_on_usage_is_drift_and_is_corrected(
     change: str, acme: Cli, database_url: URL
 ) -> None:
     org_id = acme.ok("quota", "set", "acme", "1GB")["org_id"]

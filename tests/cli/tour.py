@@ -1,4 +1,4 @@
-"""Tours of the commands, for tests of what lies between the program and its database."""
+"""Run tours of the commands, for tests of everything between the program and its database."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Any
 from tests.cli.support import Cli
 from tests.support import BYTES_1
 
-# So many rows of one batch are copied instead of inserted.
+# A batch with so many rows copies them instead of inserting them.
 _MANY = 60
 
 
 def take_tour(cli: Cli, folder: Path) -> None:
-    """Run every kind of command, each of which must succeed."""
+    """Run every kind of command, and check that each succeeds."""
     content = folder / "content"
     content.write_bytes(b"content" * 1_000)
     lines = [
@@ -77,7 +77,7 @@ _READS = (
 
 
 def write_what_is_hard_to_send(cli: Cli, folder: Path) -> None:
-    """Store names, bytes, moments and figures, by single statements and by copying."""
+    """Store names, bytes, times and numbers, by single statements and by copying."""
     cli.ok("org", "create", ORG, "--quota", "9PB")
     cli.ok("user", "add", ORG, "ada@example.com", "--name", TEXT)
     cli.ok("file", "create", ORG, FILE, "--reason", TEXT, "--idempotency-key", TEXT)
@@ -94,5 +94,5 @@ def write_what_is_hard_to_send(cli: Cli, folder: Path) -> None:
 
 
 def read_all(cli: Cli) -> list[Any]:
-    """Return what commands print of everything that was written."""
+    """Return everything that commands print about the stored data."""
     return [cli.ok(*command) for command in _READS]

@@ -47,7 +47,7 @@ Copy = Callable[[Place], Place]
 
 @pytest.fixture
 def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
-    """Copies the database; the content stays where it is, for both."""
+    """A function that copies the database; both databases name the same content."""
     with ExitStack() as stack:
 
         def copied(place: Place) -> Place:
@@ -68,7 +68,7 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
 
 
 def _refuses(place: Place) -> None:
-    """The place sweeps nothing, and loses nothing by trying."""
+    """Check that the place refuses to sweep, and that trying removes nothing."""
     log, stored = read_log(place.engine, place.org_id), place.stored()
     for dry_run in (True, False):
         with pytest.raises(ContentOfAnotherLog, match="not in this log") as caught:
@@ -188,7 +188,7 @@ def _after_marking(original: Place, patch: pytest.MonkeyPatch, act: Callable[[Ma
 
 
 @pytest.mark.parametrize("how", ["part", "file"])
-def test_the_mark_is_written_before_the_commit_with_the_head_of_after_it(
+def test_the_mark_of_the_new_head_is_written_before_the_commit(
     how: str, original: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[Mark, Mark]] = []
@@ -219,7 +219,7 @@ def _is_killed_after_marking(original: Place, monkeypatch: pytest.MonkeyPatch) -
             original.put(file_id, 1, b"second")
 
 
-def test_after_a_kill_between_mark_and_commit_the_same_upload_makes_it_good(
+def test_after_a_kill_between_mark_and_commit_the_same_upload_corrects_the_mark(
     original: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _is_killed_after_marking(original, monkeypatch)
@@ -305,7 +305,7 @@ def test_a_sweep_stops_when_another_log_records_content(
     assert len(original.stored()) == 3
 
 
-def test_what_records_no_content_leaves_the_mark(original: Place, tmp_path: Path) -> None:
+def test_commands_that_record_no_content_leave_the_mark(original: Place, tmp_path: Path) -> None:
     _upload_file(original, tmp_path / "x")
     mark = original.blobs.read_mark(original.org_id)
     file_id = original.create("y")

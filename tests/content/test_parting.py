@@ -123,7 +123,7 @@ def test_another_part_size_is_taken_if_it_makes_enough_parts() -> None:
     assert _sizes(10, 3, _known(4, 4, 2)) == [3, 3, 3, 1]
 
 
-def test_a_part_size_that_makes_too_many_parts_is_not_gone_on_with() -> None:
+def test_a_part_size_that_makes_too_many_parts_is_not_kept() -> None:
     sizes = _sizes(1_000_000, None, _known(1))
     assert sizes[:101] == [1] * 100 + [2]
     assert len(sizes) < MAX_PART_NUMBER
@@ -181,7 +181,9 @@ def test_parts_double_every_100_up_to_the_default_and_every_1_000_from_there() -
 
 @pytest.mark.parametrize("part_bytes", [None, 1, 100, DEFAULT_PART_BYTES])
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 1_000, 1_001, 2_345, 9_999])
-def test_growing_parts_go_on_as_they_would_have(part_bytes: int | None, count: int) -> None:
+def test_growing_parts_continue_as_if_the_upload_had_not_broken_off(
+    part_bytes: int | None, count: int
+) -> None:
     sizes = _growing(None, part_bytes)
     assert _growing(_known(*sizes[:count])) == sizes
     assert _growing(_known(*sizes[:count]), part_bytes) == sizes
@@ -224,7 +226,7 @@ def test_a_complete_file_is_compared_as_it_was_cut() -> None:
     check_capacity("x", 6, _known(4, 1, completed=True), 3)
 
 
-def test_what_growing_parts_cannot_hold_is_refused_with_what_they_hold() -> None:
+def test_content_that_growing_parts_cannot_hold_is_refused_with_their_capacity() -> None:
     capacity_bytes = sum(_growing(None, 1))
     check_capacity("x", capacity_bytes, None, 1)
     with pytest.raises(InvalidValue, match=f"hold {capacity_bytes:,} bytes") as caught:

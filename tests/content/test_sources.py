@@ -65,7 +65,7 @@ def test_links_are_found_only_when_they_are_to_be_followed(tmp_path: Path, path:
     assert _found(tmp_path / "g", folder / "link", follow_links=True) == [*followed, "Source link"]
 
 
-def test_a_folder_that_vanishes_is_missed_file_by_file(tmp_path: Path) -> None:
+def test_each_file_of_a_folder_that_vanishes_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     (folder / "b").mkdir(parents=True)
     for name in ("a", "b/1", "c"):
@@ -170,7 +170,7 @@ def test_a_file_that_does_not_end_at_its_size_is_refused_when_it_is_opened(
     assert "does not end at its size" in caught.value.error.message
 
 
-def test_a_file_that_ends_early_on_the_way_is_refused(
+def test_a_file_that_ends_early_while_it_is_read_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = OpenFile(str(path), follow_links=False)

@@ -1,4 +1,4 @@
-"""What is read from a stream: once, in order, and cut as it comes."""
+"""A stream is read once, in order, and cut into parts while it is read."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ Upload = Callable[..., Result]
 
 
 class Unread:
-    """Counts what is read of a stream."""
+    """Counts the bytes that are read from a stream."""
 
     read_bytes = 0
 
@@ -104,7 +104,9 @@ def test_another_part_size_than_the_parts_have_is_refused_before_anything_is_rea
     assert meter.read_bytes == 0
 
 
-def test_a_stream_of_more_than_10_000_parts_grows_on_the_way(place: Place, upload: Upload) -> None:
+def test_the_parts_of_a_stream_grow_to_hold_it_in_10_000_parts(
+    place: Place, upload: Upload
+) -> None:
     content = bytes(range(256)) * 47  # 12,032 bytes
     row = upload(content, 1)
     assert (row["status"], row["size_bytes"]) == ("complete", len(content))
@@ -127,7 +129,7 @@ def test_a_regular_file_that_no_parts_can_hold_is_refused_before_it_is_read(
 
 
 @pytest.mark.parametrize("size_bytes", [6, 7])
-def test_a_stream_of_too_many_parts_is_refused_as_soon_as_that_is_seen(
+def test_a_stream_of_too_many_parts_is_refused_before_its_end(
     size_bytes: int, place: Place, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parting, "MAX_PART_NUMBER", 2)
@@ -141,7 +143,9 @@ def test_a_stream_of_too_many_parts_is_refused_as_soon_as_that_is_seen(
     assert_consistent(place.engine, place.org_id)
 
 
-def test_a_stream_that_fits_at_its_end_fits_on_the_way(place: Place, upload: Upload) -> None:
+def test_a_stream_that_fits_the_quota_at_its_end_fits_while_it_is_uploaded(
+    place: Place, upload: Upload
+) -> None:
     file_id = _has_parts(place, b"abc")
     place.put(file_id, 3, b"ghi")
     run(place.handler, place.org_id, place.org_id, SetQuota(7))

@@ -41,7 +41,7 @@ def _upload(place: Place, path: Path, part_bytes: int) -> Uploaded:
         ([34], 1),
     ],
 )
-def test_an_upload_that_fits_at_its_end_fits_on_the_way(
+def test_an_upload_that_fits_the_quota_at_its_end_fits_while_it_runs(
     known: list[int], part_bytes: int, place: Place, path: Path
 ) -> None:
     file_id = place.create("x")
@@ -54,9 +54,7 @@ def test_an_upload_that_fits_at_its_end_fits_on_the_way(
     assert_consistent(place.engine, place.org_id)
 
 
-def test_an_upload_that_does_not_fit_says_by_how_much_the_whole_file_is_over(
-    place: Place, path: Path
-) -> None:
+def test_a_refused_upload_says_by_how_much_the_whole_file_is_over(place: Place, path: Path) -> None:
     file_id = place.create("x")
     for number in (1, 2):
         place.put(file_id, number, bytes(16))
@@ -66,7 +64,7 @@ def test_an_upload_that_does_not_fit_says_by_how_much_the_whole_file_is_over(
     assert "32 of 33 bytes are used, 2 more do not fit" in error.message
 
 
-def test_room_that_is_taken_meanwhile_is_missed_by_the_whole_file(
+def test_a_quota_lowered_meanwhile_is_compared_with_the_whole_file(
     place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask_for_room = Recorder.ask_for_room
@@ -83,7 +81,7 @@ def test_room_that_is_taken_meanwhile_is_missed_by_the_whole_file(
     assert int(used_bytes.rpartition(" ")[2]) + int(rest.partition(" ")[0]) == 34
 
 
-def test_what_grows_waits_for_what_shrinks() -> None:
+def test_parts_that_grow_wait_for_parts_that_shrink() -> None:
     parts = [stored_part(number, measure([bytes(size)])) for number, size in ((1, 3), (2, 3))]
     draft = Draft("x", INTENT, File("x", NOON, parts=Parts.of(parts)), shrinking={2})
     grown, same, shrunk = (

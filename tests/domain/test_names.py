@@ -136,7 +136,7 @@ def test_a_value_is_stored_as_it_is(value: str) -> None:
     ("value", "saying"),
     [("a\0b", "U\\+0000"), ("a\udcffb", "U\\+DCFF"), ("ü" * 51, "102 bytes long")],
 )
-def test_what_no_database_stores_is_no_value(value: str, saying: str) -> None:
+def test_a_value_that_databases_cannot_store_is_refused(value: str, saying: str) -> None:
     with pytest.raises(InvalidValue, match=saying):
         check_value("value", value, 100)
 

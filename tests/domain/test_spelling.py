@@ -56,7 +56,7 @@ def test_addresses_are_stored_in_one_form() -> None:
         "a\u200d\u2764",
     ],
 )
-def test_a_character_that_nobody_sees_is_refused(check: Callable[[str], str], name: str) -> None:
+def test_an_invisible_character_is_refused(check: Callable[[str], str], name: str) -> None:
     with pytest.raises(InvalidValue, match="invisible character U"):
         check(name)
 
@@ -79,18 +79,20 @@ def test_a_character_that_nobody_sees_is_refused(check: Callable[[str], str], na
     ],
     ids=ascii,
 )
-def test_what_scripts_and_emoji_need_is_allowed(check: Callable[[str], str], name: str) -> None:
+def test_characters_that_scripts_and_emoji_need_are_allowed(
+    check: Callable[[str], str], name: str
+) -> None:
     assert check(name) == name
 
 
-def test_the_stored_form_is_looked_up_first_and_then_what_was_typed() -> None:
+def test_the_stored_form_is_looked_up_before_the_typed_form() -> None:
     assert spellings("acme") == ("acme",)
     assert spellings("u\u0308e\u0301") == ("\u00fc\u00e9", "u\u0308e\u0301")
     assert spellings("u\u0308\u00e9") == ("\u00fc\u00e9", "u\u0308\u00e9", "u\u0308e\u0301")
 
 
 @given(st.text())
-def test_a_name_that_passed_passes_again_as_it_is(text: str) -> None:
+def test_a_checked_name_passes_the_check_unchanged(text: str) -> None:
     try:
         once = check_label("text", text)
     except InvalidValue:

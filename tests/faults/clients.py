@@ -24,14 +24,14 @@ USER = "user"
 _CHARGED = "organization.storage_usage_changed"
 WORTH_A_RETRY = (69, 75)
 _PATIENCE_SECONDS = 60
-# How long a client waits for an answer that never comes.
+# How long a client waits for an answer of the server.
 _COMMIT_TIMEOUT_SECONDS = 2.0
 _PAUSE_SECONDS = 0.2
 
 
 class Effect(NamedTuple):
-    """Something that is to happen once: the types of all events that have `token` as reason, or
-    USER for the user whose address begins with it.
+    """An effect that must happen once: all event types that have `token` as reason, or USER for the
+    user whose address begins with it.
     """
 
     token: str
@@ -39,10 +39,10 @@ class Effect(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """A command that a client ran, perhaps several times, and what the last run reported.
+    """A command that a client ran once or several times, and the report of the last run.
 
-    `unknown` counts the runs that ended with an unknown outcome. `effects` are those that the
-    command would have, with what it reported of each: done, or not.
+    `unknown` counts the runs that ended with an unknown outcome. `effects` are the effects of the
+    command, each with its report: done, or not.
     """
 
     arguments: list[str]
@@ -53,7 +53,7 @@ class Attempt(NamedTuple):
 
 
 class Client(NamedTuple):
-    """What a client process needs to know: its number, and the organization it works in."""
+    """The arguments of a client process: its number, and its organization."""
 
     number: int
     org: str
@@ -81,14 +81,14 @@ def work(client: Client, over: Event, pipe: Pipe) -> None:
 def _run(
     arguments: list[str], *, repeats: bool, stdin: Path = Path(os.devnull)
 ) -> tuple[Result, int]:
-    """Run a command, again and again if it `repeats` while it fails for now; count the runs whose
+    """Run a command, repeatedly if it `repeats` while errors are temporary; count the runs whose
     outcome was unknown.
     """
     unknown = 0
     give_up_at = time.monotonic() + (_PATIENCE_SECONDS if repeats else 0)
     while True:
         with stdin.open("rb") as file:
-            os.dup2(file.fileno(), 0)  # where uploads read from
+            os.dup2(file.fileno(), 0)  # because uploads read standard input
         result = run_in_process(*arguments, "--json")
         unknown += "outcome_unknown" in result.stderr
         if result.code not in WORTH_A_RETRY or time.monotonic() > give_up_at:
@@ -131,7 +131,7 @@ def _quota(client: Client, token: str, turn: int, chance: random.Random) -> Atte
 
 
 def _apply(client: Client, token: str, turn: int, chance: random.Random) -> Attempt:
-    """Run lines in several transactions, some with as many rows as are copied."""
+    """Run lines in several transactions, some with enough rows to be copied."""
     is_keyed = chance.random() < 0.5
     is_atomic = chance.random() < 0.3
     count = chance.choice([6, 90])

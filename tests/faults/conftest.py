@@ -1,4 +1,4 @@
-"""The fixtures that the tests of commands have."""
+"""Share the fixtures of the tests of commands."""
 
 from tests.cli.conftest import acme, blob_folder, cli, home, sqlite_acme, sqlite_cli, stranger
 

@@ -1,7 +1,8 @@
-"""A proxy between a client and PostgreSQL that breaks connections at chosen commits.
+"""Run a proxy between a client and PostgreSQL that breaks connections at chosen commits.
 
 It reads the messages of both sides and forwards the client's in groups, each up to the message that
-makes the server answer. Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+makes the server answer. Source:
+https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 
 import asyncio
@@ -18,12 +19,12 @@ from tests.processes import processes
 from tests.support import server_address
 
 _CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
-# Parse, Bind, Describe, Execute, Close and copied data: the server answers what follows them.
+# Parse, Bind, Describe, Execute, Close and copied data: the server answers only a later message.
 _IS_CONTINUED = frozenset(b"PBDECd")
 
 
 class Fault(Enum):
-    """What happens to a group of messages that ends in COMMIT, or to its answer."""
+    """A fault that befalls a group of messages that ends in COMMIT, or its answer."""
 
     CUT_MIDWAY = auto()  # half of the messages reach the server, then both connections break
     CUT_BEFORE_COMMIT = auto()  # everything but COMMIT reaches the server, then both break
@@ -64,12 +65,12 @@ class Proxy:
         self._pipe = pipe
 
     def url(self, url: URL) -> URL:
-        """Return the URL of the server's database by way of the proxy."""
+        """Return the URL of the server's database through the proxy."""
         query = {name: value for name, value in url.query.items() if name not in ("host", "port")}
         return url.set(host="127.0.0.1", port=self.port, query=query)
 
     def plan(self, *faults: Fault | None) -> None:
-        """Let the next commits meet these faults, in order, instead of what was planned before."""
+        """Let the next commits meet these faults, in order, in place of those planned before."""
         self._pipe.send(faults)
         self._pipe.recv()
 
@@ -82,7 +83,7 @@ class Proxy:
 
 @contextmanager
 def proxied(url: URL) -> Iterator[Proxy]:
-    """Start a proxy before the server of a URL; end it at the end of the block."""
+    """Start a proxy in front of the server of a URL; end it at the end of the block."""
     mine, its = processes.Pipe()
     process = processes.Process(target=_serve, args=(_address(url), its), daemon=True)
     process.start()
@@ -96,7 +97,7 @@ def proxied(url: URL) -> Iterator[Proxy]:
 
 
 def _address(url: URL) -> dict[str, Any]:
-    """Return where the server listens, as keyword arguments for asyncio."""
+    """Return the server's address, as keyword arguments for asyncio."""
     host, port = server_address(url)
     if host.startswith("/"):
         return {"path": f"{host}/.s.PGSQL.{port}"}
@@ -190,7 +191,7 @@ class _Session:
         return self._fault in SILENCES
 
     async def forward_requests(self) -> None:
-        """Forward the client's messages until it leaves, or its connection is to break."""
+        """Forward the client's messages until it leaves, or its fault breaks the connection."""
         group: list[Message] = []
         with suppress(OSError, asyncio.IncompleteReadError):
             async for message in _messages(self._client_reader):
@@ -204,7 +205,7 @@ class _Session:
                     return
 
     def _pass(self, group: list[Message]) -> list[Message]:
-        """Return what reaches the server of a group of messages."""
+        """Return the part of a group of messages that reaches the server."""
         commit = next((n for n, each in enumerate(group) if each.commits), None)
         if self.is_silent:
             return []
@@ -219,7 +220,7 @@ class _Session:
                 return group
 
     async def forward_answers(self) -> None:
-        """Forward the server's messages until it leaves, or its answer is to be lost."""
+        """Forward the server's messages until it leaves, or its fault drops the answer."""
         with suppress(OSError, asyncio.IncompleteReadError):
             async for message in _messages(self._server_reader):
                 if self._fault is Fault.CUT_AFTER_COMMIT and message.ends_a_transaction:

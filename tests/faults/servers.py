@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, whose commits outlive a crash, and which a test may kill."""
+"""Run a PostgreSQL server for one test, whose commits survive a crash. The test may kill it."""
 
 import os
 import shutil
@@ -57,11 +57,11 @@ class KillableServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
-        # A backend that was just starting ends by itself; it holds the shared memory until then.
+        # Remove the lock file, because a backend that was starting may hold the shared memory yet.
         (self._folder / "postmaster.pid").unlink()
 
     def become_standby(self) -> None:
-        """Start again as a standby, which can only be read; it waits for a primary in vain."""
+        """Start again as a standby without a primary: it can be read but not written to."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait()
         (self._folder / "standby.signal").touch()
@@ -77,7 +77,7 @@ def _children_of(parent: int) -> list[int]:
     statuses = {int(path.parent.name): path for path in Path("/proc").glob("[0-9]*/status")}
     children = []
     for pid, path in statuses.items():
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             if f"\nPPid:\t{parent}\n" in path.read_text():
                 children.append(pid)
     return children

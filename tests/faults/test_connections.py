@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that end while a command needs none, or while it reads."""
+"""A connection to PostgreSQL may end while a command is not using it, or while it reads."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ def _wait(until: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_session_that_ends_while_standard_input_pauses_is_made_again(
+def test_a_session_that_ends_while_standard_input_pauses_is_replaced(
     cli_on_postgresql: Cli, postgresql_url: URL
 ) -> None:
     command = [*_CATACTL, "file", "upload", "acme", "-", "--name", "f", "--part-size", "1KiB"]
@@ -62,7 +62,7 @@ def test_a_session_that_ends_while_standard_input_pauses_is_made_again(
     assert cli_on_postgresql.ok("file", "show", "acme", "f")["size_bytes"] == 3_000
 
 
-def test_a_reader_that_pauses_too_long_for_the_server_is_no_bug(
+def test_a_reader_that_pauses_too_long_for_the_server_is_not_a_bug(
     cli_on_postgresql: Cli, postgresql_url: URL, tmp_path: Path
 ) -> None:
     lines = [

@@ -1,9 +1,9 @@
-"""One table of faults: what the surroundings do, and what commands answer.
+"""One table of faults in the surroundings, with the answers of commands.
 
-A row is a name and steps. `PATH = TEXT` writes a file. Any other step is a command, which reads
-`< PATH` as its standard input; `-> CODE TEXT` is its exit code, 0 by default, and something that it
-prints. Kinds of faults that need more than this have tables elsewhere: settings in
-test_settings_matrix.py, lost commits in test_lost_answers.py.
+A row is a name and steps. `PATH = TEXT` writes a file. Any other step is a command, which reads `<
+PATH` as its standard input; `-> CODE TEXT` gives its exit code, 0 by default, and a text that it
+prints. Faults that need more have tables elsewhere: settings in test_settings_matrix.py, lost
+commits in test_lost_answers.py.
 """
 
 import os
@@ -28,7 +28,7 @@ _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _DATABASE = "sqlite:///data/catactl/catactl.db"
 
 _FAULTS: dict[str, tuple[str, ...]] = {
-    # --- an idempotency key stands for what was asked ---
+    # --- idempotency keys ---
     "a key and other content of a file": (
         "a = v1",
         "file upload acme a --name y --idempotency-key j",
@@ -196,7 +196,7 @@ def _take(step: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["a?b", "a%20b", "a b", "a#b", "a;b", "a&b=c", "ä", "a:b@c"])
-def test_a_folder_is_a_path_whatever_it_is_called(
+def test_any_name_of_a_folder_works_in_the_default_database_path(
     name: str, stranger: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / name))
@@ -205,7 +205,7 @@ def test_a_folder_is_a_path_whatever_it_is_called(
     assert stranger.ok("org", "list")[0]["name"] == "acme"
 
 
-# --- rows that somebody changed -------------------------------------------------------------------
+# --- rows that were changed by hand----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,9 @@ def test_a_changed_row_is_a_finding_and_never_a_bug(
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
-def test_a_clock_that_is_wrong_once_stops_nothing_silently(acme: Cli, database_url: URL) -> None:
+def test_a_clock_that_was_wrong_once_is_reported_and_corrected(
+    acme: Cli, database_url: URL
+) -> None:
     wrong = ["faketime", "2031-01-01", sys.executable, "-m", "catactl", "file", "create"]
     subprocess.run([*wrong, "acme", "f", "-q"], check=True, cwd=ROOT)
     if database_url.get_backend_name() == "sqlite":

@@ -1,4 +1,4 @@
-"""Connections that break at COMMIT, and servers that crash. A command reports what it did.
+"""A command reports what it did, even if connections break at COMMIT or the server crashes.
 
 `CATACTL_TEST_CUTS` sets the number of commits that break, for a longer run than the default one.
 """
@@ -93,8 +93,8 @@ def _crash_now_and_then(server: KillableServer, proxy: Proxy, chance: random.Ran
 
 
 def _complaints(url: URL, attempts: list[Attempt]) -> list[str]:
-    """Return a line for each command whose report the database contradicts, or that failed with
-    another error than one that is worth a retry.
+    """Return a line for each command whose report the database contradicts, or that failed with an
+    error that is not retryable.
     """
     done = _done(url)
     complaints: list[str] = []
@@ -116,7 +116,7 @@ def _complaints(url: URL, attempts: list[Attempt]) -> list[str]:
 
 
 def _done(url: URL) -> dict[str, Counter[str]]:
-    """Return what the database has under each token."""
+    """Return the effects in the database by token."""
     done = defaultdict[str, Counter[str]](Counter)
     with psycopg.connect(libpq_url(url)) as conn:
         for token, type_ in conn.execute("SELECT reason, type FROM events"):
@@ -139,7 +139,7 @@ def proxy(postgresql_url: URL) -> Iterator[Proxy]:
 def cli_by_proxy(
     home: Path, postgresql_url: URL, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
-    """The program, which reaches its database by way of the proxy, with an organization."""
+    """Return a CLI that reaches its database through the proxy, with an organization."""
     monkeypatch.setenv("CATACTL_DATABASE_URL", libpq_url(proxy.url(postgresql_url)))
     cli = Cli()
     cli.ok("org", "create", "acme")
@@ -208,7 +208,7 @@ def _refuse(arguments: list[str], cli: Cli, proxy: Proxy, url: URL) -> None:
 
 @pytest.mark.parametrize("options", [["--batch", "4"], ["--atomic"]])
 @pytest.mark.parametrize("break_off", [_kill, _cut, _refuse])
-def test_a_batch_that_broke_off_is_run_again_and_does_each_line_once(
+def test_a_batch_that_broke_off_and_is_run_again_does_each_line_once(
     break_off: Callable[[list[str], Cli, Proxy, URL], None],
     options: list[str],
     cli_by_proxy: Cli,

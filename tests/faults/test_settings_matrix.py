@@ -1,7 +1,7 @@
-"""Settings of the server, the database, the role and the environment change nothing that catactl
+"""Settings of the server, the database, the role and the environment do not change what catactl
 stores or prints.
 
-A setting is a line. What is read under it is compared with what is read without it.
+Each setting is a line. The test compares the output under the setting with the output without it.
 """
 
 import shutil
@@ -118,7 +118,7 @@ _ENVIRONMENTS = [
     {"PGOPTIONS": "-c client_min_messages=debug5"},
 ]
 
-# The worst of the above that get along with each other.
+# The most harmful of the above that can be combined.
 _HOSTILE = {
     "standard_conforming_strings": "off",
     "backslash_quote": "off",
@@ -161,7 +161,7 @@ class Database:
             self._administrator.execute(statement.format(**self._names))
 
     def assert_stored_alike(self, since: datetime) -> None:
-        """Check the bytes and the moments in the tables themselves."""
+        """Check the bytes and the times in the tables themselves."""
         with psycopg.connect(libpq_url(self.url)) as conn:
             query = (
                 "SELECT count(*), min(octet_length(hash)), max(octet_length(hash)),"
@@ -193,9 +193,7 @@ def database(
 
 
 def _write_and_read(database: Database, folder: Path) -> None:
-    """Write and read under the settings that hold now, and read again without those of the
-    database.
-    """
+    """Write and read under the current settings, and read again without those of the database."""
     cli, since = Cli(), datetime.now(UTC)
     write_what_is_hard_to_send(cli, folder)
     read = read_all(cli)
@@ -258,7 +256,7 @@ def test_sessions_that_another_client_of_a_pooler_has_set_up_change_nothing(
 
 
 def _spoil_all_sessions(url: URL) -> None:
-    """Change the settings of each session that the pooler has, and leave them so."""
+    """Change the settings of each session of the pooler, and keep them changed."""
     clients = [psycopg.connect(libpq_url(url)) for _ in range(CONNECTIONS)]
     for client in clients:
         for name, value in _HOSTILE.items():

@@ -1,4 +1,4 @@
-"""A standby, which can be read and not written to."""
+"""Commands can read a standby, but cannot write to it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which error of ours each error of the drivers becomes."""
+"""Each error of the drivers becomes the right error of ours."""
 
 import sqlite3
 
@@ -54,7 +54,7 @@ def test_no_sqlstate_is_a_bug(sqlstate: str) -> None:
         ("23514", 4),
     ],
 )
-def test_a_class_decides_what_to_do(sqlstate: str, expected: int) -> None:
+def test_the_class_of_an_sqlstate_decides_the_exit_code(sqlstate: str, expected: int) -> None:
     error = psycopg.Error("das ging nicht")
     error.sqlstate = sqlstate
     assert _exit_code(error) == expected
@@ -68,7 +68,7 @@ def test_a_setting_that_the_server_refuses_when_connecting_is_a_bad_configuratio
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.InterfaceError])
-def test_a_connection_that_broke_is_worth_running_again(error: type[psycopg.Error]) -> None:
+def test_a_broken_connection_is_retryable(error: type[psycopg.Error]) -> None:
     assert _exit_code(error("Verbindung verloren")) == 69
 
 

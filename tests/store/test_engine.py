@@ -155,7 +155,7 @@ def test_opening_a_sqlite_file_read_only_leaves_its_journal_mode(sqlite_url: URL
         assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
-def test_commits_that_an_immutable_file_would_leave_out_are_bad_configuration(
+def test_an_immutable_file_with_commits_in_its_log_is_bad_configuration(
     sqlite_url: URL,
 ) -> None:
     with opened(sqlite_url) as engine:
@@ -166,7 +166,7 @@ def test_commits_that_an_immutable_file_would_leave_out_are_bad_configuration(
 
 
 @pytest.mark.parametrize("mode", ["ro", "rw"])
-def test_a_missing_file_is_created_only_by_a_url_that_lets_it(tmp_path: Path, mode: str) -> None:
+def test_a_missing_file_is_created_only_if_the_url_allows_it(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "missing.db"
     refused = pytest.raises(BadConfiguration, match="there is no database")
     with opened(parse_url(f"sqlite:///{path}?mode={mode}")) as engine, refused:
@@ -255,7 +255,7 @@ def test_a_connection_serves_on_after_a_refused_write_at_any_of_its_uses(
         assert usage(mine, org_id).part_count == uses + 4
 
 
-def test_a_connection_that_broke_between_two_commands_is_made_again(postgresql_url: URL) -> None:
+def test_a_connection_that_broke_between_two_commands_is_replaced(postgresql_url: URL) -> None:
     with opened(postgresql_url) as mine:
         handler = Handler(mine)
         org_id = create_organization(handler)
@@ -272,7 +272,7 @@ def test_a_connection_that_broke_between_two_commands_is_made_again(postgresql_u
                     assert reader.execute(select(files.c.name)).scalar() == "written"
 
 
-def test_a_violation_that_nobody_expects_is_a_conflict(engine: Engine) -> None:
+def test_an_unexpected_constraint_violation_is_a_conflict(engine: Engine) -> None:
     with pytest.raises(Conflict, match="refuses a row"), writing(engine) as conn:
         conn.execute(text("INSERT INTO storage_usage (org_id) VALUES (NULL)"))
 

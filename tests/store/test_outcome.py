@@ -1,4 +1,4 @@
-"""What became of a commit whose answer was lost: found out, and never done twice."""
+"""A commit whose answer was lost is found out, and never done twice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def _after_the_commit(receive: Any, pgconn: Any, timeout: float | None) -> None:
 
 
 def _before_the_commit(receive: Any, pgconn: Any, timeout: float | None) -> None:
-    pgconn.finish()  # what is not sent yet is lost
+    pgconn.finish()  # loses everything that is not sent yet
     raise psycopg.OperationalError("consuming input failed: connection reset by peer")
 
 
@@ -44,7 +44,7 @@ def _without_an_answer(receive: Any, pgconn: Any, timeout: float | None) -> None
 def cut_commit(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], None]:
-    """Make the next commit end so, and none after it."""
+    """Make the next commit end like this, and later ones normally."""
     receive = pipeline._receive
 
     def once() -> None:
@@ -70,7 +70,8 @@ def test_a_command_whose_commit_was_not_answered_is_done_once(
     create_file(handler, org_id, "one", Intent("tester", idempotency_key=key))
     types = [recorded.type for recorded in read_log(postgresql_engine, org_id)[before:]]
     assert types == ["file.created", "organization.storage_usage_changed"]
-    create_file(handler, org_id, "two")  # the states in memory are those that were committed
+    # The states in memory must be the committed ones.
+    create_file(handler, org_id, "two")
     assert_consistent(postgresql_engine, org_id)
 
 
@@ -90,7 +91,7 @@ def _id_of(engine: Engine, ends: str) -> str:
     return id_
 
 
-def test_an_id_that_says_committed_proves_nothing_without_what_was_written(
+def test_a_committed_id_proves_nothing_without_the_rows(
     postgresql_engine: Engine,
 ) -> None:
     id_ = _id_of(postgresql_engine, "COMMIT")
@@ -114,7 +115,7 @@ def test_an_id_that_was_lost_in_a_crash_was_not_committed(postgresql_engine: Eng
 
 
 @pytest.mark.parametrize("key", [None, "key"])
-def test_an_outcome_that_nobody_can_be_asked_for_is_unknown(
+def test_an_outcome_is_unknown_if_the_server_cannot_be_reached(
     postgresql_engine: Engine, monkeypatch: pytest.MonkeyPatch, key: str | None
 ) -> None:
     handler = Handler(postgresql_engine)

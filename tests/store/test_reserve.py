@@ -23,7 +23,7 @@ Fill = Callable[[int], None]
 
 @pytest.fixture
 def fill(monkeypatch: pytest.MonkeyPatch) -> Fill:
-    """Pretends that the disk takes no more than so many bytes at once."""
+    """Pretends that the disk accepts at most so many bytes at once."""
     allocate = os.posix_fallocate
 
     def filled(room_bytes: int) -> None:
@@ -57,7 +57,7 @@ def test_a_reserve_is_allocated_beside_the_real_database(tmp_path: Path) -> None
 def test_a_reserve_takes_at_most_half_of_the_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or a small disk would hold the reserve and nothing else."""
+    """Otherwise a small disk would hold only the reserve."""
     real = os.statvfs(tmp_path)
     reserve = Reserve(str(tmp_path / "catactl.db"))
     for blocks, size_bytes in ((100, 0), (200, 100), (150, 100), (400, 200), (100_000, 1024)):
@@ -68,7 +68,7 @@ def test_a_reserve_takes_at_most_half_of_the_room(
         assert there == size_bytes * 1024
 
 
-def test_a_reserve_is_made_again_as_it_was_as_far_as_there_is_room(
+def test_a_reserve_is_made_again_as_large_as_before_if_there_is_room(
     tmp_path: Path, fill: Fill
 ) -> None:
     reserve = Reserve(str(tmp_path / "catactl.db"))
@@ -83,7 +83,7 @@ def test_a_reserve_is_made_again_as_it_was_as_far_as_there_is_room(
     assert _path(tmp_path).stat().st_size == SIZE_BYTES
 
 
-def test_a_reserve_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
+def test_a_reserve_that_cannot_be_made_is_not_an_error(tmp_path: Path) -> None:
     Reserve(str(tmp_path / "nowhere" / "catactl.db")).make()
     assert list(tmp_path.iterdir()) == []
 
@@ -136,7 +136,7 @@ def test_a_transaction_that_fills_the_disk_is_run_once_more_with_the_reserve(
     engine.dispose()
 
 
-def test_without_leave_to_use_the_reserve_it_stays(
+def test_a_command_that_may_not_use_the_reserve_leaves_it(
     sqlite_url: URL, tmp_path: Path, fill: Fill
 ) -> None:
     Reserve(str(tmp_path / "catactl.db")).make()

@@ -1,4 +1,4 @@
-"""Which database a URL names."""
+"""Database URLs are read, and the files that they name are found."""
 
 import os
 import sqlite3
@@ -25,7 +25,7 @@ from tests.support import opened
         ("sqlite+aiosqlite:////tmp/x.db", "sqlite+pysqlite"),
     ],
 )
-def test_a_url_gets_the_driver_that_this_house_uses(given: str, driver: str) -> None:
+def test_a_url_gets_the_driver_that_catactl_uses(given: str, driver: str) -> None:
     url = parse_url(given)
     assert url.drivername == driver
     assert url.database == make_url(given).database
@@ -57,9 +57,7 @@ def test_a_url_may_name_several_hosts(given: str, hosts: str, ports: str) -> Non
         ("postgresql://ada:s3cret@host:port/db", "cannot be read"),
     ],
 )
-def test_a_url_that_means_nothing_is_bad_configuration_and_not_repeated(
-    given: str, saying: str
-) -> None:
+def test_an_unreadable_url_is_bad_configuration_and_not_repeated(given: str, saying: str) -> None:
     with pytest.raises(BadConfiguration, match=saying) as raised:
         parse_url(given)
     assert raised.value.hint is not None
@@ -90,7 +88,7 @@ def test_a_parameter_that_would_have_no_effect_is_bad_configuration(given: str, 
 @pytest.mark.parametrize(
     "given", ["sqlite://x.db", "sqlite://ada@/x.db", "sqlite://host/x.db", "sqlite://:1/x.db"]
 )
-def test_a_sqlite_url_names_no_host(given: str) -> None:
+def test_a_sqlite_url_with_a_host_is_refused(given: str) -> None:
     with pytest.raises(BadConfiguration, match="names a host"):
         parse_url(given)
 
@@ -129,9 +127,7 @@ def test_the_file_that_a_url_names_is_found(given: str, path: str | None) -> Non
     ],
 )
 @pytest.mark.parametrize("mode", ["", "?mode=rwc"])
-def test_a_path_comes_through_the_text_of_a_url_as_it_is(
-    tmp_path: Path, name: str, mode: str
-) -> None:
+def test_a_path_survives_the_text_of_a_url_unchanged(tmp_path: Path, name: str, mode: str) -> None:
     path = tmp_path / name
     text = sqlite_url(path)
     assert text.isprintable()
@@ -147,7 +143,7 @@ def test_a_path_comes_through_the_text_of_a_url_as_it_is(
     ("database", "missing"),
     [("absent.db", True), ("empty.db", True), ("full.db", False), (":memory:", False)],
 )
-def test_a_missing_or_empty_file_is_told_from_one_with_content(
+def test_a_missing_or_empty_file_is_distinguished_from_one_with_content(
     tmp_path: Path, database: str, missing: bool
 ) -> None:
     (tmp_path / "empty.db").touch()

@@ -68,8 +68,9 @@ class Past(NamedTuple):
 
 @pytest.fixture(params=["right clock", "wrong clock"])
 def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
-    """A month of parts, replaced parts, deletes, restores, quotas, names and a correction; with a
-    clock that is wrong three times and corrected as often, the log as it counts.
+    """A month of parts, replaced parts, deletes, restores, quotas, names and a correction. The
+    clock is wrong three times and corrected three times; events are dated by the time from which
+    they count.
     """
     chance = random.Random(0)
     ahead_days = {15: 1_500, 16: 2, 38: 3} if request.param == "wrong clock" else {}

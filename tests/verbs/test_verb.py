@@ -1,4 +1,4 @@
-"""Requests under idempotency keys: which arguments are the same request, and how it is stored."""
+"""Compare requests under idempotency keys, and keep the form in which they are stored."""
 
 import hashlib
 from collections.abc import Callable, Mapping
