@@ -255,8 +255,8 @@ class OpenFile:
         self.check_unchanged()
         return SourceError(
             InvalidValue(
-                f"the content of {self.path!r} does not end at the file's size of "
-                f"{self.size_bytes:,} bytes, as with files below /proc and /sys",
+                f"{self.path!r} does not end at its size of {self.size_bytes:,} bytes, as with "
+                "files below /proc and /sys",
                 _pipe_hint(self.path, self.reader),
             )
         )

@@ -65,7 +65,7 @@ def test_the_default_grows_in_whole_steps_for_what_is_huge() -> None:
 
 def test_a_size_that_was_asked_for_is_never_changed() -> None:
     assert len(_sizes(20_000, 2)) == MAX_PART_NUMBER
-    with pytest.raises(InvalidValue, match="over 10,000 parts of 2 bytes") as caught:
+    with pytest.raises(InvalidValue, match="more than 10,000 parts of 2 bytes") as caught:
         cut("x", 20_001, 2, None)
     assert caught.value.hint == "use --part-size 3 or more"
 

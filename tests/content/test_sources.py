@@ -161,7 +161,7 @@ def test_a_file_that_ends_too_soon_has_changed(path: Path) -> None:
 def test_a_file_that_does_not_end_at_its_size_is_refused_when_it_is_opened(
     size_bytes: int, content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the kernel has files below /proc and /sys."""
+    """Files below /proc and /sys are like this."""
     os.truncate(path, size_bytes)
     monkeypatch.setattr(os, "pread", lambda _file, size, offset: content[offset : offset + size])
     with pytest.raises(SourceError) as caught:

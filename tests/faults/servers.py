@@ -57,7 +57,7 @@ class KillableServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
-        # Remove the lock file, because a backend that was starting may hold the shared memory yet.
+        # Remove the lock file, because a backend that was starting may still hold its memory.
         (self._folder / "postmaster.pid").unlink()
 
     def become_standby(self) -> None:
