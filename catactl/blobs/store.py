@@ -80,7 +80,7 @@ class Mark(NamedTuple):
         return cls(int(match["position"]), hash_, match["database"].decode())
 
 
-# Stands for several logs that recorded content, and for a mark that cannot be read.
+# Replaces the marks of several logs that recorded content, and a mark that cannot be read.
 NO_LOGS_MARK = Mark(-1, b"", "")
 
 

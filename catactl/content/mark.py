@@ -73,7 +73,7 @@ def check_mark(conn: Connection, blobs: BlobStore, org_id: UUID) -> None:
     if is_another_logs(conn, blobs, org_id):
         raise ContentOfAnotherLog(
             f"another log recorded the content of organization {org_id} last: the mark beside the "
-            "content names an event that is not in this log",
+            "content does not name an event of this log",
             "use the database that uploaded last; if this one is to own the content: "
             "catactl blob gc --claim",
         )
@@ -91,7 +91,7 @@ def is_another_logs(conn: Connection, blobs: BlobStore, org_id: UUID) -> bool:
 def _is_another_databases(
     conn: Connection, before: Mark | None, org_id: UUID, marked: Mark
 ) -> bool:
-    """Return whether the mark that was there is of another database that went another way."""
+    """Return whether another database left the earlier mark, with a head that is not in the log."""
     if before is None or before.database == marked.database:
         return False
     return not _is_in_log(conn, org_id, before)

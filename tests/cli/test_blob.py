@@ -327,7 +327,7 @@ def test_content_that_another_log_recorded_last_is_not_swept_until_it_is_claimed
     before = contents_in(blob_folder)
     for more in ((), ("--dry-run",)):
         error = anothers.fails(78, *GC, "acme", *NOW, *more)
-        assert "names an event that is not in this log" in error["message"]
+        assert "does not name an event of this log" in error["message"]
         assert "catactl blob gc --claim" in error["hint"]
     assert contents_in(blob_folder) == before
     would = anothers.ok("blob", "gc", "acme", *NOW, "--claim", "--dry-run")

@@ -71,7 +71,7 @@ def _refuses(place: Place) -> None:
     """Check that the place refuses to sweep, and that trying removes nothing."""
     log, stored = read_log(place.engine, place.org_id), place.stored()
     for dry_run in (True, False):
-        with pytest.raises(ContentOfAnotherLog, match="not in this log") as caught:
+        with pytest.raises(ContentOfAnotherLog, match="not name an event of this log") as caught:
             place.sweep(Handler(place.engine), dry_run=dry_run)
         assert "blob gc --claim" in (caught.value.hint or "")
     assert (read_log(place.engine, place.org_id), place.stored()) == (log, stored)
