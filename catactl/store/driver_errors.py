@@ -120,7 +120,7 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
     if primary == sqlite3.SQLITE_IOERR:
         return Unreachable(f"the disk failed: {message}", "nothing was written")
     if "no such table" in message or "no such column" in message:
-        return SchemaMismatch(_NO_SCHEMA, _UPGRADE_HINT)
+        return SchemaMismatch(f"{_NO_SCHEMA}: {message}", _UPGRADE_HINT)
     if "user-defined" in message or "malformed JSON" in message:
         return CorruptLog("stored data cannot be read", _VERIFY)
     if "integer overflow" in message:
@@ -175,6 +175,9 @@ def _translate_sqlstate(sqlstate: str, message: str) -> CatactlError:
             return ConnectionLost(f"the server closed the connection: {message}", _RUN_AGAIN)
         case "53100":
             return Unreachable(f"the database server's disk is full: {message}")
+        case "53400":
+            hint = "the administrator of the database can raise the limit"
+            return BadConfiguration(f"a limit of the database is too low: {message}", hint)
         case "57P03":
             return Busy(f"the database accepts no connections now: {message}", _RUN_AGAIN)
         case "57014":
@@ -195,10 +198,13 @@ def _translate_class(sqlstate: str, message: str) -> CatactlError:
             return CorruptLog(f"stored data cannot be read: {message}", _VERIFY)
         case "23" | "27" | "44":
             return Conflict(f"the database refuses a row: {message}")
-        case "28" | "P0":  # authorization; a trigger or a function that raises an error
+        case "28":
             return Forbidden(f"the database refuses: {message}", "check user and password")
+        case "P0":
+            hint = "a trigger or a function in the database raised this error"
+            return Forbidden(f"the database refuses: {message}", hint)
         case "3F" | "42":
-            return SchemaMismatch(_NO_SCHEMA, _UPGRADE_HINT)
+            return SchemaMismatch(f"{_NO_SCHEMA}: {message}", _UPGRADE_HINT)
         case "25" | "26" | "40" | "53" | "55" | "72":
             return Busy(f"the database cannot run the command now: {message}", _RUN_AGAIN)
         case "0A" | "0L" | "0P" | "3D" | "F0":
@@ -213,13 +219,17 @@ def connecting_error(error: Exception, sqlstate: str | None) -> CatactlError:
     `sqlstate` is the server's code, None if the server did not answer.
     """
     message = _first_line(error)
-    if sqlstate is not None and sqlstate[:2] in {
-        "0A",
-        "22",
-        "42",
-        "F0",
-    }:  # a setting of the session
-        hint = "check the database URL's options and the variables PGOPTIONS, PGTZ, PGDATESTYLE"
+    if sqlstate == "42501":
+        hint = "the owner of the database can grant access: GRANT CONNECT ON DATABASE name TO role"
+        return Forbidden(f"the database refuses: {message}", hint)
+    # A setting of the session has an odd value, cannot be changed, or names a missing library.
+    if sqlstate is not None and (
+        sqlstate[:2] in {"0A", "22", "42", "F0"} or sqlstate in {"55P02", "58P01"}
+    ):
+        hint = (
+            "check the database URL's options, the variables PGOPTIONS, PGTZ and PGDATESTYLE, and "
+            "the settings of the database and the role"
+        )
         return BadConfiguration(message, hint)
     if sqlstate is not None:
         translated = _translate_sqlstate(sqlstate, message)

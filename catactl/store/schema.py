@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, inspect, text
 
 import catactl
-from catactl.errors import BadConfiguration, Forbidden, SchemaMismatch
+from catactl.errors import BadConfiguration, CorruptLog, Forbidden, SchemaMismatch
 from catactl.store.engine import reading, writing
-from catactl.store.tables import SCHEMA_REVISION
+from catactl.store.tables import SCHEMA_REVISION, events, logs
 from catactl.store.urls import file_of, is_missing_file, may_create
 from catactl.store.wire import begin
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _UPGRADE = "catactl db upgrade"
 # Two upgrades at once: the second waits. Any constant will do, as long as it stays the same.
 _ADVISORY_LOCK = 0x63617461
+_MAX_LISTED = 5
 
 
 def ensure(engine: Engine) -> None:
@@ -69,18 +70,25 @@ def is_at_head(conn: Connection) -> bool:
 def upgrade(engine: Engine) -> None:
     """Migrate to the newest schema in one transaction; two at once wait for each other.
 
-    Raises `Forbidden` for a role that may not: the database's tables belong to another.
+    Raises `Forbidden` for a role that may not: the database's tables belong to another. Raises
+    `SchemaMismatch` for tables that a migration does not fit.
     """
     if engine.dialect.name == "sqlite":
         _create_private(engine)
-    if not is_missing_file(engine.url):
-        check(engine)
+    revision = None if is_missing_file(engine.url) else check(engine)
     try:
         _migrate(engine)
     except Forbidden as error:
         if engine.dialect.name != "postgresql":
             raise
         raise Forbidden(error.message, "upgrade as the role that owns the tables") from error
+    except (CorruptLog, SchemaMismatch) as error:
+        raise SchemaMismatch(
+            f"the schema cannot be migrated from {revision or 'an empty database'} to "
+            f"{SCHEMA_REVISION}: {error.message}",
+            "no change was committed; if somebody changed the tables or alembic_version, restore "
+            "a backup",
+        ) from error
 
 
 def _migrate(engine: Engine) -> None:
@@ -112,13 +120,21 @@ def migrations() -> "Config":
 def _read_revision(conn: Connection) -> str | None:
     """Return the schema's revision; None if there is no schema.
 
-    Raises `BadConfiguration` if the database's encoding is not UTF-8, `SchemaMismatch` if there are
-    several revisions.
+    Raises `BadConfiguration` if the database's encoding is not UTF-8 or the session has no schema,
+    `SchemaMismatch` if there are several revisions.
     """
     _check_encoding(conn)
     # On SQLite and on PostgreSQL asking whether the table is there costs less than a failed query.
     if conn.dialect.name == "postgresql":
-        exists = conn.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar()
+        exists, current_schema = conn.execute(
+            text("SELECT to_regclass('alembic_version') IS NOT NULL, current_schema()")
+        ).one()
+        if current_schema is None:
+            raise BadConfiguration(
+                "search_path names no schema that exists and that the role may use",
+                "set search_path to the schema of catactl's tables, and as the owner of the tables "
+                "run: catactl db grants ROLE --schema NAME | psql URL",
+            )
     else:
         exists = conn.execute(
             text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")
@@ -127,8 +143,10 @@ def _read_revision(conn: Connection) -> str | None:
         return None
     found = list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars())
     if len(found) > 1:
+        listed = sorted(map(repr, found))[:_MAX_LISTED]
         raise SchemaMismatch(
-            f"alembic_version holds {len(found)} revisions: {', '.join(sorted(map(repr, found)))}",
+            f"alembic_version holds {len(found)} revisions: {', '.join(listed)}"
+            + ", …" * (len(found) > _MAX_LISTED),
             "delete the rows that do not name the schema's revision, or restore a backup",
         )
     return found[0] if found else None
@@ -157,8 +175,14 @@ def _is_older(revision: str | None) -> bool:
 
 
 def _explain(conn: Connection, revision: str | None) -> SchemaMismatch:
-    if revision is None and not inspect(conn).get_table_names():
+    tables = inspect(conn).get_table_names() if revision is None else []
+    if revision is None and not tables:
         return SchemaMismatch("the database is empty", _UPGRADE)
+    if revision is None and {events.name, logs.name} <= set(tables):
+        return SchemaMismatch(
+            "the database holds catactl's tables, but alembic_version does not name their revision",
+            "restore a backup",
+        )
     if revision is None:
         return SchemaMismatch(
             "the database holds tables that are not catactl's", "give catactl a database of its own"

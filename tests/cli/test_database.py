@@ -168,6 +168,34 @@ def test_two_revisions_exit_78_and_change_nothing(cli: Cli, database_url: URL) -
         assert message == f"alembic_version holds 2 revisions: '{SCHEMA_REVISION}', '9999'"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM alembic_version", "catactl's tables, but"),
+        ("UPDATE alembic_version SET version_num = '0001'", "cannot be migrated from 0001"),
+    ],
+)
+def test_a_revision_that_is_not_the_tables_exits_78(
+    change: str, said: str, cli: Cli, database_url: URL
+) -> None:
+    cli.ok("org", "create", "acme")
+    with tampering(database_url) as conn:
+        conn.execute(text(change))
+    error = cli.fails(78, "db", "upgrade")
+    assert said in error["message"]
+    assert "restore a backup" in error["hint"]
+
+
+@pytest.mark.parametrize("search_path", ["", "nowhere"])
+def test_a_search_path_without_a_schema_exits_78(
+    stranger: Cli, postgresql_url: URL, search_path: str
+) -> None:
+    url = postgresql_url.update_query_dict({"options": f"-c search_path={search_path}"})
+    for command in ("org list", "org create x", "db upgrade", "db check"):
+        error = stranger.fails(78, *command.split(), "--database-url", url_text(url))
+        assert "search_path" in error["message"]
+
+
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 def test_a_database_that_is_not_utf_8_exits_78(
     stranger: Cli, postgresql_url: URL, encoding: str

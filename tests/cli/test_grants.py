@@ -206,6 +206,20 @@ def test_the_role_is_refused_an_upgrade(app: Cli, owner: psycopg.Connection) -> 
     assert "role that owns the tables" in error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("table", "command"),
+    [("events", "event verify"), ("organizations", "org list"), ("file_parts", "part list acme f")],
+)
+def test_a_policy_that_hides_rows_is_an_error(
+    app: Cli, owner: psycopg.Connection, table: str, command: str
+) -> None:
+    app.ok("org", "create", "acme")
+    app.ok("file", "create", "acme", "f")
+    owner.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(table)))
+    result = app(*command.split())
+    assert (result.code, f'"{table}"' in result.stderr) == (77, True)
+
+
 def test_every_table_is_granted_and_to_events_one_can_only_add(stranger: Cli) -> None:
     printed = stranger.ok("db", "grants", "app", "--schema", "s", "--database-url", _POSTGRESQL)
     assert printed["role"] == "app"

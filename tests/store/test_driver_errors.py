@@ -47,6 +47,8 @@ def test_no_sqlstate_is_a_bug(sqlstate: str) -> None:
         ("42501", 77),
         ("28P01", 77),
         ("25006", 77),
+        ("P0001", 77),
+        ("53400", 78),
         ("3D000", 78),
         ("42P01", 78),
         ("0A000", 78),
@@ -60,11 +62,15 @@ def test_the_class_of_an_sqlstate_decides_the_exit_code(sqlstate: str, expected:
     assert _exit_code(error) == expected
 
 
-@pytest.mark.parametrize("sqlstate", ["22023", "42704", "F0000"])
+@pytest.mark.parametrize("sqlstate", ["22023", "42704", "55P02", "58P01", "F0000"])
 def test_a_setting_that_the_server_refuses_when_connecting_is_a_bad_configuration(
     sqlstate: str,
 ) -> None:
     assert exit_code(connecting_error(psycopg.OperationalError("nicht so"), sqlstate)) == 78
+
+
+def test_a_role_that_may_not_connect_is_forbidden() -> None:
+    assert exit_code(connecting_error(psycopg.OperationalError("nicht so"), "42501")) == 77
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.InterfaceError])
