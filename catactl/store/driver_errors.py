@@ -163,7 +163,7 @@ def _translate_sqlstate(sqlstate: str, message: str) -> CatactlError:
             return Busy("a connection pooler lost a prepared statement", _RUN_AGAIN)
         case "55P03":
             return Busy(
-                "the organization is locked by another command",
+                "another command holds the lock that this one needs",
                 "run it again, or wait longer: --lock-timeout SECONDS",
             )
         case "42501":

@@ -217,7 +217,9 @@ def _receive(pgconn: PGconn, timeout_seconds: float | None) -> list[PGresult]:
             left = max(0.0, give_up_at - time.monotonic()) if give_up_at is not None else None
             ready = select.select([pgconn.socket], [pgconn.socket] if unsent else [], [], left)
             if not any(ready):
-                raise ConnectionLost(f"the database did not answer for {timeout_seconds:g} s")
+                raise ConnectionLost(
+                    f"the database did not answer for {timeout_seconds:g} s", "run it again"
+                )
             pgconn.consume_input()
             continue
         result = pgconn.get_result()

@@ -15,7 +15,7 @@ from catactl.errors import BadConfiguration, CorruptLog, Forbidden, SchemaMismat
 from catactl.store.engine import reading, writing
 from catactl.store.tables import SCHEMA_REVISION, events, logs
 from catactl.store.urls import file_of, is_missing_file, may_create
-from catactl.store.wire import begin
+from catactl.store.wire import begin, pipelined
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -102,6 +102,8 @@ def _migrate(engine: Engine) -> None:
         config = migrations()
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
+        with pipelined(conn, commits=True):  # which waits for the server's answer only so long
+            pass
         conn.commit()
 
 

@@ -177,6 +177,19 @@ def test_a_command_whose_commit_breaks_is_done_once_and_says_so(
         assert cli_by_proxy.events(command.split()[2]).count(event) == 1
 
 
+@pytest.mark.parametrize("fault", Fault)
+def test_an_upgrade_whose_commit_breaks_ends_and_is_run_again(
+    fault: Fault, stranger: Cli, empty_postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "COMMIT_TIMEOUT_SECONDS", 0.5)
+    upgrade = ("db", "upgrade", "--database-url")
+    with proxied(empty_postgresql_url) as proxy:
+        proxy.plan(fault)
+        error = stranger.fails(69, *upgrade, libpq_url(proxy.url(empty_postgresql_url)))
+        assert (error["hint"], proxy.met()) == ("run it again", [fault])
+    assert stranger.ok(*upgrade, libpq_url(empty_postgresql_url))["ok"] is True
+
+
 # --- batches --------------------------------------------------------------------------------------
 
 _BATCHES = (("acme", 4), ("acme", 4), ("beta", 4))

@@ -193,7 +193,7 @@ def test_a_locked_organization_is_busy_once_the_lock_timeout_is_over(
         org_id = create_organization(Handler(other))
         with writing(other) as conn:
             lock(conn, org_id)
-            with pytest.raises(Busy, match="locked by another command") as raised:
+            with pytest.raises(Busy, match="another command holds the lock") as raised:
                 create_file(Handler(mine), org_id)
         assert raised.value.retryable
         create_file(Handler(mine), org_id)
