@@ -255,9 +255,8 @@ class Run:
         return point
 
     def now(self) -> datetime:
-        """Return the time of the clock that dates events, with which times of events are compared.
-
-        A client of PostgreSQL may have another one.
+        """Return the time of the clock that dates events, because a client of PostgreSQL may have
+        another clock.
         """
         from catactl.store import clock
 

@@ -70,4 +70,4 @@ def _why_open_on_sqlite(engine: Engine) -> str | None:
     except Busy:
         return "a transaction is still under way"
     except Forbidden:
-        return "nobody can know in a read-only database whether a transaction is under way"
+        return "a read-only database does not show whether a transaction is in progress"

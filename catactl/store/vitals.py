@@ -52,12 +52,12 @@ def count_logs(conn: Connection) -> int:
 
 
 def database_name(conn: Connection) -> str:
-    """Return 16 hexadecimal digits that differ between a database and a copy of it: of the file's
-    device and number on SQLite, on PostgreSQL of the database's number and the server's identifier
-    and address.
+    """Return 16 hexadecimal digits that differ between a database and its copy. They depend on the
+    file's device and inode on SQLite, on the database's oid and the server's identifier and address
+    on PostgreSQL.
 
-    The address tells a server from a copy of its disk. The identifier tells two servers apart that
-    are both asked over a local socket, where there is no address and numbers are often the same.
+    The address differs between a server and a copy of its disk. The identifier differs between two
+    servers behind local sockets, which have no address and often the same oids.
     """
     if conn.dialect.name == "postgresql":
         row = conn.execute(

@@ -152,7 +152,7 @@ def test_a_recomputation_corrects_the_other_organizations(ahead: Cli, database_u
         ("blob gc --older-than 3d --dry-run", "given_up_files"),
     ],
 )
-def test_times_are_those_of_the_clock_that_dates_events(
+def test_options_that_take_times_use_the_clock_that_dates_events(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, field: str
 ) -> None:
     cli.has_file("acme", "data.bin", 1_000)
