@@ -14,8 +14,9 @@ from catactl.cli.progress import progress
 from catactl.cli.run import Run
 from catactl.cli.shapes import EVENT, ORGANIZATION, VERIFIED
 from catactl.cli.usage import Orgs
+from catactl.cli.words import counted
 from catactl.errors import Findings, InvalidValue, NotFound
-from catactl.store import clock, directory, event_log
+from catactl.store import clock, directory, event_log, history
 
 if TYPE_CHECKING:
     from catactl.store.event_log import Recorded
@@ -133,13 +134,19 @@ def correct_clock(run: Run, org: Org) -> None:
     the correction: no closed period changes, and nobody is billed for time that cannot be proved.
     Every command but `catactl event` uses the time from which an event counts.
 
-    Exit code 5 if the log is not ahead. Make sure that the clock is right first.
+    Exit code 5 if the log is not ahead. Make sure that the clock is right first: a clock that is
+    behind corrects right dates as well, also in closed periods, and nothing takes that back.
 
     Example: catactl event correct-clock acme --reason "a clock was set to 2031" --yes
     """
     with run.reading() as conn:
-        whose, now = clock.name(conn), resources.plain(clock.now(conn))
-    run.confirm(f"continue the log of {org!r} with dates of {whose} clock, which says {now}")
+        whose, now = clock.name(conn), clock.now(conn)
+        org_id = directory.resolve_organization(conn, org)
+        later = counted(history.count_after(conn, org_id, now), "event")
+    run.confirm(
+        f"continue the log of {org!r} with dates of {whose} clock, which says "
+        f"{resources.plain(now)}, so that {later} with later dates count from then"
+    )
     run.output.show(run.write("event.correct-clock", org, {}), ORGANIZATION)
 
 

@@ -78,6 +78,12 @@ def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
     return positions_at(conn, [org_id], moment)[org_id]
 
 
+def count_after(conn: Connection, org_id: UUID, moment: datetime) -> int:
+    """Return how many events of a log count from later than a moment."""
+    head = conn.execute(select(logs.c.position).where(logs.c.org_id == org_id)).scalar()
+    return (head or 0) - position_at(conn, org_id, moment)
+
+
 def positions_before(
     conn: Connection, org_ids: Sequence[UUID], moment: datetime
 ) -> dict[UUID, int]:

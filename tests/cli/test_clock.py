@@ -105,7 +105,9 @@ def test_a_check_finds_a_log_that_is_ahead(ahead: Cli) -> None:
 def test_a_clock_is_corrected_once_and_commands_work_again(ahead: Cli) -> None:
     month = ("usage", "report", "--from", "2026-01-01", "--to", "2026-02-01")
     over = ahead.ok(*month)
-    assert ahead.fails(8, *_CORRECT)["hint"] == "add --yes"
+    question = ahead.fails(8, *_CORRECT)
+    assert question["hint"] == "add --yes"
+    assert "so that 2 events with later dates count from then" in question["message"]
     dry = ahead.ok(*_CORRECT, "--dry-run")
     assert (dry["events"], dry["dry_run"]) == (["organization.clock_corrected"], True)
     done = ahead.ok(*_CORRECT, "--yes", "--idempotency-key", "k")
