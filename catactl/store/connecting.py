@@ -5,6 +5,7 @@ refuses.
 import os
 import re
 import select
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +60,9 @@ def connect(
     try:
         conn: Any = dialect.connect(*arguments, **parameters)
     except psycopg.Error as error:
-        raise connecting_error(error, _sqlstate(parameters, error)) from error
+        sqlstate = _sqlstate(parameters, error)
+        is_accepted = sqlstate is not None or _accepts(_options(parameters))
+        raise connecting_error(error, sqlstate, is_accepted=is_accepted) from error
     conn.adapters.register_dumper(bytes, _HexDumper)
     return conn  # type: ignore[no-any-return]
 
@@ -88,13 +91,35 @@ def _sqlstate(parameters: Mapping[str, Any], error: psycopg.Error) -> str | None
         return None
     import tempfile  # here, because loading it takes time
 
-    names = {keyword.keyword.decode() for keyword in pq.Conninfo.get_defaults()}
-    options = {name: value for name, value in parameters.items() if name in names}
     with tempfile.TemporaryFile() as trace:
-        _connect_traced(make_conninfo("", **options).encode(), trace.fileno())
+        conninfo = make_conninfo("", **_options(parameters)).encode()
+        _connect_traced(conninfo, trace.fileno())
         trace.seek(0)
         codes = _TRACED_ERROR.findall(trace.read())
     return codes[-1].decode() if codes else None
+
+
+def _options(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that libpq knows."""
+    names = {keyword.keyword.decode() for keyword in pq.Conninfo.get_defaults()}
+    return {name: value for name, value in parameters.items() if name in names}
+
+
+def _accepts(options: Mapping[str, Any]) -> bool:
+    """Return whether libpq accepts the options, and the variables and files that complete them.
+
+    libpq checks all options before it connects. So it begins to connect to a socket that listens
+    here, unless it refuses an option.
+    """
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            here = {"host": "127.0.0.1", "hostaddr": "", "port": str(server.getsockname()[1])}
+            conn = pq.PGconn.connect_start(make_conninfo("", **{**options, **here}).encode())
+            is_accepted = conn.status != pq.ConnStatus.BAD
+            conn.finish()
+            return is_accepted
+    except (OSError, psycopg.Error):  # psycopg has its own error for what it refuses itself
+        return True
 
 
 def _connect_traced(conninfo: bytes, trace: int) -> None:

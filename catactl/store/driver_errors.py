@@ -213,10 +213,13 @@ def _translate_class(sqlstate: str, message: str) -> CatactlError:
     return Unreachable(f"the database failed (SQLSTATE {sqlstate}): {message}")
 
 
-def connecting_error(error: Exception, sqlstate: str | None) -> CatactlError:
+def connecting_error(
+    error: Exception, sqlstate: str | None, *, is_accepted: bool = True
+) -> CatactlError:
     """Return the error of ours for a connection to PostgreSQL that could not be made.
 
-    `sqlstate` is the server's code, None if the server did not answer.
+    `sqlstate` is the server's code, None if the server did not answer. `is_accepted` is false if
+    libpq refused an option before it connected.
     """
     message = _first_line(error)
     if sqlstate == "42501":
@@ -234,8 +237,9 @@ def connecting_error(error: Exception, sqlstate: str | None) -> CatactlError:
     if sqlstate is not None:
         translated = _translate_sqlstate(sqlstate, message)
         return Unreachable(message) if isinstance(translated, ConnectionLost) else translated
-    if type(error).__name__ == "ProgrammingError":  # libpq rejected an option
-        return BadConfiguration(message, "check the database URL: catactl config show")
+    if type(error).__name__ == "ProgrammingError" or not is_accepted:
+        hint = "check the database URL (catactl config show) and the variables that begin with PG"
+        return BadConfiguration(message, hint)
     pgconn = getattr(error, "pgconn", None)
     if pgconn is not None and pgconn.needs_password:
         return Forbidden(f"the database refuses: {message}", "check user and password")

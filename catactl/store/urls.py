@@ -34,6 +34,8 @@ def parse_url(text: str) -> URL:
     try:
         url = _postgresql_with_hosts(text) or make_url(text)
         backend = "postgresql" if url.drivername == "postgres" else url.get_backend_name()
+        if backend == "postgresql":
+            _check_ports(url)
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise BadConfiguration(
             "the database URL cannot be read",
@@ -71,6 +73,14 @@ def _postgresql_with_hosts(text: str) -> URL | None:
     url = make_url(f"{match['scheme']}{match['user'] or ''}{match['rest']}")
     names, ports = zip(*found, strict=True)
     return url.update_query_dict({"host": ",".join(names), "port": ",".join(ports)})
+
+
+def _check_ports(url: URL) -> None:
+    """Raise `ValueError` for a port that cannot exist."""
+    ports = [url.port, *str(url.query.get("port", "")).split(",")]
+    for port in ports:
+        if port not in (None, "") and not 0 < int(port) < 65_536:
+            raise ValueError(f"port {port}")
 
 
 def _sqlite_url(url: URL, text: str) -> URL:

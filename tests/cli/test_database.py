@@ -186,6 +186,25 @@ def test_a_revision_that_is_not_the_tables_exits_78(
     assert "restore a backup" in error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value", "expected"),
+    [
+        ("sslmode", "odd", 78),
+        ("target_session_attrs", "odd", 78),
+        ("channel_binding", "odd", 78),
+        ("service", "missing", 78),
+        ("connect_timeout", "odd", 78),
+        ("connect_timeout", "3", 69),
+    ],
+)
+def test_an_option_that_libpq_refuses_exits_78(
+    parameter: str, value: str, expected: int, stranger: Cli
+) -> None:
+    url = f"postgresql://u@127.0.0.1:1/d?{parameter}={value}"  # where nobody listens
+    error = stranger.fails(expected, "org", "list", "--database-url", url)
+    assert error["retryable"] is (expected == 69)
+
+
 @pytest.mark.parametrize("search_path", ["", "nowhere"])
 def test_a_search_path_without_a_schema_exits_78(
     stranger: Cli, postgresql_url: URL, search_path: str
