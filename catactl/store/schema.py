@@ -70,7 +70,7 @@ def is_at_head(conn: Connection) -> bool:
 def upgrade(engine: Engine) -> None:
     """Migrate to the newest schema in one transaction; two at once wait for each other.
 
-    Raises `Forbidden` for a role that may not: the database's tables belong to another. Raises
+    Raises `Forbidden` if another role owns the database's tables. Raises
     `SchemaMismatch` for tables that a migration does not fit.
     """
     if engine.dialect.name == "sqlite":
@@ -102,7 +102,7 @@ def _migrate(engine: Engine) -> None:
         config = migrations()
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
-        with pipelined(conn, commits=True):  # which waits for the server's answer only so long
+        with pipelined(conn, commits=True):  # because it limits the wait for the answer
             pass
         conn.commit()
 
@@ -133,7 +133,7 @@ def _read_revision(conn: Connection) -> str | None:
         ).one()
         if current_schema is None:
             raise BadConfiguration(
-                "search_path names no schema that exists and that the role may use",
+                "search_path does not name a schema that exists and that the role may use",
                 "set search_path to the schema of catactl's tables, and as the owner of the tables "
                 "run: catactl db grants ROLE --schema NAME | psql URL",
             )

@@ -175,7 +175,7 @@ def test_two_revisions_exit_78_and_change_nothing(cli: Cli, database_url: URL) -
         ("UPDATE alembic_version SET version_num = '0001'", "cannot be migrated from 0001"),
     ],
 )
-def test_a_revision_that_is_not_the_tables_exits_78(
+def test_a_revision_that_does_not_match_the_tables_exits_78(
     change: str, said: str, cli: Cli, database_url: URL
 ) -> None:
     cli.ok("org", "create", "acme")
