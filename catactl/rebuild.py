@@ -4,6 +4,7 @@ others write.
 A table is rewritten only if one of its rows differs from the events.
 """
 
+import shlex
 from collections.abc import Collection, Iterator
 from itertools import islice
 from uuid import UUID
@@ -17,11 +18,13 @@ from catactl.replay import TABLES, Replay, replay
 from catactl.row_check import differences, is_orphan
 from catactl.store import directory, event_log, history
 from catactl.store.query import Row
-from catactl.store.tables import organization_names
+from catactl.store.tables import files, job_configurations, organization_names
 from catactl.store.wire import begin, write_all
 from catactl.wiring import ORGANIZATION
 
 _ROWS_AT_ONCE = 10_000
+# Tables in which a name belongs to one live row, and the noun of the commands for it.
+_NAMED = {files: "file", job_configurations: "job"}
 
 
 def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None) -> dict[str, int]:
@@ -38,6 +41,8 @@ def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None
             if table is organization_names:
                 _replace_name(conn, events_say)
             else:
+                if table in _NAMED:
+                    _check_live_names(events_say, table)
                 conn.execute(delete(table).where(table.c.org_id == org_id))
                 _insert(conn, table, events_say.rows(table))
     return {name: events_say.counts[name] for name in chosen}
@@ -59,6 +64,27 @@ def _insert(conn: Connection, table: Table, rows: Iterator[Row]) -> None:
     columns = tuple(table.columns.keys())
     while some := list(islice(rows, _ROWS_AT_ONCE)):
         write_all(conn, table, columns, some)
+
+
+def _check_live_names(events_say: Replay, table: Table) -> None:
+    """Raise `AlreadyExists` if events say that two live files, or two live jobs, have one name: the
+    row of the first was lost when the second was created.
+    """
+    noun, (id_column,) = _NAMED[table], [key for key in table.primary_key if key.name != "org_id"]
+    id_at, name_at, deleted_at = map(
+        list(table.columns).index, (id_column, table.c.name, table.c.deleted)
+    )
+    live: dict[str, UUID] = {}
+    for row in events_say.rows(table):
+        if row[deleted_at]:
+            continue
+        name, other = row[name_at], live.setdefault(row[name_at], row[id_at])
+        if other != row[id_at]:
+            raise AlreadyExists(
+                f"{noun}s {other} and {row[id_at]} both have the name {name!r}",
+                f"delete the one that is still stored: "
+                f"catactl {noun} delete {events_say.org_id} {shlex.quote(name)}",
+            )
 
 
 def _replace_name(conn: Connection, events_say: Replay) -> None:

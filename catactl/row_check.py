@@ -142,7 +142,9 @@ def _words(key: Any) -> str:
 
 
 def _word(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)
+    if value is None:
+        return None
+    return str(value).encode("utf-8", "backslashreplace").decode()  # a text may not be UTF-8
 
 
 # --- rows of organizations without a log ----------------------------------------------------------

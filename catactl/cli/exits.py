@@ -34,7 +34,7 @@ MEANINGS = {
     3: "not found",
     4: "conflict: exists with other content, version, key used for another request, ambiguous name",
     5: "refused by a rule: quota, suspended, not empty, in use",
-    6: "findings: drift, a broken log, lost content",
+    6: "findings: drift, stored rows that differ, a broken log, lost content",
     7: "some of several failed",
     8: "confirmation missing or declined",
     69: "database or content unreachable, disk full, outcome of a commit unknown",

@@ -113,6 +113,7 @@ def check(run: Run, orgs: Orgs = None) -> None:
             f"from the events: {counted(count, 'difference')}",
             "catactl projection rebuild",
         )
+    run.note(f"the stored rows of {counted(len(found), 'organization')} agree with the events")
 
 
 @leaf(app, writes=True)

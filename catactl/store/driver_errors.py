@@ -46,6 +46,7 @@ _SQLITE_READ_ONLY_FOLDER = frozenset(
 )
 _UPGRADE_HINT = "catactl db upgrade"
 _VERIFY = "catactl event verify"
+_FIND_ROW = "catactl projection check, then catactl projection rebuild"
 _RUN_AGAIN = "run it again"
 _NO_SCHEMA = "the database does not have catactl's schema"
 
@@ -123,6 +124,8 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         return SchemaMismatch(f"{_NO_SCHEMA}: {message}", _UPGRADE_HINT)
     if "user-defined" in message or "malformed JSON" in message:
         return CorruptLog("stored data cannot be read", _VERIFY)
+    if "not decode to UTF-8" in message:
+        return CorruptLog(f"a stored text is not UTF-8: {message}", _FIND_ROW)
     if "integer overflow" in message:
         return CorruptLog("figures add up to more than a database can hold", _VERIFY)
     if primary == sqlite3.SQLITE_CONSTRAINT:

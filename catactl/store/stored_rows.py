@@ -55,9 +55,9 @@ def unchecked(column: Column[Any]) -> ColumnElement[Any]:
 def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[Row]:
     """Yield the rows that a query of `select_stored` finds."""
     options = {"yield_per": _ROWS_AT_ONCE}
-    rows = map(tuple, conn.execute(query, execution_options=options))
     if conn.dialect.name != "postgresql":
-        return rows
+        return _any_text(conn, query.execution_options(**options))
+    rows = map(tuple, conn.execute(query, execution_options=options))
     # Make documents canonical, because PostgreSQL reorders their keys.
     converters: list[Convert] = [
         _canonical if isinstance(column.type, Document) else _same for column in table.columns
@@ -65,6 +65,19 @@ def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[R
     if _canonical not in converters:
         return rows
     return map(partial(_convert_row, converters), rows)
+
+
+def _any_text(conn: Connection, query: Select[Any]) -> Iterator[Row]:
+    """Yield rows from SQLite. Bytes of a text that are not UTF-8 become lone surrogates, because
+    the driver would raise an error for the whole row.
+    """
+    driver_conn: Any = conn.connection.driver_connection
+    before = driver_conn.text_factory
+    driver_conn.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    try:
+        yield from map(tuple, conn.execute(query))
+    finally:
+        driver_conn.text_factory = before
 
 
 def to_stored(conn: Connection, table: Table) -> Callable[[Row], Row]:

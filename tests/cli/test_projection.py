@@ -1,5 +1,6 @@
 """Stored rows are compared with the events, and rebuilt where they differ."""
 
+import os
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from catactl.replay import TABLES
 from catactl.row_check import compare
 from catactl.store.engine import writing
 from catactl.store.tables import logs, organization_names, organizations, users
+from catactl.store.urls import parse_url
 from tests.cli.support import Cli
 from tests.support import BYTES_2, NOON, opened, tampering
 
@@ -166,6 +168,42 @@ def test_two_organizations_with_one_name_both_keep_it(filled: Cli, database_url:
     assert _differing(filled) == []
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("organizations", "name"), ("files", "linked_by"), ("storage_usage", "used_bytes")],
+)
+def test_a_text_that_is_not_utf_8_is_found_and_rebuilt(
+    table: str, column: str, sqlite_acme: Cli
+) -> None:
+    sqlite_acme.has_file("acme", "data.bin", 5)
+    with tampering(parse_url(os.environ["CATACTL_DATABASE_URL"])) as conn:
+        conn.execute(text(f"UPDATE {table} SET {column} = CAST(x'ff41' AS TEXT)"))
+    found = sqlite_acme("projection", "check", "--json")
+    (row,) = found.json["organizations"][0]["rows"]
+    assert (found.code, row["column"], row["stored"]) == (6, column, "\\udcffA")
+    assert sqlite_acme("projection", "check").code == 6
+    sqlite_acme.ok("projection", "rebuild")
+    assert _differing(sqlite_acme) == []
+
+
+def test_of_two_files_with_one_name_one_has_to_be_deleted_first(
+    acme: Cli, database_url: URL
+) -> None:
+    acme.has_file("acme", "a b", 5)
+    with tampering(database_url) as conn:
+        conn.execute(text("DELETE FROM files"))
+    acme.has_file("acme", "a b", 6)
+    error = acme("projection", "rebuild", "--json").error
+    assert (error["exit"], "both have the name 'a b'" in error["message"]) == (4, True)
+    assert error["hint"].endswith("'a b'")
+    org_id = acme.ok("org", "show", "acme")["org_id"]
+    assert f"catactl file delete {org_id}" in error["hint"]
+    acme.ok("file", "delete", org_id, "a b")
+    acme.ok("projection", "rebuild")
+    assert _differing(acme) == []
+    assert acme.ok("file", "show", "acme", "a b")["size_bytes"] == 5
+
+
 def test_tables_that_agree_with_the_events_are_not_rewritten(
     filled: Cli, database_url: URL
 ) -> None:
@@ -224,6 +262,13 @@ def test_of_many_differences_the_first_are_shown_and_all_are_counted(
     assert result.lines[0].split("\t")[4:] == ["changed", "size_bytes", "6", "5"]
     assert "21 differences" in result.stderr
     assert "catactl projection rebuild" in result.stderr
+
+
+def test_a_check_without_differences_says_so(filled: Cli) -> None:
+    result = filled("projection", "check")
+    assert (result.code, result.stdout) == (0, "")
+    assert "the stored rows of 2 organizations agree with the events" in result.stderr
+    assert filled("projection", "check", "--quiet").stderr == ""
 
 
 def test_a_dry_run_of_rebuilding_changes_nothing(filled: Cli, database_url: URL) -> None:
