@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from catactl.cli import complete
 from catactl.cli.quoting import Line, quoted, read
 from tests.cli.support import Cli
 from tests.support import ROOT
@@ -30,6 +31,7 @@ def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     def ask(*arguments: str) -> list[str]:
         with monkeypatch.context() as patched:
             patched.setenv("_CATACTL_COMPLETE", "zsh")
+            patched.setattr(complete, "_PATIENCE_SECONDS", 60.0)  # whose end would end the tests
             result = Cli()(*arguments)
         assert (result.code, result.stderr) == (0, "")
         kind, *rest = result.lines or ["nothing"]
