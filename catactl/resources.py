@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, func, select
 from sqlalchemy.sql.base import Executable
 
-from catactl.errors import NotFound
+from catactl.errors import CorruptLog, NotFound
 from catactl.store import documents
 from catactl.store.checked_types import unreadable
 from catactl.store.tables import (
@@ -172,7 +172,7 @@ def list_files(conn: Connection, org_id: UUID, *, deleted: bool = False) -> Iter
 
 def get_file(conn: Connection, org_id: UUID, file_id: UUID) -> Resource:
     query = select(files).where(files.c.org_id == org_id, files.c.file_id == file_id)
-    return _file_from_row(conn.execute(query).mappings().one())
+    return _file_from_row(_stored_row(conn, query, "file", file_id))
 
 
 def list_parts(conn: Connection, org_id: UUID, file_id: UUID) -> Iterator[Resource]:
@@ -248,7 +248,7 @@ def list_jobs(conn: Connection, org_id: UUID, *, deleted: bool = False) -> Itera
 def get_job(conn: Connection, org_id: UUID, job_id: UUID) -> Resource:
     jobs = job_configurations
     query = select(jobs).where(jobs.c.org_id == org_id, jobs.c.job_id == job_id)
-    return _job_from_row(conn.execute(query).mappings().one())
+    return _job_from_row(_stored_row(conn, query, "job configuration", job_id))
 
 
 # --- users ----------------------------------------------------------------------------------------
@@ -318,3 +318,14 @@ def event(recorded: "Recorded") -> Resource:
         "recorded_at": plain(recorded.recorded_at),
         "hash": recorded.hash.hex(),
     }
+
+
+def _stored_row(conn: Connection, query: Select[Any], what: str, stream_id: UUID) -> Any:
+    """Return the row; raise `CorruptLog` if its id is stored in another form, as SQLite allows."""
+    row = conn.execute(query).mappings().one_or_none()
+    if row is None:
+        raise CorruptLog(
+            f"the stored row of {what} {str(stream_id)!r} cannot be found by its id",
+            "rebuild it: catactl projection rebuild",
+        )
+    return row

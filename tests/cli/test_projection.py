@@ -1,6 +1,7 @@
 """Stored rows are compared with the events, and rebuilt where they differ."""
 
 import os
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -184,6 +185,22 @@ def test_a_text_that_is_not_utf_8_is_found_and_rebuilt(
     assert sqlite_acme("projection", "check").code == 6
     sqlite_acme.ok("projection", "rebuild")
     assert _differing(sqlite_acme) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["files SET file_id = upper(file_id)", "file_parts SET sha256 = 'A' || char(0) || 'B'"],
+)
+def test_a_download_by_changed_rows_is_a_finding(
+    change: str, sqlite_acme: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "data.bin").write_text("content")
+    sqlite_acme.ok("file", "upload", "acme", tmp_path / "data.bin")
+    with tampering(parse_url(os.environ["CATACTL_DATABASE_URL"])) as conn:
+        conn.execute(text(f"UPDATE {change}"))
+    sqlite_acme.fails(6, "file", "download", "acme", "data.bin", "--to", tmp_path / "copy")
+    sqlite_acme.ok("projection", "rebuild")
+    sqlite_acme.ok("file", "download", "acme", "data.bin", "--to", tmp_path / "copy")
 
 
 def test_of_two_files_with_one_name_one_has_to_be_deleted_first(
