@@ -12,6 +12,7 @@ from catactl.store.tables import users
 
 Role = Literal["owner", "admin", "member"]
 ROLES: tuple[str, ...] = get_args(Role)
+DEFAULT_ROLE: Role = "member"
 
 
 def get(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:

@@ -45,6 +45,7 @@ from catactl.verbs.verb import (
     FileRefs,
     JobRef,
     Name,
+    NewRole,
     OptionalEmail,
     OptionalLabel,
     Place,
@@ -124,7 +125,7 @@ def add_user(
     *,
     email: Email,
     name: OptionalLabel = None,
-    role: str | None = None,
+    role: NewRole = None,
     if_not_exists: bool = False,
 ) -> Result:
     name = check_label("name", name) if name is not None else None
@@ -138,7 +139,7 @@ def add_user(
                 at.unit.new_id(),
                 email=email,
                 name=name,
-                role=role if role is not None else "member",
+                role=role if role is not None else users.DEFAULT_ROLE,
                 created_at=at.unit.now,
             )
         for field, asked in (("name", name), ("role", role)):

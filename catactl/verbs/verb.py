@@ -16,7 +16,7 @@ from catactl.domain.decider import Addressed, Command
 from catactl.domain.spelling import normalized
 from catactl.errors import InvalidValue, NotFound
 from catactl.resources import Resource
-from catactl.store import directory
+from catactl.store import directory, users
 from catactl.store.idempotency import Result
 from catactl.unit_of_work import Intent, UnitOfWork
 from catactl.wiring import FILE, JOB_CONFIGURATION, Aggregate
@@ -45,6 +45,8 @@ Email = Annotated[str, _normal_email]
 OptionalEmail = Annotated[str | None, _normal_email]
 OptionalLabel = Annotated[str | None, normalized]
 Sha256 = Annotated[str, str.lower]
+# The role of a new user: to ask for the one that is given otherwise is no other request.
+NewRole = Annotated[str | None, lambda role: None if role == users.DEFAULT_ROLE else role]
 UserRef = Annotated[str, _normal_email]
 FileRefs = Annotated[list[str], _normal_names]
 # Left out of a request, because a confirmation allows the request and does not change it.

@@ -32,6 +32,7 @@ def _fingerprint(verb: str, arguments: _Arguments) -> str:
         ("org.rename", {"new": _COMPOSED}, {"new": _DECOMPOSED}),
         ("org.delete", {"confirm": "acme"}, {"confirm": str(_ID)}),
         ("user.add", {"email": "ada@example.com"}, {"email": "Ada@Example.COM", "name": None}),
+        ("user.add", {"email": "a@x.org"}, {"email": "a@x.org", "role": "member"}),
         ("user.update", {"user": "a@x.org", "role": "owner"}, {"user": "A@x.org", "role": "owner"}),
         ("user.update", {"user": "a", "email": "b@x.org"}, {"user": "a", "email": "B@x.org"}),
         (
