@@ -37,7 +37,7 @@ def _hint(counts: dict[str, int], found: Verified) -> str:
     if found.is_another_logs and counts["orphaned"]:
         return (
             "another log recorded content last, and may refer to the orphaned content: "
-            "use the database that uploaded last"
+            "verify it with the database that owns the content"
         )
     if counts["missing"] and not found.whole:
         return "nothing is there: is this where it was uploaded to? catactl config show"

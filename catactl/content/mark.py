@@ -74,7 +74,7 @@ def check_mark(conn: Connection, blobs: BlobStore, org_id: UUID) -> None:
         raise ContentOfAnotherLog(
             f"another log recorded the content of organization {org_id} last: the mark beside the "
             "content does not name an event of this log",
-            "use the database that uploaded last; if this one is to own the content: "
+            "sweep from the database that owns the content; if this one does: "
             "catactl blob gc --claim",
         )
 

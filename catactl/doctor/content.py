@@ -52,7 +52,7 @@ def log(engine: Engine, url: str) -> Iterator[Said]:
         yield warning(
             f"another log recorded the content of organization {others[0]} last: this database is "
             "a copy or a restored backup, or an upload to it was killed",
-            "use the database that uploaded last; if this one is to own the content: "
+            "sweep from the database that owns the content; if this one does: "
             "catactl blob gc --claim",
         )
 

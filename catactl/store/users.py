@@ -55,7 +55,7 @@ def add(
     email = check_email(email)
     if find_by_email(conn, org_id, email) is not None:
         raise AlreadyExists(
-            f"user {email!r} exists already", "if that is no error, say so: if-not-exists"
+            f"user {email!r} exists already", "to accept a user that exists, add --if-not-exists"
         )
     row = {
         "org_id": org_id,
