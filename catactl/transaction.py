@@ -108,6 +108,9 @@ class Transaction:
             from catactl.rebuild import rebuild  # here, so that other commands do not load it
 
             rebuild(self.conn, org_id, [view.NAME for view in DATED_VIEWS])
+        if commits and redated:  # with the limit on waiting for the answer that all commits have
+            with pipelined(self.conn, commits=True):
+                pass
         self.recorded += recorded
         self._evidence = evidence
 

@@ -70,7 +70,7 @@ class Draft:
     `digests` are the digests of its parts if the whole file was read before the upload, for its
     idempotency key. `known` is the file as it was when the draft was made, and `room_bytes` the
     bytes that the quota left then (None: unlimited). `ready` holds parts that are stored and not
-    yet recorded, `parts` those that are recorded. `is_whole` is true once nothing is to follow, so
+    yet recorded, `parts` holds the recorded ones. `is_whole` is true once no part is missing, so
     that the file can be completed. `row` is the result: the file with its position and all events,
     `outcome` (uploaded, resumed or unchanged), the bytes that were put into the blob store
     (`stored_bytes`) and the bytes that were there already (`skipped_bytes`).
@@ -102,7 +102,7 @@ class Draft:
         return self.is_whole or (bool(self.next_parts()) and not self.intent.dry_run)
 
     def next_parts(self) -> list[StoredPart]:
-        """Return the ready parts that can be recorded now, those that shrink the file first."""
+        """Return the ready parts to record now. Parts that shrink the file come first."""
         if not self.shrinking:
             return self.ready
         if self.shrinking <= {stored.part.number for stored in self.ready}:

@@ -251,7 +251,7 @@ class _Uploading:
         draft.intent = of_content(draft.intent, whole.content)
 
     def _cut(self, draft: Draft, size_bytes: int) -> list[Range]:
-        """Return the parts in the order in which they are stored: those that grow come last."""
+        """Return the parts in the order in which they are stored. Parts that grow come last."""
         ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
         if draft.known is None:
             return ranges

@@ -52,7 +52,7 @@ def limits_of(conn: Connection, org_id: UUID) -> Limits:
 
 
 def _earliest_later(corrections: Sequence[Limit]) -> Limits:
-    """Return the corrections without those that a later, earlier-dated one replaces."""
+    """Return the corrections in force. A later correction replaces one that is dated after it."""
     limits: list[Limit] = []
     for correction in reversed(corrections):
         if not limits or correction.moment < limits[-1].moment:

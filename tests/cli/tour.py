@@ -7,7 +7,7 @@ from typing import Any
 from tests.cli.support import Cli
 from tests.support import BYTES_1
 
-# A batch with so many rows copies them instead of inserting them.
+# From this number of rows on, a batch copies rows instead of inserting them.
 _MANY = 60
 
 

@@ -23,7 +23,7 @@ Fill = Callable[[int], None]
 
 @pytest.fixture
 def fill(monkeypatch: pytest.MonkeyPatch) -> Fill:
-    """Pretends that the disk accepts at most so many bytes at once."""
+    """Make the disk accept at most the given number of bytes at once."""
     allocate = os.posix_fallocate
 
     def filled(room_bytes: int) -> None:
