@@ -22,9 +22,9 @@ def main() -> None:
     if connection is not None:
         run(connection)
         return
-    from catactl.settings import load_settings
-    from catactl.store.engine import open_engine
-    from catactl.store.urls import parse_url
+    from catactl.config.settings import load_settings
+    from catactl.store.sql.engine import open_engine
+    from catactl.store.sql.urls import parse_url
 
     engine = open_engine(parse_url(load_settings().database_url.value))
     with engine.connect() as own:

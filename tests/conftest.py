@@ -28,10 +28,10 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import URL, Engine, make_url
 
-from catactl.handler import Handler
-from catactl.store.engine import open_engine
+from catactl.handling.handler import Handler
+from catactl.store.sql.engine import open_engine
+from catactl.store.sql.urls import parse_url
 from catactl.store.tables import metadata
-from catactl.store.urls import parse_url
 from tests.support import libpq_url, migrate
 
 settings.register_profile("catactl", deadline=None, derandomize=True, database=None)

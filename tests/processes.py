@@ -14,8 +14,8 @@ _PATIENCE_SECONDS = 120
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
     [
-        "catactl.store.pipeline",
-        "catactl.cli.uploading",
+        "catactl.store.sql.pipeline",
+        "catactl.cli.commands.uploading",
         "catactl.content.download",
         "catactl.content.sweep",
         "tests.cli.support",

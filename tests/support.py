@@ -15,7 +15,7 @@ from alembic import command as alembic
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, delete, func, select
 
-from catactl.domain.decider import Addressed, Command, fold
+from catactl.domain.decider import Command, CommandEnvelope, fold
 from catactl.domain.file import (
     CompleteFile,
     CreateFile,
@@ -25,12 +25,11 @@ from catactl.domain.file import (
 )
 from catactl.domain.job_configuration import CreateJobConfiguration, JobSpec
 from catactl.domain.organization import CreateOrganization
-from catactl.handler import Handler, Intent, Outcome
-from catactl.ids import new_id
-from catactl.projections.view import Happened
-from catactl.store import directory, event_log
-from catactl.store.engine import open_engine, reading
-from catactl.store.event_log import Recorded
+from catactl.handling.handler import Handler, Intent, Outcome
+from catactl.projections.projection import DecodedEvent
+from catactl.store import event_log, name_lookup
+from catactl.store.event_log import StoredEvent
+from catactl.store.sql.engine import open_engine, reading
 from catactl.store.tables import (
     events,
     file_parts,
@@ -43,7 +42,8 @@ from catactl.store.tables import (
     storage_usage,
 )
 from catactl.usage.days import broken_days
-from catactl.wiring import FILE, ORGANIZATION, VIEWS, Aggregate, aggregate_of_event
+from catactl.values.ids import new_id
+from catactl.wiring.flow import FILE, ORGANIZATION, PROJECTIONS, Aggregate, aggregate_of_event
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -131,7 +131,7 @@ def run(
         outcomes.append(outcome)
         return summary(outcome)
 
-    handler.handle(org_id, lambda conn: Addressed(stream_id, command), intent, present)
+    handler.handle(org_id, lambda conn: CommandEnvelope(stream_id, command), intent, present)
     return outcomes[-1]
 
 
@@ -143,7 +143,7 @@ def perform(
     intent: Intent = INTENT,
 ) -> dict[str, Any]:
     """Handle one command; return what its caller gets, which may be a stored result."""
-    return handler.handle(org_id, lambda conn: Addressed(stream_id, command), intent, summary)
+    return handler.handle(org_id, lambda conn: CommandEnvelope(stream_id, command), intent, summary)
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def be_ahead(engine: Engine, name: str = "acme", **span: float) -> UUID:
     `span`; return the organization.
     """
     with reading(engine) as conn:
-        org_id = directory.resolve_organization(conn, name)
+        org_id = name_lookup.resolve_organization(conn, name)
     moment = datetime.now(UTC) + timedelta(**span or {"days": 1_000})
     create_file(Handler(engine, clock=Clock(moment)), org_id, f"from {moment.isoformat()}")
     return org_id
@@ -237,7 +237,7 @@ def usage(engine: Engine, org_id: UUID) -> Usage:
     return Usage(*found)
 
 
-def read_log(engine: Engine, org_id: UUID) -> list[Recorded]:
+def read_log(engine: Engine, org_id: UUID) -> list[StoredEvent]:
     with reading(engine) as conn:
         return list(event_log.read_after(conn, org_id))
 
@@ -308,7 +308,7 @@ def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
         return _assert_usage(conn, org_id, history)
 
 
-def _assert_numbered(history: list[Recorded]) -> None:
+def _assert_numbered(history: list[StoredEvent]) -> None:
     """Positions and each stream's versions run 1, 2, 3 …, and time never runs backwards."""
     assert [each.position for each in history] == list(range(1, len(history) + 1))
     versions: dict[UUID, int] = {}
@@ -322,8 +322,8 @@ def _assert_numbered(history: list[Recorded]) -> None:
     assert moments == sorted(moments)
 
 
-def _assert_states_are_folds(conn: Connection, org_id: UUID, history: list[Recorded]) -> None:
-    streams: dict[UUID, list[Recorded]] = {}
+def _assert_states_are_folds(conn: Connection, org_id: UUID, history: list[StoredEvent]) -> None:
+    streams: dict[UUID, list[StoredEvent]] = {}
     for each in history:
         streams.setdefault(each.stream_id, []).append(each)
     counts = dict.fromkeys(("organization", "file", "job_configuration"), 0)
@@ -385,16 +385,16 @@ def view_rows(conn: Connection, org_id: UUID) -> dict[str, list[tuple[Any, ...]]
                 .order_by(*view.TABLE.primary_key)
             )
         ]
-        for view in VIEWS
+        for view in PROJECTIONS
     }
 
 
 def replay_views(
-    conn: Connection, org_id: UUID, history: list[Recorded], *, keep: bool = False
+    conn: Connection, org_id: UUID, history: list[StoredEvent], *, keep: bool = False
 ) -> None:
     """Empty the organization's views, unless they are to be kept, and apply the history at once."""
-    happened = [Happened(recorded, recorded.event) for recorded in dated(history)]
-    for view in VIEWS:
+    happened = [DecodedEvent(recorded, recorded.event) for recorded in dated(history)]
+    for view in PROJECTIONS:
         if not keep:
             conn.execute(delete(view.TABLE).where(view.TABLE.c.org_id == org_id))
         heard = [each for each in happened if isinstance(each.event, view.LISTENS)]
@@ -402,9 +402,9 @@ def replay_views(
             view.apply(conn, org_id, heard)
 
 
-def dated(history: list[Recorded]) -> list[Recorded]:
+def dated(history: list[StoredEvent]) -> list[StoredEvent]:
     """Return the whole history, each event dated by the time from which it counts."""
-    found: list[Recorded] = []
+    found: list[StoredEvent] = []
     limit = datetime.max.replace(tzinfo=UTC)
     for recorded in reversed(history):
         found.append(recorded._replace(recorded_at=min(recorded.recorded_at, limit)))
@@ -413,7 +413,7 @@ def dated(history: list[Recorded]) -> list[Recorded]:
     return found[::-1]
 
 
-def _assert_views_are_replays(conn: Connection, org_id: UUID, history: list[Recorded]) -> None:
+def _assert_views_are_replays(conn: Connection, org_id: UUID, history: list[StoredEvent]) -> None:
     before = view_rows(conn, org_id)
     engine = conn.engine
     writer = open_engine(engine.url)
@@ -425,7 +425,7 @@ def _assert_views_are_replays(conn: Connection, org_id: UUID, history: list[Reco
         writer.dispose()
 
 
-def _assert_usage(conn: Connection, org_id: UUID, history: list[Recorded]) -> Usage:
+def _assert_usage(conn: Connection, org_id: UUID, history: list[StoredEvent]) -> Usage:
     recomputed = recompute(conn, org_id)
     row = organizations.c
     stored = conn.execute(

@@ -15,10 +15,10 @@ from sqlalchemy import URL, Engine, delete, inspect, select
 from catactl.domain.file import SweepFileContent, UploadPart
 from catactl.domain.organization import CorrectClock, SweepOrganizationContent
 from catactl.errors import IdempotencyConflict, SchemaMismatch
-from catactl.handler import Handler
-from catactl.store import documents, event_log, schema
-from catactl.store.engine import writing
+from catactl.handling.handler import Handler
+from catactl.store import canonical_json, event_log, migrations
 from catactl.store.event_log import EMPTY, Head
+from catactl.store.sql.engine import writing
 from catactl.store.tables import (
     SCHEMA_REVISION,
     events,
@@ -129,7 +129,7 @@ def test_keys_from_before_fingerprints_had_a_version_become_version_1(
             alembic.downgrade(alembic_config(conn), "0004")
             conn.commit()
     with opened(database_url) as engine:
-        schema.upgrade(engine)
+        migrations.upgrade(engine)
         with engine.connect() as conn:
             (row,) = conn.execute(select(idempotency_keys))
         assert (row.key, row.fingerprint_version) == ("k", 1)
@@ -154,8 +154,8 @@ def test_a_database_with_content_goes_to_0002_and_back_while_nothing_was_swept(
             conn.commit()
         assert "swept_content" not in inspect(engine).get_table_names()
     with opened(database_url) as engine:
-        schema.upgrade(engine)
-        schema.ensure(engine)
+        migrations.upgrade(engine)
+        migrations.ensure(engine)
         run(Handler(engine), org_id, org_id, SweepOrganizationContent({BYTES_2: 1}))
         assert assert_consistent(engine, org_id) == Usage(1, 1, 1)
         assert read_log(engine, org_id)[-1].type == "organization.content_swept"
@@ -179,9 +179,9 @@ def test_what_was_recorded_before_content_could_be_uploaded_is_there_and_takes_c
     with opened(database_url) as engine:
         if engine.dialect.name == "postgresql":
             with pytest.raises(SchemaMismatch):
-                schema.ensure(engine)
-            schema.upgrade(engine)
-        schema.ensure(engine)
+                migrations.ensure(engine)
+            migrations.upgrade(engine)
+        migrations.ensure(engine)
         assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
         if states == "lost":  # the next command reads the events of schema version 1
             with tampering(database_url) as conn:
@@ -204,8 +204,8 @@ def _take_back_to_0001(engine: Engine, org_id: UUID) -> None:
     for recorded in read_log(engine, org_id):
         payload = json.loads(recorded.payload)
         payload.pop("stored", None)
-        old = recorded._replace(schema_version=1, payload=documents.canonical(payload))
-        rewritten.append(event_log.seal(head, old))
+        old = recorded._replace(schema_version=1, payload=canonical_json.canonical(payload))
+        rewritten.append(event_log.with_hash(head, old))
         head = Head(old.position, old.recorded_at, rewritten[-1].hash)
     with writing(engine) as conn:
         for table in (events, logs):

@@ -41,9 +41,9 @@ from catactl.domain.organization import (
     SuspendOrganization,
 )
 from catactl.errors import CatactlError, QuotaExceeded
-from catactl.handler import Handler, Intent
-from catactl.ids import new_id
-from catactl.store.engine import writing
+from catactl.handling.handler import Handler, Intent
+from catactl.store.sql.engine import writing
+from catactl.values.ids import new_id
 from tests.support import (
     BYTES_1,
     BYTES_2,

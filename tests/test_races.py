@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import URL, Engine
 
-from catactl.handler import Handler
+from catactl.handling.handler import Handler
 from tests.processes import processes, receive, start
 from tests.support import (
     Usage,

@@ -29,14 +29,14 @@ from catactl.content.recording import content_of, stored_part
 from catactl.content.sweep import sweep
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused
-from catactl.handler import Handler
-from catactl.ids import new_id
+from catactl.handling.handler import Handler
 from catactl.projections.swept_content import generations
-from catactl.store import engine as store_engine
 from catactl.store import event_log
-from catactl.store.engine import open_engine, reading
+from catactl.store.sql import engine as store_engine
+from catactl.store.sql.engine import open_engine, reading
+from catactl.store.sql.urls import parse_url
 from catactl.store.tables import logs
-from catactl.store.urls import parse_url
+from catactl.values.ids import new_id
 from tests.support import (
     BYTES_1,
     BYTES_2,

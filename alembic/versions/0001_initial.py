@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from catactl.store.types import Document, ExactInteger, Id, Instant
+from catactl.store.sql.types import Document, ExactInteger, Id, Instant
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from catactl.store.types import Id
+from catactl.store.sql.types import Id
 
 revision = "0003"
 down_revision = "0002"

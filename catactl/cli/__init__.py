@@ -1,1 +1,1 @@
-"""The terminal: parses, calls what lies below, prints. One module a noun, one function a verb."""
+"""The command line. Nothing imports this package."""

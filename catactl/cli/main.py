@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from catactl.cli import exits
-from catactl.cli.commands import COMPLETION_VARIABLE, root
-from catactl.cli.failures import fail, fail_bug, fail_usage, interrupted
-from catactl.cli.output import ReaderGone, discard
+from catactl.cli.framework import exit_codes
+from catactl.cli.framework.command_tree import COMPLETION_VARIABLE, root
+from catactl.cli.framework.errors import fail, fail_bug, fail_usage, interrupted
+from catactl.cli.output.render import ReaderGone, discard
 from catactl.errors import CatactlError, Unreachable
 
 
@@ -72,25 +72,25 @@ def _open_standard_streams() -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     if shell := os.environ.get(COMPLETION_VARIABLE):
-        from catactl.cli.complete import answer
+        from catactl.cli.completion.candidates import answer
 
         sys.stdout.write(answer(shell, arguments))
-        return exits.DONE
+        return exit_codes.DONE
     try:
         with _unwinding_at_signals(arguments):
             code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
-        if code == exits.INTERRUPTED:
-            return interrupted(arguments, exits.INTERRUPTED)
-        return int(code or exits.DONE)
+        if code == exit_codes.INTERRUPTED:
+            return interrupted(arguments, exit_codes.INTERRUPTED)
+        return int(code or exit_codes.DONE)
     except CatactlError as error:
         return fail(arguments, error)
     except ReaderGone:
         discard(1)
-        return exits.DONE
+        return exit_codes.DONE
     except KeyboardInterrupt:
-        return interrupted(arguments, exits.INTERRUPTED)
+        return interrupted(arguments, exit_codes.INTERRUPTED)
     except Terminated:
-        return interrupted(arguments, exits.TERMINATED)
+        return interrupted(arguments, exit_codes.TERMINATED)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return fail_usage(arguments, error)
@@ -112,9 +112,9 @@ def _unwinding_at_signals(arguments: Sequence[str]) -> Iterator[None]:
         # Python cannot raise an interrupt everywhere, as in the callbacks of imports: the command
         # would go on as if nobody had asked it to stop.
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            os._exit(interrupted(arguments, exits.INTERRUPTED))
+            os._exit(interrupted(arguments, exit_codes.INTERRUPTED))
         if issubclass(lost.exc_type, Terminated):
-            os._exit(interrupted(arguments, exits.TERMINATED))
+            os._exit(interrupted(arguments, exit_codes.TERMINATED))
         unraisable(lost)
 
     sys.unraisablehook = end_if_interrupted

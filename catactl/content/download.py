@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from catactl.blobs.store import CHUNK_BYTES, BlobStore, Chunk
 from catactl.content.reading import Readable, contents
-from catactl.domain.names import check_relative_path
 from catactl.domain.parts import Part
 from catactl.errors import (
     AlreadyExists,
@@ -30,6 +29,7 @@ from catactl.errors import (
     InvalidValue,
     NotFound,
 )
+from catactl.values.names import check_relative_path
 
 Advance = Callable[[int], None]
 

@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 
 from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
 from catactl.errors import CatactlError, ContentOfAnotherLog
-from catactl.handler import Handler, Intent
+from catactl.handling.handler import Handler, Intent
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store import event_log
 from catactl.store.event_log import Head
 from catactl.store.idempotency import Result
-from catactl.store.vitals import database_name
-from catactl.unit_of_work import UnitOfWork
+from catactl.store.server_status import database_name
 
 _PART_UPLOADED = "file.part_uploaded"
 _NAME = "catactl.database_name"

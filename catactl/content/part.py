@@ -18,12 +18,12 @@ from catactl.content.recording import (
     stored_part,
     swept_each_time,
 )
-from catactl.domain.decider import Addressed
+from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import UploadPart
 from catactl.domain.parts import Part
-from catactl.handler import Handler, Intent, Outcome
+from catactl.handling.handler import Handler, Intent, Outcome
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store.idempotency import Result
-from catactl.unit_of_work import UnitOfWork
 
 _ATTEMPTS = 3
 _FIRST_ASKED_BYTES = 8 * 1024 * 1024
@@ -46,7 +46,7 @@ def ask_for_room(
         file_id = find_file(conn)
         if not is_complete(unit, file_id):  # a complete file may have this very part
             command = UploadPart(number, size_bytes, ANY_SHA256, stored=True)
-            unit.run(Addressed(file_id, command))
+            unit.run(CommandEnvelope(file_id, command))
 
     return ask(handler, org_id, asking, intent)
 
@@ -109,7 +109,7 @@ def record_part(
             if not intent.dry_run:
                 see_content(conn, blobs, org_id, [part])
             uploaded = command(Content(part.sha256, part.size_bytes))
-            return present(unit.run(Addressed(find_file(conn), uploaded)))
+            return present(unit.run(CommandEnvelope(find_file(conn), uploaded)))
 
         try:
             return record_and_mark(handler, blobs, org_id, intent, work)

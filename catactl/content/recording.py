@@ -13,22 +13,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from catactl import resources
 from catactl.blobs.store import BlobStore, Content, address_of
 from catactl.content.mark import record_and_mark
-from catactl.domain.decider import Addressed
+from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import Busy, CatactlError, ContentMissing
-from catactl.handler import Handler, Intent, Outcome
+from catactl.handling.handler import Handler, Intent, Outcome
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.projections.swept_content import generations
-from catactl.store import directory, idempotency
-from catactl.store.engine import reading
+from catactl.queries import resources
+from catactl.store import idempotency, name_lookup
 from catactl.store.idempotency import Result
+from catactl.store.sql.engine import reading
 from catactl.store.tables import files
-from catactl.unit_of_work import UnitOfWork
-from catactl.wiring import FILE, ORGANIZATION
+from catactl.wiring.flow import FILE, ORGANIZATION
 
 # Stands for content that is not read yet, when only the rules are asked.
 ANY_SHA256 = "0" * 64
@@ -64,7 +64,7 @@ class StoredPart(NamedTuple):
 
 
 @dataclass
-class Draft:
+class PendingFile:
     """A file on its way into the log.
 
     `digests` are the digests of its parts if the whole file was read before the upload, for its
@@ -144,11 +144,11 @@ class Recorder:
         self.engine = engine
         self._asked_bytes = 0
 
-    def look_up(self, drafts: Sequence[Draft]) -> None:
+    def look_up(self, drafts: Sequence[PendingFile]) -> None:
         """See what is known of the files: each is new, or goes on with what lives by its name."""
         with reading(self.engine) as conn:
             names = [draft.name for draft in drafts]
-            found = directory.find_all_live(conn, files, self.org_id, names)
+            found = name_lookup.find_all_live(conn, files, self.org_id, names)
             organization = ORGANIZATION.store.get_by_id(conn, self.org_id, self.org_id)
             for draft in drafts:
                 draft.room_bytes = _room_bytes(organization.state) if organization else None
@@ -164,7 +164,7 @@ class Recorder:
             }
             self.generations |= generations(conn, self.org_id, digests)
 
-    def ask_for_room(self, draft: Draft, size_bytes: int) -> None:
+    def ask_for_room(self, draft: PendingFile, size_bytes: int) -> None:
         """Ask the rules about a whole file as if it were one part, before any of it is stored.
 
         Raises what they refuse with; a file that is complete is not asked about, since it may be
@@ -180,13 +180,13 @@ class Recorder:
         def work(_conn: Connection, unit: UnitOfWork) -> None:
             file_id, _ = self._find_or_create(unit, draft)
             if not is_complete(unit, file_id):
-                unit.run(Addressed(file_id, command))
+                unit.run(CommandEnvelope(file_id, command))
 
         draft.row = ask(self._handler, self.org_id, work, draft.intent) or None
         if draft.intent.dry_run:
             self._asked_bytes += growth_bytes
 
-    def record(self, drafts: Sequence[Draft]) -> None:
+    def record(self, drafts: Sequence[PendingFile]) -> None:
         """Record what is ready of these files in one transaction, all of it or nothing; complete
         those that are whole.
 
@@ -227,7 +227,7 @@ class Recorder:
             draft.row = row
 
     def _run(
-        self, unit: UnitOfWork, draft: Draft, ready: Sequence[StoredPart]
+        self, unit: UnitOfWork, draft: PendingFile, ready: Sequence[StoredPart]
     ) -> tuple[UUID, list[str], Result | None]:
         """Run the commands for what is ready of one file; with its row if that completed it."""
         file_id, events = self._find_or_create(unit, draft)
@@ -235,11 +235,11 @@ class Recorder:
         for part, _ in ready:
             parts[part.number] = part
             command = UploadPart(part.number, part.size_bytes, part.sha256, part.stored)
-            events += _types(unit.run(Addressed(file_id, command)))
+            events += _types(unit.run(CommandEnvelope(file_id, command)))
         if not draft.is_whole:
             return file_id, events, None
         consists_of = Parts.of(parts[number] for number in sorted(parts))
-        outcome = unit.run(Addressed(file_id, CompleteFile(consists_of)))
+        outcome = unit.run(CommandEnvelope(file_id, CompleteFile(consists_of)))
         events += _types(outcome)
         stored_bytes, skipped_bytes = draft.counted_bytes(ready)
         happened = draft.events + events
@@ -254,14 +254,14 @@ class Recorder:
         }
         return file_id, events, row | {"dry_run": True} if outcome.dry_run else row
 
-    def _find_or_create(self, unit: UnitOfWork, draft: Draft) -> tuple[UUID, list[str]]:
+    def _find_or_create(self, unit: UnitOfWork, draft: PendingFile) -> tuple[UUID, list[str]]:
         """Return the file's id: as known, as another uploader made it meanwhile, or made here."""
         file_id = draft.file_id or unit.find_live(FILE, draft.name)
         if file_id is not None:
             return file_id, []
         file_id = unit.new_id()
         unit.expect_new(FILE, file_id)
-        return file_id, _types(unit.run(Addressed(file_id, CreateFile(draft.name, unit.now))))
+        return file_id, _types(unit.run(CommandEnvelope(file_id, CreateFile(draft.name, unit.now))))
 
 
 def _room_bytes(organization: Organization) -> int | None:

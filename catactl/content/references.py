@@ -18,14 +18,14 @@ from catactl.domain.decider import fold
 from catactl.domain.file import File
 from catactl.errors import CorruptLog
 from catactl.projections.swept_content import generations
-from catactl.resources import stream
+from catactl.queries.resources import stream
 from catactl.store import event_log
 from catactl.store.effective_time import effective_at, limits_of
-from catactl.store.engine import reading
-from catactl.store.latest import latest
+from catactl.store.latest_event import latest_event
+from catactl.store.sql.engine import reading
+from catactl.store.sql.types import payload_field
 from catactl.store.tables import events, logs
-from catactl.store.types import payload_field
-from catactl.wiring import FILE
+from catactl.wiring.flow import FILE
 
 _IN_MEMORY_BYTES = 4 * 1024 * 1024  # memory, so that a sweep works while the disk is full
 _PART_UPLOADED = "file.part_uploaded"
@@ -115,7 +115,7 @@ def _references(
 ) -> Iterator[Reference]:
     ours = events.c.org_id == org_id
     number = payload_field(events.c.payload, "number")
-    part = latest(
+    part = latest_event(
         [events.c.stream_id, number],
         events.c.stream_id,
         number.label("number"),
@@ -138,7 +138,7 @@ def _references(
 
 
 def _deleted_before(conn: Connection, org_id: UUID, moment: datetime) -> Select[tuple[UUID]]:
-    life = latest(
+    life = latest_event(
         [events.c.stream_id],
         events.c.stream_id,
         events.c.type,

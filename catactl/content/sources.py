@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from catactl.blobs.store import CHUNK_BYTES
 from catactl.content.own import NOTHING, Identity, Own, identity_of, refusal, what_is
-from catactl.domain.spelling import normalized
 from catactl.errors import CatactlError, Forbidden, InvalidValue, NotFound, SourceChanged
+from catactl.values.spelling import normalized
 
 # A change in the same tick of the kernel's clock would leave the modification time as it is.
 _TICK_NANOSECONDS = 20_000_000

@@ -6,9 +6,9 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from catactl.blobs.store import CHUNK_BYTES, Chunk, Measure, measure
-from catactl.content import parting
+from catactl.content import part_ranges
 from catactl.content.recording import (
-    Draft,
+    PendingFile,
     Recorder,
     StoredPart,
     Swept,
@@ -21,8 +21,8 @@ from catactl.content.recording import (
 )
 from catactl.content.sources import SourceError, unreadable
 from catactl.content.upload import Meter, Order
-from catactl.domain.names import check_file_name
 from catactl.store.idempotency import Result
+from catactl.values.names import check_file_name
 
 STANDARD_INPUT = "-"
 _ATTEMPTS = 3
@@ -80,7 +80,9 @@ def upload_stream(
     """
     name = check_file_name(name)
     intent = order.intent(name)
-    draft = Draft(name, intent.unkeyed())  # because a key needs the content, which is not read yet
+    draft = PendingFile(
+        name, intent.unkeyed()
+    )  # because a key needs the content, which is not read yet
     recorder.look_up([draft])
     meter.begin(name, None)
     known = draft.known
@@ -92,10 +94,10 @@ def upload_stream(
         recorder.ask_for_room(draft, 0)
         if draft.row is not None:
             return draft.row
-        sizes = parting.growing_sizes(known, order.part_bytes)
+        sizes = part_ranges.growing_sizes(known, order.part_bytes)
         if known is not None and not known.completed:
             draft.shrinking = {part.number for part in known.parts}
-        parting.check_capacity(name, stream.remaining_bytes(), known, order.part_bytes)
+        part_ranges.check_capacity(name, stream.remaining_bytes(), known, order.part_bytes)
         for number, size_bytes in enumerate(sizes, start=1):
             if size_bytes > 0 and stream.is_over():
                 number -= 1
@@ -110,16 +112,16 @@ def upload_stream(
             part = stored_part(number, content)
             there = known.parts.get(number) if known is not None else None
             if known is not None and known.completed and there and not there.has_content_of(part):
-                raise parting.other_content(known)
+                raise part_ranges.other_content(known)
             draft.ready.append(StoredPart(part, skipped=part == there))
             if draft.is_recordable:
                 _record(recorder, draft)
         if known is not None and known.completed:
             if number < known.parts.count or not stream.is_over():
-                raise parting.other_content(known)
+                raise part_ranges.other_content(known)
         elif not stream.is_over():
-            raise parting.too_large(name, known, order.part_bytes)
-        parting.check_no_more(known, number)
+            raise part_ranges.too_large(name, known, order.part_bytes)
+        part_ranges.check_no_more(known, number)
         draft.is_whole = True
         draft.intent = of_content(intent, whole.content)
         _record(recorder, draft)
@@ -129,7 +131,7 @@ def upload_stream(
     return draft.row
 
 
-def _record(recorder: Recorder, draft: Draft) -> None:
+def _record(recorder: Recorder, draft: PendingFile) -> None:
     """Record the ready parts; copy content that a sweep gave up to an unused address."""
     for attempts_left in reversed(range(_ATTEMPTS)):
         stored_in = dict(recorder.generations)

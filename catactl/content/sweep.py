@@ -39,15 +39,15 @@ from catactl.content.references import (
     side_by_side,
     snapshot,
 )
-from catactl.domain.decider import Addressed
+from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import SweepFileContent
 from catactl.domain.organization import SweepOrganizationContent
 from catactl.errors import BadConfiguration, Refused
-from catactl.handler import Handler, Intent
+from catactl.handling.handler import Handler, Intent
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.projections.swept_content import generations
-from catactl.store.engine import reading
 from catactl.store.idempotency import Result
-from catactl.unit_of_work import UnitOfWork
+from catactl.store.sql.engine import reading
 
 _FILES_AT_ONCE = 100
 _BLOBS_AT_ONCE = 200
@@ -157,7 +157,7 @@ def _give_up(
             moment = deleted_at(conn, org_id, file_id)
             if moment is not None and moment <= before:
                 with suppress(Refused):  # restored in the meantime
-                    count += len(unit.run(Addressed(file_id, SweepFileContent())).events)
+                    count += len(unit.run(CommandEnvelope(file_id, SweepFileContent())).events)
         return {"count": count}
 
     for first in range(0, len(file_ids), _FILES_AT_ONCE):
@@ -192,7 +192,7 @@ def _give_up_content(
             elif blob.sha256 not in referred_to:
                 removable.append(blob)
                 next_in[blob.sha256] = max(next_in.get(blob.sha256, 0), blob.generation + 1)
-        unit.run(Addressed(org_id, SweepOrganizationContent(next_in)))
+        unit.run(CommandEnvelope(org_id, SweepOrganizationContent(next_in)))
         return {}
 
     handler.transact(org_id, intent, work)

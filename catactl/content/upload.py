@@ -16,10 +16,10 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from catactl.blobs.store import BlobStore, Chunk, Content, Measure, is_whole, measure
-from catactl.content import parting
-from catactl.content.parting import DEFAULT_PART_BYTES, Range
+from catactl.content import part_ranges
+from catactl.content.part_ranges import DEFAULT_PART_BYTES, Range
 from catactl.content.recording import (
-    Draft,
+    PendingFile,
     Recorder,
     StoredPart,
     Swept,
@@ -30,7 +30,6 @@ from catactl.content.recording import (
 )
 from catactl.content.sources import OpenFile, Source, SourceError, Unusable
 from catactl.content.workers import workers
-from catactl.domain.names import check_file_name
 from catactl.domain.parts import Part
 from catactl.errors import (
     BadConfiguration,
@@ -41,8 +40,9 @@ from catactl.errors import (
     Suspended,
     Unreachable,
 )
-from catactl.handler import Intent
+from catactl.handling.handler import Intent
 from catactl.store.idempotency import Result
+from catactl.values.names import check_file_name
 
 # Parts handed to workers at once, and files under way: what is done together is recorded together.
 _PARTS_AHEAD = 64
@@ -62,7 +62,7 @@ class Meter(Protocol):
 
 
 class Uploaded(NamedTuple):
-    """What became of a source: the row of its file (see `Draft`), or why it failed."""
+    """What became of a source: the row of its file (see `PendingFile`), or why it failed."""
 
     path: str
     name: str
@@ -94,7 +94,7 @@ class _UnderWay:
     path: str
     name: str
     below: str | None = None
-    draft: Draft | None = None
+    draft: PendingFile | None = None
     opened: OpenFile | None = None
     ranges: Iterator[Range] = field(default_factory=lambda: iter(()))
     is_read: bool = False
@@ -201,7 +201,7 @@ class _Uploading:
                 if isinstance(source, Unusable):
                     raise source.error
                 name = under_way.name = check_file_name(source.name)
-                under_way.draft = Draft(name, self._order.intent(name))
+                under_way.draft = PendingFile(name, self._order.intent(name))
             except CatactlError as error:
                 under_way.error = error
         drafts = [under_way.draft for under_way in found if under_way.draft is not None]
@@ -232,14 +232,14 @@ class _Uploading:
         except CatactlError as error:
             under_way.error = error
 
-    def _read_before(self, draft: Draft, opened: OpenFile) -> None:
+    def _read_before(self, draft: PendingFile, opened: OpenFile) -> None:
         """Read a file once before it is uploaded, because its key stands for its content as well.
 
         Keeps the digests of its parts, so that only this content can be recorded.
         """
         size_bytes = opened.size_bytes
         try:
-            ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
+            ranges = part_ranges.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
         except CatactlError:  # the upload raises it again, unless the key has a result
             ranges = [Range(1, 0, size_bytes)]
         whole = Measure()
@@ -250,9 +250,9 @@ class _Uploading:
         self._meter.advance(-size_bytes, draft.name)
         draft.intent = of_content(draft.intent, whole.content)
 
-    def _cut(self, draft: Draft, size_bytes: int) -> list[Range]:
+    def _cut(self, draft: PendingFile, size_bytes: int) -> list[Range]:
         """Return the parts in the order in which they are stored. Parts that grow come last."""
-        ranges = parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
+        ranges = part_ranges.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
         if draft.known is None:
             return ranges
         draft.shrinking = {
@@ -264,7 +264,7 @@ class _Uploading:
             ranges.sort(key=lambda part: draft.grows(part.number, part.size_bytes))
         return ranges
 
-    def _needs_asking(self, draft: Draft, size_bytes: int) -> bool:
+    def _needs_asking(self, draft: PendingFile, size_bytes: int) -> bool:
         """Whether to ask the rules first, so that nothing is stored in vain. What is small and
         seems to fit is asked about when it is recorded.
         """
@@ -293,7 +293,7 @@ class _Uploading:
             raise Busy(f"no worker can be started: {error}", "try fewer: --workers N") from error
         self._futures[future] = under_way
 
-    def _store(self, draft: Draft, opened: OpenFile, part_range: Range) -> StoredPart:
+    def _store(self, draft: PendingFile, opened: OpenFile, part_range: Range) -> StoredPart:
         """Store a part's content, unless log and store have it; the file must not change."""
         number, offset, size_bytes = part_range
         file = draft.known
@@ -302,7 +302,7 @@ class _Uploading:
             content = measure(self._metered(opened.read(offset, size_bytes), draft.name))
             part = _unchanged_part(draft, opened, number, content)
             if file is not None and file.completed and known and not known.has_content_of(part):
-                raise SourceError(parting.other_content(file))
+                raise SourceError(part_ranges.other_content(file))
             if draft.intent.dry_run:
                 return StoredPart(part, skipped=part == known)
             if part == known and self._is_there(part):
@@ -381,7 +381,7 @@ class _Uploading:
         except CatactlError as error:
             under_way.error = error
 
-    def _over_quota(self, under_way: _UnderWay, draft: Draft) -> CatactlError | None:
+    def _over_quota(self, under_way: _UnderWay, draft: PendingFile) -> CatactlError | None:
         """Return the error that says by how much the file, not one part, is over the quota."""
         assert under_way.opened is not None
         try:
@@ -391,18 +391,20 @@ class _Uploading:
             return error
         return None
 
-    def _store_again(self, under_way: _UnderWay, draft: Draft, gone: set[str]) -> None:
+    def _store_again(self, under_way: _UnderWay, draft: PendingFile, gone: set[str]) -> None:
         """A sweep came between storing and recording: store again what it took."""
         assert under_way.opened is not None
         swept = {stored.part.number for stored in draft.ready if stored.part.sha256 in gone}
         draft.ready = [stored for stored in draft.ready if stored.part.number not in swept]
         size_bytes = under_way.opened.size_bytes
-        for part_range in parting.cut(draft.name, size_bytes, self._order.part_bytes, draft.known):
+        for part_range in part_ranges.cut(
+            draft.name, size_bytes, self._order.part_bytes, draft.known
+        ):
             if part_range.number in swept:
                 self._submit(under_way, part_range)
 
 
-def _unchanged_part(draft: Draft, opened: OpenFile, number: int, content: Content) -> Part:
+def _unchanged_part(draft: PendingFile, opened: OpenFile, number: int, content: Content) -> Part:
     """Return the part that was read; raise `SourceError` if the file has changed since."""
     opened.check_unchanged()
     if draft.digests.get(number, content.sha256) != content.sha256:

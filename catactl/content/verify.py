@@ -25,7 +25,7 @@ from catactl.content.workers import workers
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, ContentMissing
 from catactl.projections.swept_content import generations
-from catactl.store.engine import reading
+from catactl.store.sql.engine import reading
 
 _READERS = 2
 _AHEAD = 8

@@ -13,8 +13,8 @@ from catactl.doctor.database import path_in
 from catactl.doctor.machine import is_open_to_all
 from catactl.doctor.proofs import LOGS
 from catactl.doctor.said import Said, ok, problem, warning
-from catactl.store import vitals
-from catactl.store.engine import reading
+from catactl.store import server_status
+from catactl.store.sql.engine import reading
 
 
 def root_of(url: str) -> Path | None:
@@ -46,7 +46,7 @@ def log(engine: Engine, url: str) -> Iterator[Said]:
     """Examine which log recorded the content of the logs that were written last."""
     blobs = open_blobs(url)
     with reading(engine) as conn:
-        org_ids = [each.org_id for each in vitals.newest_logs(conn, LOGS)]
+        org_ids = [each.org_id for each in server_status.newest_logs(conn, LOGS)]
         others = [each for each in org_ids if is_another_logs(conn, blobs, each)]
     if others:
         yield warning(

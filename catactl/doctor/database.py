@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
+from catactl.config.settings import default_database_path
 from catactl.doctor.said import Said, ok, problem, warning
-from catactl.settings import default_database_path
 from catactl.store import clock as clocks
-from catactl.store import directory, vitals
-from catactl.store import schema as schemas
-from catactl.store.engine import reading
+from catactl.store import migrations as schemas
+from catactl.store import name_lookup, server_status
+from catactl.store.sql.engine import reading
+from catactl.store.sql.urls import file_of, is_missing_file
 from catactl.store.tables import SCHEMA_REVISION
-from catactl.store.urls import file_of, is_missing_file
 
 _OLDEST_POSTGRESQL = 13
 _SKEWED = timedelta(seconds=2)
@@ -42,10 +42,10 @@ def reach(engine: Engine) -> Iterator[Said]:
         return
     with reading(engine) as conn:
         if engine.dialect.name == "sqlite":
-            where = vitals.database_file(conn) or "in memory: it ends with the command"
+            where = server_status.database_file(conn) or "in memory: it ends with the command"
             yield ok(f"SQLite {sqlite3.sqlite_version}, {where}")
             return
-        version, major = vitals.server_version(conn)
+        version, major = server_status.server_version(conn)
     if major < _OLDEST_POSTGRESQL:
         yield problem(f"PostgreSQL {version} is too old", f"use {_OLDEST_POSTGRESQL} or newer")
     else:
@@ -70,11 +70,13 @@ def clock(engine: Engine) -> Iterator[Said]:
     written last is ahead of the clock that dates events.
     """
     with reading(engine) as conn:
-        newest = vitals.newest_logs(conn, 1)
+        newest = server_status.newest_logs(conn, 1)
         asked_at = now()
         dating = clocks.now(conn) if engine.dialect.name == "postgresql" else asked_at
         answered_at = now()
-        names = [directory.organization_name(conn, log.org_id) or str(log.org_id) for log in newest]
+        names = [
+            name_lookup.organization_name(conn, log.org_id) or str(log.org_id) for log in newest
+        ]
     skew = abs(dating - (asked_at + (answered_at - asked_at) / 2))
     if skew > _SKEWED:
         yield _late(

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from sqlalchemy import URL, Engine
 
 from catactl.blobs.opening import url_beside
+from catactl.config.settings import Settings
 from catactl.doctor import content, database, machine, postgresql, proofs, sqlite
 from catactl.doctor.said import Check, Said, Status
 from catactl.errors import BadConfiguration, CatactlError
-from catactl.settings import Settings
-from catactl.store.urls import is_missing_file
+from catactl.store.sql.urls import is_missing_file
 
 
 class _Examination(NamedTuple):

@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from catactl.config.settings import Settings, mask
 from catactl.doctor.said import Said, ok, problem, warning
-from catactl.domain.sizes import format_size
-from catactl.settings import Settings, mask
+from catactl.values.sizes import format_size
 
 MOUNTS = Path("/proc/mounts")
 _MIB = 1024 * 1024

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 
 from catactl.doctor.said import Said, ok, problem, warning
-from catactl.store import grants, vitals
-from catactl.store.engine import reading
-from catactl.store.vitals import ServerSetting
+from catactl.store import grants, server_status
+from catactl.store.server_status import ServerSetting
+from catactl.store.sql.engine import reading
 
 _NAMES = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
 # By the source that pg_settings names.
@@ -23,7 +23,7 @@ _PLACES = {
 def writable(engine: Engine) -> Iterator[Said]:
     """Examine whether the server accepts writes."""
     with reading(engine) as conn:
-        is_standby = vitals.is_standby(conn)
+        is_standby = server_status.is_standby(conn)
     if is_standby:
         yield problem("the server is a standby, which can only be read", "connect to its primary")
     else:
@@ -33,7 +33,7 @@ def writable(engine: Engine) -> Iterator[Said]:
 def durability(engine: Engine) -> Iterator[Said]:
     """Whether a commit that was confirmed outlives a crash, as this session is set."""
     with reading(engine) as conn:
-        settings = vitals.server_settings(conn, _NAMES)
+        settings = server_status.server_settings(conn, _NAMES)
     said = list(_risks(settings))
     yield from said or [ok("fsync, full_page_writes and synchronous_commit are on")]
 
@@ -68,8 +68,8 @@ def _set(name: str, value: str, setting: ServerSetting) -> str:
 def access(engine: Engine) -> Iterator[Said]:
     """Whether the role may do what commands need, and no more: the past is not its to change."""
     with reading(engine) as conn:
-        role = vitals.role(conn)
-        lacking = vitals.lacking_privileges(conn, grants.needed())
+        role = server_status.role(conn)
+        lacking = server_status.lacking_privileges(conn, grants.needed())
     give = f"catactl db grants {shlex.quote(role.name)} | psql, as the owner of the tables"
     if lacking:
         listed = ", ".join(f"{privilege} on {table}" for table, privilege in lacking)

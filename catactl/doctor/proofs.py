@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
-from catactl import row_check
 from catactl.doctor.said import Said, ok, problem, skipped
-from catactl.store import directory, event_log, vitals
-from catactl.store.engine import reading
-from catactl.usage import proof
+from catactl.handling import row_check
+from catactl.store import event_log, name_lookup, server_status
+from catactl.store.sql.engine import reading
+from catactl.usage import check
 
 LOGS = 20
 EVENTS = 1_000
@@ -20,20 +20,20 @@ SHORT_LOG_EVENTS = 5_000
 def log(engine: Engine) -> Iterator[Said]:
     """Walk the ends of the chains that were written last."""
     with reading(engine) as conn:
-        total = vitals.count_logs(conn)
-        known = len(directory.all_logs(conn))
+        total = server_status.count_logs(conn)
+        known = len(name_lookup.all_logs(conn))
         if known > total:
             yield problem(
                 f"{_organizations(known - total)} have lost their logs' heads",
                 "restore them from a backup; which they are: catactl event verify",
             )
             return
-        sample = vitals.newest_logs(conn, LOGS)
+        sample = server_status.newest_logs(conn, LOGS)
         for log in sample:
             after = max(log.position - EVENTS, 0)
             _, found = event_log.verify(conn, log.org_id, after)
             if found is not None:
-                name = directory.organization_name(conn, log.org_id)
+                name = name_lookup.organization_name(conn, log.org_id)
                 yield problem(
                     f"the log of {name!r} does not prove itself: it breaks at position "
                     f"{found.position}: {found.problem}",
@@ -52,9 +52,9 @@ def log(engine: Engine) -> Iterator[Said]:
 def usage(engine: Engine) -> Iterator[Said]:
     """Compare the usage of some organizations with their events; long logs take long."""
     with reading(engine) as conn:
-        total = vitals.count_logs(conn)
-        sample = vitals.newest_logs(conn, LOGS, SHORT_LOG_EVENTS)
-        findings = proof.compare(conn, [log.org_id for log in sample])
+        total = server_status.count_logs(conn)
+        sample = server_status.newest_logs(conn, LOGS, SHORT_LOG_EVENTS)
+        findings = check.compare(conn, [log.org_id for log in sample])
     drifted = [finding for finding in findings if finding.drifted]
     if drifted:
         yield problem(
@@ -69,8 +69,8 @@ def usage(engine: Engine) -> Iterator[Said]:
 def rows(engine: Engine) -> Iterator[Said]:
     """Compare the stored rows of some organizations with all of their events."""
     with reading(engine) as conn:
-        total = vitals.count_logs(conn)
-        sample = vitals.newest_logs(conn, LOGS, EVENTS)
+        total = server_status.count_logs(conn)
+        sample = server_status.newest_logs(conn, LOGS, EVENTS)
         found = [row_check.compare(conn, log.org_id) for log in sample]
     differing = [checked for checked in found if checked.differs]
     if differing:

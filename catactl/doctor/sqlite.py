@@ -8,10 +8,10 @@ from sqlalchemy import Engine, false, update
 from catactl.doctor import machine
 from catactl.doctor.said import Said, ok, problem, skipped, warning
 from catactl.errors import Busy, Forbidden
-from catactl.store import vitals
-from catactl.store.engine import reading, writing
+from catactl.store import server_status
+from catactl.store.sql.engine import reading, writing
+from catactl.store.sql.urls import file_of
 from catactl.store.tables import logs
-from catactl.store.urls import file_of
 
 MOST_BYTES_READ = 256 * 1024 * 1024
 _FULL = 2
@@ -32,9 +32,9 @@ def writable(engine: Engine) -> Iterator[Said]:
 def durability(engine: Engine) -> Iterator[Said]:
     """Whether a commit outlives a crash, and locks hold."""
     with reading(engine) as conn:
-        journal_mode = vitals.pragma(conn, "journal_mode")
-        synchronous = vitals.pragma(conn, "synchronous")
-        path = vitals.database_file(conn)
+        journal_mode = server_status.pragma(conn, "journal_mode")
+        synchronous = server_status.pragma(conn, "synchronous")
+        path = server_status.database_file(conn)
     safe = True
     if int(synchronous) < _FULL:
         safe = False
@@ -63,7 +63,7 @@ def durability(engine: Engine) -> Iterator[Said]:
 def access(engine: Engine) -> Iterator[Said]:
     """Whether the database is its owner's alone."""
     with reading(engine) as conn:
-        path = vitals.database_file(conn)
+        path = server_status.database_file(conn)
     said = list(machine.exposed(path)) if path is not None else []
     yield from said or [ok("its files are their owner's alone")]
 
@@ -71,12 +71,12 @@ def access(engine: Engine) -> Iterator[Said]:
 def integrity(engine: Engine) -> Iterator[Said]:
     """Whether the file is whole; one that takes long to read is left out."""
     with reading(engine) as conn:
-        path = vitals.database_file(conn)
+        path = server_status.database_file(conn)
         if path is not None and path.stat().st_size > MOST_BYTES_READ:
             by_hand = f"sqlite3 {shlex.quote(str(path))} 'PRAGMA quick_check'"
             yield skipped(f"left out: the file takes long to read: {by_hand}")
             return
-        damage = vitals.first_damage(conn)
+        damage = server_status.first_damage(conn)
     if damage is not None:
         yield problem(f"the file is damaged: {damage}", "restore it from a backup")
     else:

@@ -1,0 +1,4 @@
+"""The rules: one aggregate a file, each with its commands, events, state, `decide` and `evolve`.
+
+Pure: no database, no terminal, no clock. May import `values` and `errors`.
+"""

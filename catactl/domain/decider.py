@@ -35,7 +35,7 @@ class Decider(Generic[S, C, E]):
     evolve: Callable[[S | None, E], S]
 
 
-class Occurred(NamedTuple):
+class EventEnvelope(NamedTuple):
     """An event together with where it happened: all that a saga gets to see."""
 
     org_id: UUID
@@ -43,7 +43,7 @@ class Occurred(NamedTuple):
     event: Event
 
 
-class Addressed(NamedTuple):
+class CommandEnvelope(NamedTuple):
     """A command together with the stream it goes to: all that a saga gets to send."""
 
     stream_id: UUID

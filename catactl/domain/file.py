@@ -8,9 +8,7 @@ from typing import ClassVar, assert_never
 from uuid import UUID
 
 from catactl.domain.decider import Command, Decider, Event, changed, misplaced
-from catactl.domain.names import check_file_name
 from catactl.domain.parts import Part, Parts, check_part_number
-from catactl.domain.sizes import check_size_bytes
 from catactl.errors import (
     AlreadyExists,
     Conflict,
@@ -20,6 +18,8 @@ from catactl.errors import (
     NotFound,
     Refused,
 )
+from catactl.values.names import check_file_name
+from catactl.values.sizes import check_size_bytes
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -8,10 +8,10 @@ from typing import ClassVar, assert_never
 from uuid import UUID
 
 from catactl.domain.decider import Command, Decider, Event, misplaced
-from catactl.domain.names import check_name, check_text, check_value
-from catactl.domain.schedule import check_schedule
-from catactl.domain.sizes import check_size_bytes
 from catactl.errors import AlreadyExists, CorruptLog, InvalidValue, NotFound, Refused
+from catactl.values.names import check_name, check_text, check_value
+from catactl.values.schedules import check_schedule
+from catactl.values.sizes import check_size_bytes
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_CPU_MILLIS = 1_000_000

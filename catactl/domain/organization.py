@@ -7,8 +7,6 @@ from enum import StrEnum
 from typing import assert_never
 
 from catactl.domain.decider import Command, Decider, Event, changed, misplaced
-from catactl.domain.names import check_name
-from catactl.domain.sizes import MAX_BYTES, check_size_bytes
 from catactl.errors import (
     AlreadyExists,
     CorruptLog,
@@ -18,6 +16,8 @@ from catactl.errors import (
     Refused,
     Suspended,
 )
+from catactl.values.names import check_name
+from catactl.values.sizes import MAX_BYTES, check_size_bytes
 
 # --- events ---------------------------------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""Views: what the events add up to, for reading. Each is applied inline and can be rebuilt."""
+"""Tables derived from events, one a file."""

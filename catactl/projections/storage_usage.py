@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
-from catactl.projections.view import Columns, Happened, Rows, Upsert
+from catactl.projections.projection import Columns, DecodedEvent, Rows, Upsert
 from catactl.store.tables import storage_usage
 
 NAME = "storage_usage"
@@ -23,7 +23,7 @@ def _replace(new: Columns, _present: Columns) -> Mapping[str, Any]:
 _UPSERT = Upsert(storage_usage, _replace)
 
 
-def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
+def fold(rows: Rows, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
     """Set the organization's row to the last of the events: each carries the figures after it."""
     recorded, event = happened[-1]
     assert isinstance(event, StorageUsageChanged | StorageUsageCorrected)
@@ -37,7 +37,7 @@ def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
     }
 
 
-def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
+def apply(conn: Connection, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
     rows: Rows = {}
     fold(rows, org_id, happened)
     _UPSERT.write(conn, rows[org_id])

@@ -14,15 +14,15 @@ from sqlalchemy import Connection, bindparam, case
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
-from catactl.projections.view import Columns, Happened, Rows, Upsert
-from catactl.store.tables import storage_usage_days
-from catactl.store.types import (
+from catactl.projections.projection import Columns, DecodedEvent, Rows, Upsert
+from catactl.store.sql.types import (
     ExactInteger,
     Instant,
     microseconds,
     microseconds_between,
     plus_product,
 )
+from catactl.store.tables import storage_usage_days
 
 NAME = "storage_usage_days"
 TABLE = storage_usage_days
@@ -52,7 +52,7 @@ def _merge(new: Columns, present: Columns) -> Mapping[str, Any]:
 _UPSERT = Upsert(storage_usage_days, _merge)
 
 
-def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
+def fold(rows: Rows, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
     """Update the day of each event, or begin it."""
     for recorded, event in happened:
         before, after = _before_and_after(event)
@@ -76,7 +76,7 @@ def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
         row["changed_at"] = moment
 
 
-def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
+def apply(conn: Connection, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
     """Write a row for each day of the events, or update the existing row."""
     rows: Rows = {}
     fold(rows, org_id, happened)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import OrganizationContentSwept
-from catactl.projections.view import Columns, Happened, Rows, Upsert
+from catactl.projections.projection import Columns, DecodedEvent, Rows, Upsert
 from catactl.store.tables import swept_content
 
 NAME = "swept_content"
@@ -24,7 +24,7 @@ def _replace(new: Columns, _present: Columns) -> Mapping[str, Any]:
 _UPSERT = Upsert(swept_content, _replace)
 
 
-def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
+def fold(rows: Rows, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
     """Set the row of each digest to its latest generation."""
     for _, event in happened:
         assert isinstance(event, OrganizationContentSwept)
@@ -32,7 +32,7 @@ def fold(rows: Rows, org_id: UUID, happened: Sequence[Happened]) -> None:
             rows[sha256] = {"org_id": org_id, "sha256": sha256, "generation": generation}
 
 
-def apply(conn: Connection, org_id: UUID, happened: Sequence[Happened]) -> None:
+def apply(conn: Connection, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
     rows: Rows = {}
     fold(rows, org_id, happened)
     for row in rows.values():

@@ -1,0 +1,1 @@
+"""Pure reactions: the commands that an event leads to. May import `domain`."""

@@ -4,7 +4,7 @@ deleted.
 
 from uuid import UUID
 
-from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.decider import CommandEnvelope, Event, EventEnvelope
 from catactl.domain.file import LinkFile, UnlinkFile
 from catactl.domain.job_configuration import (
     JobConfigurationCreated,
@@ -19,7 +19,7 @@ LISTENS: tuple[type[Event], ...] = (
 )
 
 
-def react(occurred: Occurred) -> list[Addressed]:
+def react(occurred: EventEnvelope) -> list[CommandEnvelope]:
     added: tuple[UUID, ...] = ()
     removed: tuple[UUID, ...] = ()
     match occurred.event:
@@ -32,6 +32,6 @@ def react(occurred: Occurred) -> list[Addressed]:
         case other:
             raise AssertionError(f"job inputs does not listen to {type(other).__name__}")
     job_id = occurred.stream_id
-    return [Addressed(file_id, LinkFile(job_id)) for file_id in added] + [
-        Addressed(file_id, UnlinkFile(job_id)) for file_id in removed
+    return [CommandEnvelope(file_id, LinkFile(job_id)) for file_id in added] + [
+        CommandEnvelope(file_id, UnlinkFile(job_id)) for file_id in removed
     ]

@@ -3,14 +3,14 @@
 Exactly one for each, also when nothing but a digest changed: so the pairs can be audited.
 """
 
-from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.decider import CommandEnvelope, Event, EventEnvelope
 from catactl.domain.file import FileCreated, FileDeleted, FileRestored, PartUploaded
 from catactl.domain.organization import ChangeStorageUsage
 
 LISTENS: tuple[type[Event], ...] = (FileCreated, PartUploaded, FileDeleted, FileRestored)
 
 
-def react(occurred: Occurred) -> list[Addressed]:
+def react(occurred: EventEnvelope) -> list[CommandEnvelope]:
     match occurred.event:
         case FileCreated():
             change = ChangeStorageUsage(delta_bytes=0, delta_files=1, delta_parts=0)
@@ -26,4 +26,4 @@ def react(occurred: Occurred) -> list[Addressed]:
             change = ChangeStorageUsage(event.charged_bytes, 1, event.charged_parts)
         case other:
             raise AssertionError(f"storage usage does not listen to {type(other).__name__}")
-    return [Addressed(occurred.org_id, change)]
+    return [CommandEnvelope(occurred.org_id, change)]

@@ -1,1 +1,4 @@
-"""What touches the database. Functions take the connection first and neither open nor commit."""
+"""The tables and what is stored in them: events, states, users, idempotency keys, migrations.
+
+May import `domain` and `values`. Only `store.sql` knows dialects and drivers.
+"""

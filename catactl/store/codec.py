@@ -19,7 +19,7 @@ from uuid import UUID
 from catactl.domain import file, job_configuration, organization
 from catactl.domain.decider import Event
 from catactl.errors import CorruptLog, SchemaMismatch
-from catactl.store.documents import canonical, format_instant, load_document
+from catactl.store.canonical_json import canonical, format_instant, load_document
 
 Payload = dict[str, Any]
 _Convert = Callable[[Any], Any]

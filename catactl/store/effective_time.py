@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, case, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from catactl.store.tables import IS_LANDMARK, events
-from catactl.store.types import Instant
+from catactl.store.sql.types import Instant
+from catactl.store.tables import IS_LIFECYCLE_EVENT, events
 
 CLOCK_CORRECTED = "organization.clock_corrected"
 
@@ -35,7 +35,7 @@ def limits_by_log(conn: Connection, org_ids: Collection[UUID] | None = None) -> 
     """Return the limits of the logs that have corrections, among all logs or the given ones."""
     query = (
         select(events.c.org_id, events.c.position, events.c.recorded_at)
-        .where(IS_LANDMARK, events.c.type == CLOCK_CORRECTED)
+        .where(IS_LIFECYCLE_EVENT, events.c.type == CLOCK_CORRECTED)
         .order_by(events.c.org_id, events.c.position)
     )
     if org_ids is not None:

@@ -17,10 +17,10 @@ from sqlalchemy.exc import DataError
 
 from catactl.domain.decider import Event
 from catactl.errors import CorruptLog, VersionConflict
-from catactl.store import clock, codec, documents
+from catactl.store import canonical_json, clock, codec
 from catactl.store.effective_time import CLOCK_CORRECTED
+from catactl.store.sql.statements import fetch, write, write_all
 from catactl.store.tables import events, logs
-from catactl.store.wire import fetch, write, write_all
 
 GENESIS_HASH = bytes(32)
 _PAGE = 1_000
@@ -41,7 +41,7 @@ class Head(NamedTuple):
 EMPTY = Head(0, None, GENESIS_HASH)
 
 
-class Recorded(NamedTuple):
+class StoredEvent(NamedTuple):
     """A row of the event table. `payload` is canonical JSON text, `hash` 32 bytes."""
 
     org_id: UUID
@@ -76,12 +76,12 @@ class Lock(NamedTuple):
     """
 
     head: Head
-    later: "list[Later]"
+    later: "list[StreamEvent]"
     now: datetime | None
     transaction_id: str | None
 
 
-class Later(NamedTuple):
+class StreamEvent(NamedTuple):
     """What of an event it takes to evolve a state over it."""
 
     stream_id: UUID
@@ -95,7 +95,7 @@ class Later(NamedTuple):
         return codec.decode(self.type, self.schema_version, self.payload)
 
 
-_COLUMNS = [events.c[name] for name in Recorded._fields]
+_COLUMNS = [events.c[name] for name in StoredEvent._fields]
 _LOCK = (
     select(logs.c.position, logs.c.recorded_at, logs.c.head_hash)
     .where(logs.c.org_id == bindparam("of_org"))
@@ -109,13 +109,13 @@ _AFTER = (
     .order_by(events.c.position)
 )
 _LATER = (
-    select(*(events.c[name] for name in Later._fields))
+    select(*(events.c[name] for name in StreamEvent._fields))
     .where(events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
     .order_by(events.c.position)
     .limit(MANY_EVENTS)
 )
 _STREAM = (
-    select(*(events.c[name] for name in Later._fields))
+    select(*(events.c[name] for name in StreamEvent._fields))
     .where(
         events.c.org_id == bindparam("of_org"),
         events.c.stream_id == bindparam("of_stream"),
@@ -156,7 +156,9 @@ def lock(conn: Connection, org_id: UUID, after: int | None = None) -> Lock:
         rows, *others = fetch(conn, *queries)
     head = Head(*rows[0]) if rows else EMPTY
     now, transaction_id = others.pop(0)[0] if is_postgresql else (None, None)
-    return Lock(head, [Later(*row) for row in others[0]] if others else [], now, transaction_id)
+    return Lock(
+        head, [StreamEvent(*row) for row in others[0]] if others else [], now, transaction_id
+    )
 
 
 def read_after(
@@ -165,7 +167,7 @@ def read_after(
     after: int = 0,
     stream_id: UUID | None = None,
     page: int = _PAGE,
-) -> Iterator[Recorded]:
+) -> Iterator[StoredEvent]:
     """Yield an organization's events past a position, in order, a page at a time."""
     query = _AFTER.limit(page)
     if stream_id is not None:
@@ -173,7 +175,7 @@ def read_after(
     while True:
         rows = conn.execute(query, {"of_org": org_id, "after": after}).all()
         for row in rows:
-            yield Recorded(*row)
+            yield StoredEvent(*row)
         if len(rows) < page:
             return
         after = rows[-1].position
@@ -181,14 +183,14 @@ def read_after(
 
 def read_stream(
     conn: Connection, org_id: UUID, stream_id: UUID, from_version: int = 1
-) -> Iterator[Later]:
+) -> Iterator[StreamEvent]:
     """Yield a stream's events from a version on, in order, a page at a time."""
     while True:
         page = conn.execute(
             _STREAM, {"of_org": org_id, "of_stream": stream_id, "from_version": from_version}
         ).all()
         for row in page:
-            yield Later(*row)
+            yield StreamEvent(*row)
         if len(page) < _PAGE:
             return
         from_version = page[-1].version + 1
@@ -204,12 +206,12 @@ def next_instant(head: Head, now: datetime) -> datetime:
     return max(now, head.recorded_at.astimezone(UTC))
 
 
-def seal(head: Head, unsealed: Recorded) -> Recorded:
+def with_hash(head: Head, unsealed: StoredEvent) -> StoredEvent:
     """Return the event with its hash, which stands on the log's head before it."""
-    return Recorded(*unsealed[:-1], chain_hash(head.hash, unsealed))
+    return StoredEvent(*unsealed[:-1], chain_hash(head.hash, unsealed))
 
 
-def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
+def chain_hash(previous: bytes, recorded: StoredEvent) -> bytes:
     """SHA-256 over the hash before, the digest of the payload, and the canonical header.
 
     Storage format: the payload enters as a digest alone, so one could be erased and the chain hold.
@@ -236,21 +238,21 @@ def chain_hash(previous: bytes, recorded: Recorded) -> bytes:
     header = (
         f'["{org_id!s}",{position},"{stream_id!s}",{version},{_json(type_)},{schema_version},'
         f'"{event_id!s}",{_json(actor)},{_json(reason)},"{command_id!s}","{correlation_id!s}",'
-        f'{cause},"{documents.format_instant(recorded_at)}"]'
+        f'{cause},"{canonical_json.format_instant(recorded_at)}"]'
     )
     payload_digest = hashlib.sha256(payload.encode()).digest()
     return hashlib.sha256(previous + payload_digest + header.encode()).digest()
 
 
 # Names, actors and reasons: few that come again and again.
-_json = lru_cache(maxsize=256)(documents.canonical)
+_json = lru_cache(maxsize=256)(canonical_json.canonical)
 
 
 def _moved() -> VersionConflict:
     return VersionConflict("the log's head moved under its lock")
 
 
-def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded]) -> Head:
+def append(conn: Connection, org_id: UUID, head: Head, appended: list[StoredEvent]) -> Head:
     """Write the events and move the log's head; return the new one.
 
     The head moves only from where the caller saw it. `VersionConflict` means that a writer came
@@ -276,7 +278,7 @@ def append(conn: Connection, org_id: UUID, head: Head, appended: list[Recorded])
             {"of_org": org_id, "from_position": head.position, **moved},
             _moved,
         )
-    write_all(conn, events, Recorded._fields, appended)
+    write_all(conn, events, StoredEvent._fields, appended)
     return Head(last.position, last.recorded_at, last.hash)
 
 
@@ -349,13 +351,13 @@ def _head_at(conn: Connection, org_id: UUID, position: int) -> Head | None:
     return Head(*row) if row is not None else None
 
 
-def _problem(before: Head, version: int, recorded: Recorded) -> str | None:
+def _problem(before: Head, version: int, recorded: StoredEvent) -> str | None:
     if recorded.position != before.position + 1:
         return "missing, or out of place"
     if recorded.version != version + 1:
         return f"version {recorded.version} of its stream follows version {version}"
     try:
-        payload = documents.canonical(documents.load_strictly(recorded.payload))
+        payload = canonical_json.canonical(canonical_json.load_strictly(recorded.payload))
     except ValueError as error:
         return f"changed: its payload cannot be read ({error})"
     if chain_hash(before.hash, recorded._replace(payload=payload)) != recorded.hash:

@@ -19,9 +19,9 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from catactl.errors import IdempotencyConflict
-from catactl.store import documents
+from catactl.store import canonical_json
+from catactl.store.sql.statements import write_all
 from catactl.store.tables import idempotency_keys
-from catactl.store.wire import write_all
 
 Result = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Request(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(documents.canonical(self.arguments).encode()).hexdigest()
+        return hashlib.sha256(canonical_json.canonical(self.arguments).encode()).hexdigest()
 
 
 class Answer(NamedTuple):
@@ -96,7 +96,7 @@ class Answer(NamedTuple):
                 f"idempotency key {request.key!r} was used for another request",
                 "use a new key for a new request",
             )
-        result: Result = documents.load_document(self.result)
+        result: Result = canonical_json.load_document(self.result)
         return result
 
 

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Text, select
 
-from catactl.domain.spelling import spellings
 from catactl.store.effective_time import effective, limits_by_log
-from catactl.store.tables import IS_LANDMARK, events
-from catactl.store.types import payload_field
+from catactl.store.sql.types import payload_field
+from catactl.store.tables import IS_LIFECYCLE_EVENT, events
+from catactl.values.spelling import spellings
 
 _NAMED = ("organization.created", "organization.renamed")
 _DELETED = "organization.deleted"
@@ -41,13 +41,13 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
     new_name = payload_field(events.c.payload, "name", Text())
     forms = spellings(name)
     had_it = select(events.c.org_id).where(
-        IS_LANDMARK, events.c.type.in_(_NAMED), new_name.in_(forms)
+        IS_LIFECYCLE_EVENT, events.c.type.in_(_NAMED), new_name.in_(forms)
     )
     org_ids = conn.execute(had_it.distinct()).scalars().all()
     rows = conn.execute(
         select(events.c.org_id, events.c.position, events.c.type, new_name, events.c.recorded_at)
         .where(
-            IS_LANDMARK,
+            IS_LIFECYCLE_EVENT,
             events.c.type.in_((*_NAMED, _DELETED)),
             events.c.org_id.in_(org_ids),
         )

@@ -16,9 +16,10 @@ from catactl.domain.job_configuration import JobConfiguration, JobSpec
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import VersionConflict
-from catactl.store import codec, documents
-from catactl.store.checked_types import unreadable
-from catactl.store.query import Row
+from catactl.store import canonical_json, codec
+from catactl.store.sql.checked_types import unreadable
+from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.statements import write, write_all
 from catactl.store.tables import (
     file_parts,
     files,
@@ -26,7 +27,6 @@ from catactl.store.tables import (
     organization_names,
     organizations,
 )
-from catactl.store.wire import write, write_all
 
 S = TypeVar("S")
 # Tables, each with the column that holds the id of a row's stream.
@@ -332,7 +332,7 @@ class FileStore:
 
 def _ids(linked_by: str) -> frozenset[UUID]:
     try:
-        return frozenset(map(UUID, documents.load_array(linked_by)))
+        return frozenset(map(UUID, canonical_json.load_array(linked_by)))
     except (ValueError, TypeError, AttributeError):
         raise unreadable(linked_by, "files.linked_by") from None
 
@@ -344,7 +344,7 @@ def _file_row(state: File, version: int) -> dict[str, Any]:
         "swept": state.swept,
         "size_bytes": state.parts.size_bytes,
         "part_count": state.parts.count,
-        "linked_by": documents.canonical(sorted(map(str, state.linked_by))),
+        "linked_by": canonical_json.canonical(sorted(map(str, state.linked_by))),
         "version": version,
     }
 
@@ -395,7 +395,7 @@ class JobConfigurationStore:
         if row is None:
             return None
         state = JobConfiguration(
-            spec=codec.load_object(JobSpec, documents.load_document(row.spec)),
+            spec=codec.load_object(JobSpec, canonical_json.load_document(row.spec)),
             created_at=row.created_at,
             enabled=row.enabled,
             deleted=row.deleted,
@@ -438,7 +438,7 @@ class JobConfigurationStore:
 def _job_row(state: JobConfiguration, version: int) -> dict[str, Any]:
     return {
         "name": state.name,
-        "spec": documents.canonical(codec.dump_object(state.spec)),
+        "spec": canonical_json.canonical(codec.dump_object(state.spec)),
         "enabled": state.enabled,
         "deleted": state.deleted,
         "version": version,

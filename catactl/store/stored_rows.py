@@ -25,9 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
-from catactl.store import documents
-from catactl.store.query import Row
-from catactl.store.types import Document, Instant, to_text
+from catactl.store import canonical_json
+from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.types import Document, Instant, to_text
 
 _ROWS_AT_ONCE = 1_000
 
@@ -125,7 +125,7 @@ def _boolean(value: bool) -> str:
 
 def _canonical(document: str) -> str:
     try:
-        return documents.canonical(documents.load_strictly(document))
+        return canonical_json.canonical(canonical_json.load_strictly(document))
     except ValueError:
         return document
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from catactl.store.checked_types import (
+from catactl.store.sql.checked_types import (
     CheckedBigInteger,
     CheckedBoolean,
     CheckedBytes,
@@ -31,7 +31,7 @@ from catactl.store.checked_types import (
     CheckedText,
     name_column,
 )
-from catactl.store.types import Day, Document, ExactInteger, Id, Instant
+from catactl.store.sql.types import Day, Document, ExactInteger, Id, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
 SCHEMA_REVISION = "0006"
@@ -87,13 +87,13 @@ events = Table(
 
 # What is rare in a log and says what its organization is. Queries give the condition of the index
 # to the letter, or it would not be used.
-IS_LANDMARK = text(
+IS_LIFECYCLE_EVENT = text(
     "type IN ('organization.created', 'organization.renamed', 'organization.quota_set', "
     "'organization.quota_cleared', 'organization.suspended', 'organization.resumed', "
     "'organization.deleted', 'organization.storage_usage_corrected', "
     "'organization.clock_corrected')"
 )
-_partial("events_landmarks_ix", events.c.org_id, events.c.position, where=IS_LANDMARK)
+_partial("events_landmarks_ix", events.c.org_id, events.c.position, where=IS_LIFECYCLE_EVENT)
 
 organization_names = Table(
     "organization_names",

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from catactl.domain.names import check_email, check_label
 from catactl.errors import AlreadyExists, InvalidValue, NotFound
 from catactl.store.tables import users
+from catactl.values.names import check_email, check_label
 
 Role = Literal["owner", "admin", "member"]
 ROLES: tuple[str, ...] = get_args(Role)

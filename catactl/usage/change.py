@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
 from catactl.errors import CorruptLog
-from catactl.store.event_log import Recorded
-from catactl.store.history import Figures
+from catactl.store.event_log import StoredEvent
+from catactl.store.log_queries import Figures
 
 
 class Change(NamedTuple):
@@ -15,7 +15,7 @@ class Change(NamedTuple):
     after: Figures
 
 
-def change_of(recorded: Recorded) -> Change:
+def change_of(recorded: StoredEvent) -> Change:
     """Return what a usage event says, which may be a correction; or raise `CorruptLog`."""
     match recorded.event:
         case StorageUsageChanged() as event:

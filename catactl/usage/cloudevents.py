@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.resources import plain
-from catactl.store import history
-from catactl.store.event_log import Recorded
-from catactl.store.history import CORRECTED, USAGE_EVENTS
+from catactl.queries.resources import plain
+from catactl.store import log_queries
+from catactl.store.event_log import StoredEvent
+from catactl.store.log_queries import CORRECTED, USAGE_EVENTS
 from catactl.usage.change import change_of
 
 # Corrections as well: a meter takes events of one type, and its sum is to be the figure.
@@ -32,11 +32,11 @@ def cloudevents(
     excluded; one log after the other.
     """
     for org_id in org_ids:
-        found = history.events_of(conn, org_id, after[org_id], until[org_id], USAGE_EVENTS)
+        found = log_queries.events_of(conn, org_id, after[org_id], until[org_id], USAGE_EVENTS)
         yield from map(_cloudevent, found)
 
 
-def _cloudevent(recorded: Recorded) -> dict[str, Any]:
+def _cloudevent(recorded: StoredEvent) -> dict[str, Any]:
     delta, after = change_of(recorded)
     return {
         "specversion": "1.0",

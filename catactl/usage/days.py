@@ -9,9 +9,8 @@ from sqlalchemy import Connection, Subquery, and_, case, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.store.effective_time import effective_at, limits_by_log
-from catactl.store.history import CORRECTED, USAGE_EVENTS
-from catactl.store.tables import events, storage_usage_days
-from catactl.store.types import (
+from catactl.store.log_queries import CORRECTED, USAGE_EVENTS
+from catactl.store.sql.types import (
     day_of,
     exact_sum,
     microseconds_between,
@@ -19,6 +18,7 @@ from catactl.store.types import (
     payload_field,
     plus_product,
 )
+from catactl.store.tables import events, storage_usage_days
 
 
 def broken_days(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int]:

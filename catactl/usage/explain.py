@@ -15,16 +15,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from catactl import resources
-from catactl.domain.decider import Occurred
+from catactl.domain.decider import EventEnvelope
 from catactl.domain.file import PartUploaded
 from catactl.domain.organization import ChangeStorageUsage
-from catactl.projections.view import Happened
+from catactl.projections.projection import DecodedEvent
+from catactl.queries import resources
 from catactl.sagas import storage_usage
-from catactl.store import history
+from catactl.store import log_queries
 from catactl.store.codec import EVENT_NAMES
-from catactl.store.event_log import END, Recorded
-from catactl.store.history import CORRECTED, USAGE_EVENTS, Figures
+from catactl.store.event_log import END, StoredEvent
+from catactl.store.log_queries import CORRECTED, USAGE_EVENTS, Figures
 from catactl.store.tables import organizations
 from catactl.usage.change import Change, change_of
 
@@ -73,7 +73,7 @@ def explain(
     Without an end it is up to now, and the closing figure is the one that is stored. An end must
     not part a command's events; no moment does. An event that cannot be read is `CorruptLog`.
     """
-    settled_by = history.last_correction(conn, org_id)
+    settled_by = log_queries.last_correction(conn, org_id)
     entries = _entries(conn, org_id, after, until)
     for entry in _named(conn, org_id, entries):
         if entry.problem is not None and entry.position < settled_by:
@@ -82,18 +82,18 @@ def explain(
 
 
 def _entries(conn: Connection, org_id: UUID, after: int, until: int | None) -> Iterator[Entry]:
-    figures = history.usage_at(conn, org_id, after)
+    figures = log_queries.usage_at(conn, org_id, after)
     yield Entry(Kind.OPENING, after, figures)
-    begin = history.before_command(conn, org_id, after + 1)
+    begin = log_queries.before_command(conn, org_id, after + 1)
     end = END if until is None else until
     command: UUID | None = None
-    unanswered: dict[UUID, Happened] = {}
-    for recorded in history.events_of(conn, org_id, begin, end, (*CAUSES, *USAGE_EVENTS)):
+    unanswered: dict[UUID, DecodedEvent] = {}
+    for recorded in log_queries.events_of(conn, org_id, begin, end, (*CAUSES, *USAGE_EVENTS)):
         if recorded.correlation_id != command:
             yield from _missing(unanswered, after, figures)
             command, unanswered = recorded.correlation_id, {}
         if recorded.type in CAUSES:
-            unanswered[recorded.event_id] = Happened(recorded, recorded.event)
+            unanswered[recorded.event_id] = DecodedEvent(recorded, recorded.event)
             continue
         cause = unanswered.pop(recorded.causation_id, None) if recorded.causation_id else None
         if recorded.position > after:
@@ -107,7 +107,7 @@ def _entries(conn: Connection, org_id: UUID, after: int, until: int | None) -> I
         yield Entry(Kind.CLOSING, until, figures)
 
 
-def _event(recorded: Recorded, cause: Happened | None, before: Figures) -> Entry:
+def _event(recorded: StoredEvent, cause: DecodedEvent | None, before: Figures) -> Entry:
     change = change_of(recorded)
     entry = _told(Kind.EVENT, recorded, cause, change.after)._replace(
         delta=change.delta, event_id=recorded.event_id
@@ -117,7 +117,7 @@ def _event(recorded: Recorded, cause: Happened | None, before: Figures) -> Entry
 
 
 def _problems(
-    recorded: Recorded, cause: Happened | None, before: Figures, change: Change
+    recorded: StoredEvent, cause: DecodedEvent | None, before: Figures, change: Change
 ) -> Iterator[str]:
     made = _plus(before, change.delta)
     if made != change.after:
@@ -132,23 +132,23 @@ def _problems(
         yield f"its delta is {said}, but that of its cause {due}"
 
 
-def _answer_to(cause: Happened) -> Figures:
+def _answer_to(cause: DecodedEvent) -> Figures:
     """The deltas with which the saga answers a file event."""
     recorded, event = cause
-    (addressed,) = storage_usage.react(Occurred(recorded.org_id, recorded.stream_id, event))
+    (addressed,) = storage_usage.react(EventEnvelope(recorded.org_id, recorded.stream_id, event))
     command = addressed.command
     assert isinstance(command, ChangeStorageUsage)
     return Figures(command.delta_bytes, command.delta_files, command.delta_parts)
 
 
-def _missing(unanswered: dict[UUID, Happened], after: int, figures: Figures) -> Iterator[Entry]:
+def _missing(unanswered: dict[UUID, DecodedEvent], after: int, figures: Figures) -> Iterator[Entry]:
     for cause in unanswered.values():
         if cause.recorded.position > after:
             entry = _told(Kind.MISSING, cause.recorded, cause, figures)
             yield entry._replace(problem="no usage event answers it")
 
 
-def _told(kind: Kind, recorded: Recorded, cause: Happened | None, figures: Figures) -> Entry:
+def _told(kind: Kind, recorded: StoredEvent, cause: DecodedEvent | None, figures: Figures) -> Entry:
     entry = Entry(
         kind,
         recorded.position,
@@ -186,7 +186,7 @@ def _named(conn: Connection, org_id: UUID, entries: Iterator[Entry]) -> Iterator
     """Yield the entries with the names of their files, which are asked for by many at once."""
     while page := list(islice(entries, _NAMED_AT_ONCE)):
         file_ids = {entry.file_id for entry in page if entry.file_id is not None}
-        names = history.file_names(conn, org_id, file_ids) if file_ids else {}
+        names = log_queries.file_names(conn, org_id, file_ids) if file_ids else {}
         for entry in page:
             yield entry._replace(file_name=names.get(entry.file_id)) if entry.file_id else entry
 

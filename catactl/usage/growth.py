@@ -16,11 +16,11 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from catactl import resources
-from catactl.domain.times import Every
-from catactl.resources import Resource
+from catactl.queries import resources
+from catactl.queries.resources import Resource
+from catactl.store.sql.types import microseconds
 from catactl.store.tables import organizations, storage_usage_days
-from catactl.store.types import microseconds
+from catactl.values.times import Every
 
 _PERIOD_DAYS = 30
 _SHORTEST = timedelta(days=2)  # what an organization stored on its first day says little

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from catactl.domain.times import DAY, Every, Interval
-from catactl.store import history
-from catactl.store.history import Step
+from catactl.store import log_queries
+from catactl.store.log_queries import Step
+from catactl.store.sql.types import microseconds, whole
 from catactl.store.tables import storage_usage_days
-from catactl.store.types import microseconds, whole
+from catactl.values.times import DAY, Every, Interval
 
 
 class Span(NamedTuple):
@@ -87,10 +87,10 @@ def integrate(
 def _from_events(
     conn: Connection, org_id: UUID, interval: Interval, buckets: Iterable[Interval]
 ) -> Iterator[Span]:
-    first = history.position_before(conn, org_id, interval.start)
-    last = history.position_before(conn, org_id, interval.end)
-    opening_bytes = history.usage_at(conn, org_id, first).used_bytes
-    steps = history.usage_steps(conn, org_id, first, last)
+    first = log_queries.position_before(conn, org_id, interval.start)
+    last = log_queries.position_before(conn, org_id, interval.end)
+    opening_bytes = log_queries.usage_at(conn, org_id, first).used_bytes
+    steps = log_queries.usage_steps(conn, org_id, first, last)
     yield from integrate(opening_bytes, steps, buckets)
 
 

@@ -17,10 +17,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, Text, and_, case, func, literal, select
 
-from catactl.domain.times import DAY, Every, Interval
 from catactl.store.effective_time import effective, limits_by_log
-from catactl.store.tables import IS_LANDMARK, events, logs, organizations, storage_usage_days
-from catactl.store.types import (
+from catactl.store.sql.statements import stream
+from catactl.store.sql.types import (
     Instant,
     exact,
     exact_sum,
@@ -31,8 +30,9 @@ from catactl.store.types import (
     plus_product,
     whole,
 )
-from catactl.store.wire import stream
+from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs, organizations, storage_usage_days
 from catactl.usage.history import Span, joined, usage_over
+from catactl.values.times import DAY, Every, Interval
 
 _CORRECTED = "organization.storage_usage_corrected"
 _CREATED, _RENAMED = "organization.created", "organization.renamed"
@@ -106,13 +106,15 @@ def _organizations_then(conn: Connection, end: datetime) -> dict[UUID, _Organiza
     name = payload_field(events.c.payload, "name", Text())
     changed = (
         select(events.c.org_id)
-        .where(IS_LANDMARK, events.c.type.in_((_RENAMED, _DELETED)), events.c.recorded_at >= end)
+        .where(
+            IS_LIFECYCLE_EVENT, events.c.type.in_((_RENAMED, _DELETED)), events.c.recorded_at >= end
+        )
         .correlate(None)
     )
     rows = conn.execute(
         select(events.c.org_id, events.c.position, events.c.type, name, events.c.recorded_at)
         .where(
-            IS_LANDMARK,
+            IS_LIFECYCLE_EVENT,
             events.c.type.in_((_CREATED, _RENAMED, _DELETED)),
             events.c.org_id.in_(changed),
         )
@@ -268,7 +270,7 @@ def adjustments(
         )
         .outerjoin(organizations, organizations.c.org_id == events.c.org_id)
         .where(
-            IS_LANDMARK,
+            IS_LIFECYCLE_EVENT,
             events.c.type == _CORRECTED,
             events.c.recorded_at >= interval.start,
         )

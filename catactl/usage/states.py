@@ -10,9 +10,9 @@ from sqlalchemy import Connection, func, select
 from catactl.domain.decider import fold
 from catactl.domain.organization import Organization
 from catactl.errors import CorruptLog, SchemaMismatch
-from catactl.store.event_log import Later
-from catactl.store.tables import IS_LANDMARK, events, logs
-from catactl.wiring import ORGANIZATION
+from catactl.store.event_log import StreamEvent
+from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
+from catactl.wiring.flow import ORGANIZATION
 
 
 class State(NamedTuple):
@@ -29,8 +29,8 @@ def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, 
     index finds.
     """
     rare = (
-        select(events.c.org_id, *(events.c[name] for name in Later._fields))
-        .where(events.c.org_id.in_(org_ids), IS_LANDMARK)
+        select(events.c.org_id, *(events.c[name] for name in StreamEvent._fields))
+        .where(events.c.org_id.in_(org_ids), IS_LIFECYCLE_EVENT)
         .order_by(events.c.org_id, events.c.position)
     )
     last = (
@@ -44,7 +44,7 @@ def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, 
     )
     states = {}
     for org_id, rows in groupby(conn.execute(rare), key=lambda row: row.org_id):
-        later = (Later(*row[1:]) for row in rows)
+        later = (StreamEvent(*row[1:]) for row in rows)
         state: Organization | None
         try:
             state = fold(ORGANIZATION.decider, None, (each.event for each in later))

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 
-from catactl.domain.times import Every, Interval
-from catactl.store.types import microseconds
+from catactl.store.sql.types import microseconds
+from catactl.values.times import Every, Interval
 
 GB = 10**9
 GIB = 2**30

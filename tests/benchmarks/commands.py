@@ -6,13 +6,13 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-from catactl import resources
-from catactl.domain.decider import Addressed, Command
+from catactl.domain.decider import Command, CommandEnvelope
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.domain.organization import CreateOrganization
 from catactl.domain.parts import MAX_PART_NUMBER
-from catactl.handler import Handler, Intent, Outcome
-from catactl.ids import new_id
+from catactl.handling.handler import Handler, Intent, Outcome
+from catactl.queries import resources
+from catactl.values.ids import new_id
 
 INTENT = Intent("benchmark")
 _SHA256 = hashlib.sha256(b"content").hexdigest()
@@ -46,9 +46,11 @@ def record_part(handler: Handler, org_id: UUID, file_id: UUID, number: int) -> f
         )
 
     started = perf_counter()
-    handler.handle(org_id, lambda conn: Addressed(file_id, command), INTENT, present)
+    handler.handle(org_id, lambda conn: CommandEnvelope(file_id, command), INTENT, present)
     return perf_counter() - started
 
 
 def _handle(handler: Handler, org_id: UUID, stream_id: UUID, command: Command) -> None:
-    handler.handle(org_id, lambda conn: Addressed(stream_id, command), INTENT, lambda outcome: {})
+    handler.handle(
+        org_id, lambda conn: CommandEnvelope(stream_id, command), INTENT, lambda outcome: {}
+    )

@@ -19,8 +19,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import URL, make_url
 
-from catactl.handler import Handler
-from catactl.store.engine import open_engine
+from catactl.handling.handler import Handler
+from catactl.store.sql.engine import open_engine
 from tests.benchmarks.commands import create_file, create_organization, record_part
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.servers import postgresql_database, upgrade

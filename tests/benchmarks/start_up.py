@@ -11,12 +11,12 @@ from time import perf_counter
 
 from sqlalchemy import URL, make_url
 
-from catactl.cli.commands import COMPLETION_VARIABLE
+from catactl.cli.framework.command_tree import COMPLETION_VARIABLE
 from catactl.domain.organization import CreateOrganization
-from catactl.handler import Handler, Outcome, utc_now
-from catactl.ids import new_id
-from catactl.store.engine import open_engine
-from catactl.store.urls import parse_url
+from catactl.handling.handler import Handler, Outcome, utc_now
+from catactl.store.sql.engine import open_engine
+from catactl.store.sql.urls import parse_url
+from catactl.values.ids import new_id
 from tests.benchmarks.commands import INTENT
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.servers import postgresql_database, upgrade

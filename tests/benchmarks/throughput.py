@@ -15,9 +15,9 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import URL
 
-from catactl.handler import Handler
-from catactl.store.engine import open_engine
-from catactl.store.urls import parse_url
+from catactl.handling.handler import Handler
+from catactl.store.sql.engine import open_engine
+from catactl.store.sql.urls import parse_url
 from tests.benchmarks.commands import create_file, create_organization, record_part
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.servers import libpq_url, pgbench, postgresql_database

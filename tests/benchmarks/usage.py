@@ -18,11 +18,11 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, event
 
 from catactl.domain.parts import MAX_PART_NUMBER
-from catactl.domain.times import parse_month
-from catactl.handler import Handler
-from catactl.store import directory
-from catactl.store.engine import open_engine, reading
-from catactl.usage import proof, report
+from catactl.handling.handler import Handler
+from catactl.store import name_lookup
+from catactl.store.sql.engine import open_engine, reading
+from catactl.usage import check, report
+from catactl.values.times import parse_month
 from tests.benchmarks.commands import create_file, create_organization
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.growth import fill, vacuum
@@ -114,8 +114,8 @@ def measure_as_of(server: URL, seconds: float) -> Iterator[Figure]:
 
 def _check(engine: Engine) -> None:
     with reading(engine) as conn:
-        org_ids = directory.all_logs(conn)
-    for _ in proof.check(engine, org_ids):
+        org_ids = name_lookup.all_logs(conn)
+    for _ in check.check(engine, org_ids):
         pass
 
 

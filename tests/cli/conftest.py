@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from catactl.cli import uploading
+from catactl.cli.commands import uploading
 from tests.cli.support import Cli
 
 Say = Callable[[bytes], None]

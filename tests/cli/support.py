@@ -16,9 +16,9 @@ from unittest import mock
 
 from sqlalchemy import URL, Engine
 
-from catactl.cli import commands
 from catactl.cli import main as program
-from catactl.store import engine as engines
+from catactl.cli.framework import command_tree
+from catactl.store.sql import engine as engines
 from tests.support import BYTES_1, ROOT
 
 
@@ -182,8 +182,8 @@ def record(
 
 def leaves_of(first: str) -> list[tuple[str, ...]]:
     """The paths of the commands that begin with this noun, or are this verb."""
-    if first in commands.VERBS:
+    if first in command_tree.VERBS:
         return [(first,)]
-    root: Any = commands.root()
+    root: Any = command_tree.root()
     group = root.get_command(None, first)
     return [(first, verb) for verb in group.list_commands(None)]

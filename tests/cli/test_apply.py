@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
-from catactl.batch.lines import _RUN_BY_THEMSELVES
-from catactl.cli import commands
-from catactl.cli.leaf import _READ_OPTIONS, _VERSION_OPTION, _WRITE_OPTIONS, _YES_OPTION
-from catactl.verbs.commands import VERBS
+from catactl.cli.framework import command_tree
+from catactl.cli.framework.command import (
+    _READ_OPTIONS,
+    _VERSION_OPTION,
+    _WRITE_OPTIONS,
+    _YES_OPTION,
+)
+from catactl.operations.batch_lines import _RUN_BY_THEMSELVES
+from catactl.operations.commands import VERBS
 from tests.cli.support import Cli, Result, run_process
 from tests.cli.test_hostile import _shell
 from tests.support import BYTES_1
@@ -198,8 +203,8 @@ _IN_THE_PROGRAM_ALONE = {"from_"}  # a line is a document already
 
 def _writes() -> Iterator[tuple[str, list[Any]]]:
     """Every command that takes --dry-run, with all its parameters."""
-    root: Any = commands.root()
-    for noun in commands.NOUNS:
+    root: Any = command_tree.root()
+    for noun in command_tree.NOUNS:
         group = root.get_command(None, noun)
         for verb in group.list_commands(None):
             parameters = group.get_command(None, verb).params

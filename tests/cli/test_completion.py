@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catactl.cli import complete
-from catactl.cli.quoting import Line, quoted, read
+from catactl.cli.completion import candidates
+from catactl.cli.completion.quoting import Line, quoted, read
 from tests.cli.support import Cli
 from tests.support import ROOT
 
@@ -31,7 +31,7 @@ def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     def ask(*arguments: str) -> list[str]:
         with monkeypatch.context() as patched:
             patched.setenv("_CATACTL_COMPLETE", "zsh")
-            patched.setattr(complete, "_PATIENCE_SECONDS", 60.0)  # whose end would end the tests
+            patched.setattr(candidates, "_PATIENCE_SECONDS", 60.0)  # whose end would end the tests
             result = Cli()(*arguments)
         assert (result.code, result.stderr) == (0, "")
         kind, *rest = result.lines or ["nothing"]
@@ -117,7 +117,7 @@ def test_names_are_never_options_or_control_characters(
     assert words("org", "show", "") == ["acme"]
     assert words("org", "show", "--", "-") == ["-dash"]
     names = ["acme", "a\x1b[31m", "a\nb", "a\u202eb"]
-    monkeypatch.setattr("catactl.store.directory.organization_names_from", lambda *_: names)
+    monkeypatch.setattr("catactl.store.name_lookup.organization_names_from", lambda *_: names)
     assert words("org", "show", "a") == ["acme"]
 
 
@@ -160,7 +160,7 @@ def test_another_schema_has_no_names(
     words: Words, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli.ok("org", "create", "acme")
-    monkeypatch.setattr("catactl.store.schema.SCHEMA_REVISION", "9999")
+    monkeypatch.setattr("catactl.store.migrations.SCHEMA_REVISION", "9999")
     assert words("org", "show", "") == []
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Engine, event, text
 
 from catactl.doctor import database, machine, proofs, sqlite
 from catactl.doctor.said import Status
-from catactl.store import vitals
-from catactl.usage import proof
+from catactl.store import server_status
+from catactl.usage import check as proof
 from tests.cli.support import Cli
 from tests.cli.test_database import _NOBODY_LISTENS, url_text
 from tests.support import be_ahead, tampering
@@ -226,7 +226,7 @@ def test_an_empty_server_is_a_problem(stranger: Cli, empty_postgresql_url: URL) 
 def test_a_server_of_old_is_a_problem(
     stranger: Cli, empty_postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vitals, "server_version", lambda _: ("12.3", 12))
+    monkeypatch.setattr(server_status, "server_version", lambda _: ("12.3", 12))
     examined = Examined(stranger, "--database-url", url_text(empty_postgresql_url))
     assert examined["database"]["message"] == "PostgreSQL 12.3 is too old"
 
@@ -243,7 +243,7 @@ def test_a_setting_that_endangers_commits_is_a_problem(stranger: Cli, postgresql
 def test_a_standby_is_a_problem(
     stranger: Cli, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vitals, "is_standby", lambda _: True)
+    monkeypatch.setattr(server_status, "is_standby", lambda _: True)
     examined = Examined(stranger, "--database-url", url_text(postgresql_url))
     assert "standby" in examined["writable"]["message"]
 

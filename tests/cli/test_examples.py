@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from catactl.cli import commands
-from catactl.cli.command import contexts
-from catactl.store.urls import parse_url
+from catactl.cli.framework import command_tree
+from catactl.cli.framework.help_format import contexts
+from catactl.store.sql.urls import parse_url
 from tests.cli.support import Cli, leaves_of, run_in_process
 from tests.support import BYTES_1, be_ahead, opened
 
@@ -30,9 +30,9 @@ _REST_OF_A_LINE = re.compile(r" (?:\||&&|\|\||>) .*")
 
 
 def _examples() -> Iterator[tuple[str, str]]:
-    for first in [*commands.NOUNS, *commands.VERBS]:
+    for first in [*command_tree.NOUNS, *command_tree.VERBS]:
         for path in leaves_of(first):
-            *_, ctx = contexts(commands.root(), *path)
+            *_, ctx = contexts(command_tree.root(), *path)
             assert ctx.command.help is not None
             yield " ".join(path), ctx.command.help.partition("Example: catactl ")[2].strip()
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import URL, Engine, update
 
 from catactl.domain.organization import CorrectStorageUsage
-from catactl.handler import Handler
+from catactl.handling.handler import Handler
 from catactl.store.tables import organizations, storage_usage
 from tests.cli.support import Cli, record
 from tests.support import BYTES_2, run, tampering

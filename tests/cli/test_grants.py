@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL
 
-from catactl.cli import commands
+from catactl.cli.framework import command_tree
 from catactl.store.tables import metadata
 from tests.cli.support import Cli, leaves_of
 from tests.cli.test_database import url_text
@@ -136,7 +136,7 @@ def test_the_role_can_run_every_command(app: Cli, postgresql_url: URL, tmp_path:
     ]
     for line in typed:
         app.ok(*line.split())
-    first_words = {*commands.NOUNS, *commands.VERBS} - _APART
+    first_words = {*command_tree.NOUNS, *command_tree.VERBS} - _APART
     every = [" ".join(path) for first in first_words for path in leaves_of(first)]
     run = tuple(f"{line} " for line in typed)
     not_run = [path for path in every if not any(each.startswith(f"{path} ") for each in run)]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from catactl.cli import commands
+from catactl.cli.framework import command_tree
 from tests.cli.support import Cli, leaves_of
 
 
@@ -19,7 +19,7 @@ def test_help_prints_what_the_option_does(stranger: Cli) -> None:
 
 def test_all_of_it_has_every_command_and_shared_options_once(stranger: Cli) -> None:
     text = stranger("help", "--all").stdout
-    for first in (*commands.NOUNS, *commands.VERBS):
+    for first in (*command_tree.NOUNS, *command_tree.VERBS):
         for path in leaves_of(first):
             name = " ".join(path)
             assert text.count(f"Usage: catactl {name} [OPTIONS]") == 1

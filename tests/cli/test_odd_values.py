@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import URL, BigInteger, Boolean, Column, Engine, Integer, LargeBinary, Table, text
 
-from catactl import row_check
-from catactl.cli.exits import BUG
+from catactl.cli.framework.exit_codes import BUG
 from catactl.errors import CorruptLog
+from catactl.handling import row_check
 from catactl.store import event_log
-from catactl.store.engine import reading
+from catactl.store.sql.engine import reading
+from catactl.store.sql.types import Document, ExactInteger, Id, Instant
 from catactl.store.tables import idempotency_keys, metadata, users
-from catactl.store.types import Document, ExactInteger, Id, Instant
-from catactl.usage import proof
+from catactl.usage import check
 from tests.cli.support import Cli
 from tests.support import tampering
 
@@ -72,7 +72,7 @@ def _fill(acme: Cli, folder: Path) -> None:
 
 def _is_found(engine: Engine, org_id: UUID) -> bool:
     """Return whether `event verify`, `usage check` or `projection check` finds something."""
-    (usage,) = proof.check(engine, [org_id])
+    (usage,) = check.check(engine, [org_id])
     (rows,) = row_check.check(engine, [org_id])
     if usage.drifted or rows.differs:
         return True

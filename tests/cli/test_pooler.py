@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from catactl.handler import Handler
-from catactl.store import pipeline
+from catactl.handling.handler import Handler
+from catactl.store.sql import pipeline
 from tests.cli.pooler import pooled
 from tests.cli.support import Cli
 from tests.cli.tour import take_tour

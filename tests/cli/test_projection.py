@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import URL, delete, insert, text
 
-from catactl.ids import new_id
-from catactl.rebuild import rebuild
-from catactl.replay import TABLES
-from catactl.row_check import compare
-from catactl.store.engine import writing
+from catactl.handling.rebuild import rebuild
+from catactl.handling.replay import TABLES
+from catactl.handling.row_check import compare
+from catactl.store.sql.engine import writing
+from catactl.store.sql.urls import parse_url
 from catactl.store.tables import logs, organization_names, organizations, users
-from catactl.store.urls import parse_url
+from catactl.values.ids import new_id
 from tests.cli.support import Cli
 from tests.support import BYTES_2, NOON, opened, tampering
 

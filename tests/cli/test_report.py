@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL, Engine
 
 from tests.cli.support import Cli
-from tests.test_closing import Place, Writer
+from tests.store.test_closed_periods import Place, Writer
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import URL
 
-from catactl.cli import commands
-from catactl.cli.exits import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAGE
-from catactl.cli.exits import EXIT_CODES as OF_ERRORS
-from catactl.cli.fields import Fields
-from catactl.cli.results import RESULTS
-from catactl.verbs.commands import VERBS
+from catactl.cli.framework import command_tree
+from catactl.cli.framework.exit_codes import BUG, DONE, INTERRUPTED, MEANINGS, TERMINATED, USAGE
+from catactl.cli.framework.exit_codes import EXIT_CODES as OF_ERRORS
+from catactl.operations.commands import VERBS
+from catactl.results.fields import Fields
+from catactl.results.results import RESULTS
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1, ROOT, be_ahead, opened
 
@@ -31,7 +31,9 @@ _TYPES: dict[str, type] = {
 
 def _every_command() -> list[str]:
     return [
-        " ".join(path) for first in (*commands.NOUNS, *commands.VERBS) for path in leaves_of(first)
+        " ".join(path)
+        for first in (*command_tree.NOUNS, *command_tree.VERBS)
+        for path in leaves_of(first)
     ]
 
 
@@ -207,7 +209,7 @@ def test_commands_print_the_fields_that_are_declared(
     seen = set()
     for line in _commands(tmp_path):
         words = line.split()
-        command = words[0] if words[0] in commands.VERBS else " ".join(words[:2])
+        command = words[0] if words[0] in command_tree.VERBS else " ".join(words[:2])
         result = sqlite_cli(*words, "--json")
         assert result.code in {0, 6, 7}, (line, result)
         _check(command, result.json)

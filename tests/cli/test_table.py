@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from catactl.cli.output import Output
-from catactl.cli.shapes import Shape
+from catactl.cli.output.render import Output
+from catactl.results.shapes import Shape
 
 _ID = "01a208f3-9132-752c-8816-5f61886086e0"
 _BOLD = re.compile("\x1b\\[[01]m")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Table, delete, func, select, text, update
 
-from catactl.cli.exits import BUG
+from catactl.cli.framework.exit_codes import BUG
 from catactl.store.tables import events, logs, storage_usage_days
 from tests.cli.support import Cli
 from tests.support import BYTES_1, tampering

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from catactl.cli import commands
-from catactl.cli.command import contexts
-from catactl.cli.exits import BUG, EXIT_CODES, MEANINGS, exit_code
+from catactl.cli.framework import command_tree
+from catactl.cli.framework.exit_codes import BUG, EXIT_CODES, MEANINGS, exit_code
+from catactl.cli.framework.help_format import contexts
 from catactl.errors import CatactlError
 from tests.cli.support import Cli, leaves_of, run_process
 from tests.support import ROOT
@@ -35,7 +35,7 @@ _ON_ONE_STREAM = {
     "file": {"create", "complete", "delete", "restore"},
     "part": {"record", "upload"},
 }
-every_first_word = pytest.mark.parametrize("first", [*commands.NOUNS, *commands.VERBS])
+every_first_word = pytest.mark.parametrize("first", [*command_tree.NOUNS, *command_tree.VERBS])
 
 
 @every_first_word
@@ -79,7 +79,7 @@ def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
     unreachable = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
     for path in leaves_of(first):
         assert "--nosuch" in stranger.fails(2, *path, "--nosuch")["message"]
-        *_, ctx = contexts(commands.root(), *path)
+        *_, ctx = contexts(command_tree.root(), *path)
         required = [str(tmp_path / "1") for each in ctx.command.params if each.required]
         result = stranger(*path, *required, *unreachable, "--json")
         assert result.code in MEANINGS.keys() - {BUG}, path
@@ -94,7 +94,7 @@ def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
 @every_first_word
 def test_a_number_that_no_database_can_count_to_is_refused(first: str, stranger: Cli) -> None:
     for path in leaves_of(first):
-        *_, ctx = contexts(commands.root(), *path)
+        *_, ctx = contexts(command_tree.root(), *path)
         required = [each for each in ctx.command.params if each.required]
         for counted in ctx.command.params:
             if counted.type.name not in {"integer", "integer range"}:
@@ -190,7 +190,7 @@ def test_a_bug_is_told_in_a_line_with_the_trace_elsewhere(
     def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError("postgresql://me:s3cr3t@host/db")
 
-    monkeypatch.setattr("catactl.resources.list_organizations", breaks)
+    monkeypatch.setattr("catactl.queries.resources.list_organizations", breaks)
     error = sqlite_cli.fails(1, "org", "list")
     assert error["code"] == "bug"
     path = error["hint"].rpartition(" ")[2]

@@ -13,8 +13,9 @@ import pytest
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
-from catactl.cli import progress, uploading
-from catactl.content import part, parting, stream
+from catactl.cli.commands import uploading
+from catactl.cli.output import progress
+from catactl.content import part, part_ranges, stream
 from catactl.errors import ContentUnreachable
 from tests.cli.conftest import Say
 from tests.cli.support import Cli, Result, contents_in, run_process, sha256
@@ -623,7 +624,7 @@ def test_a_stream_is_compared_with_a_complete_file_part_by_part(
 def test_a_stream_with_too_many_parts_is_refused(
     sqlite_acme: Cli, standard_input: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parting, "MAX_PART_NUMBER", 2)
+    monkeypatch.setattr(part_ranges, "MAX_PART_NUMBER", 2)
     standard_input(b"aaabbbc")
     error = sqlite_acme.fails(2, "file", "upload", "acme", "-", "--name", "x", "--part-size", 3)
     assert "--part-size" in error["hint"]
@@ -771,7 +772,7 @@ def test_off_a_terminal_progress_is_a_plain_line_now_and_then(
 def test_the_result_is_not_touched_by_a_bar_on_the_terminal(sqlite_acme: Cli, path: Path) -> None:
     """Rich would send to its own console what is printed while a bar is shown."""
     terminal, theirs = os.openpty()
-    program = "from catactl.cli import progress; progress._SILENT_SECONDS = -1.0; "
+    program = "from catactl.cli.output import progress; progress._SILENT_SECONDS = -1.0; "
     program += "from catactl.cli.main import main; main()"
     arguments = ["file", "upload", "acme", str(path), "--json"]
     done = subprocess.run(

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from catactl.blobs.directory import Directory
 from catactl.content.reading import contents, readable
 from catactl.content.verify import Verified, verify_organization
-from catactl.store.engine import reading
+from catactl.store.sql.engine import reading
 from tests.cli.support import Cli, Result, run_in_child
 from tests.processes import kill, processes, receive, start
 from tests.support import assert_consistent

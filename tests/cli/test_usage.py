@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import URL, Engine, delete, select, text, update
 
 from catactl.domain.organization import CreateOrganization
-from catactl.handler import Handler, utc_now
-from catactl.ids import new_id
+from catactl.handling.handler import Handler, utc_now
 from catactl.store import event_log
-from catactl.store.engine import writing
+from catactl.store.sql.engine import writing
 from catactl.store.tables import (
     events,
     file_parts,
@@ -20,6 +19,7 @@ from catactl.store.tables import (
     storage_usage,
     swept_content,
 )
+from catactl.values.ids import new_id
 from tests.cli.support import Cli, sha256
 from tests.support import Clock, create_file, opened, run, tampering, upload
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catactl.cli import progress
+from catactl.cli.output import progress
 from tests.cli.support import Cli, Result, sha256
 
 _WRITES: list[tuple[list[str], list[str]]] = [

@@ -17,8 +17,8 @@ from catactl.content.reading import contents, readable
 from catactl.content.sweep import sweep
 from catactl.content.verify import Problem, Verified, verify_organization
 from catactl.domain.file import UploadPart
-from catactl.handler import Handler
-from catactl.store.engine import reading
+from catactl.handling.handler import Handler
+from catactl.store.sql.engine import reading
 from tests.support import (
     INTENT,
     complete,

@@ -21,9 +21,9 @@ from catactl.content.upload import Order, upload_files
 from catactl.content.verify import Verified, verify_organization
 from catactl.domain.organization import SetQuota
 from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceeded
-from catactl.handler import Handler
-from catactl.store.engine import reading
-from catactl.store.vitals import database_name
+from catactl.handling.handler import Handler
+from catactl.store.server_status import database_name
+from catactl.store.sql.engine import reading
 from tests.conftest import PostgresqlDatabases
 from tests.content.conftest import Place, Silent
 from tests.support import INTENT, create_organization, opened, read_log, run

@@ -6,7 +6,7 @@ from catactl.blobs.store import measure
 from catactl.content import reading as content_reading
 from catactl.content.reading import Readable, contents, readable
 from catactl.errors import ContentDamaged, ContentMissing, Findings
-from catactl.store.engine import reading
+from catactl.store.sql.engine import reading
 from tests.content.conftest import Place
 
 PARTS = tuple(bytes([number]) * (1 + number % 3) for number in range(12))

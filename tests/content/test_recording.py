@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from catactl.blobs.store import BlobStore, Content, address_of, measure
 from catactl.content import recording
 from catactl.content.part import record_part
-from catactl.content.recording import Draft, Recorder, StoredPart, Swept, stored_part
+from catactl.content.recording import PendingFile, Recorder, StoredPart, Swept, stored_part
 from catactl.content.sources import Source
 from catactl.content.stream import Stream, upload_stream
 from catactl.content.upload import Order, upload_files
@@ -27,13 +27,13 @@ def recorder(place: Place) -> Recorder:
     return Recorder(place.handler, place.engine, place.blobs, place.org_id)
 
 
-def _looked_up(recorder: Recorder, name: str) -> Draft:
-    draft = Draft(name, INTENT)
+def _looked_up(recorder: Recorder, name: str) -> PendingFile:
+    draft = PendingFile(name, INTENT)
     recorder.look_up([draft])
     return draft
 
 
-def _draft(recorder: Recorder, place: Place, name: str, *parts: bytes) -> Draft:
+def _draft(recorder: Recorder, place: Place, name: str, *parts: bytes) -> PendingFile:
     """A file whose parts are stored, ready to be recorded and completed."""
     draft = _looked_up(recorder, name)
     for number, content in enumerate(parts, start=1):

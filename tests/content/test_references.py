@@ -20,7 +20,7 @@ from catactl.content.references import (
 )
 from catactl.domain.file import SweepFileContent
 from catactl.domain.organization import DeleteOrganization
-from catactl.store.engine import reading
+from catactl.store.sql.engine import reading
 from catactl.store.tables import file_parts, files
 from tests.content.conftest import Place
 from tests.support import NOON, create_organization, run, tampering, upload

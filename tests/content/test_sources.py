@@ -89,12 +89,12 @@ def test_a_folder_deeper_than_python_recurses_is_walked(tmp_path: Path) -> None:
         for _ in range(depth):
             os.mkdir("d")
             os.chdir("d")
-        Path("leaf").touch()
+        Path("command").touch()
         (found,) = find([str(tmp_path)], None, follow_links=False)
         assert isinstance(found, Source)
-        assert found.name == "d/" * depth + "leaf"
+        assert found.name == "d/" * depth + "command"
     finally:  # which the tool that clears the folder could not
-        os.unlink("leaf")
+        os.unlink("command")
         for _ in range(depth):
             os.chdir("..")
             os.rmdir("d")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from catactl.content import parting
+from catactl.content import part_ranges
 from catactl.content.recording import Recorder
 from catactl.content.stream import Stream, upload_stream
 from catactl.content.upload import Order
@@ -132,7 +132,7 @@ def test_a_regular_file_that_no_parts_can_hold_is_refused_before_it_is_read(
 def test_a_stream_of_too_many_parts_is_refused_before_its_end(
     size_bytes: int, place: Place, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parting, "MAX_PART_NUMBER", 2)
+    monkeypatch.setattr(part_ranges, "MAX_PART_NUMBER", 2)
     if size_bytes == 6:
         assert upload(b"abcdef", 3)["part_count"] == 2
         return

@@ -22,9 +22,9 @@ from catactl.domain.organization import (
     OrganizationContentSwept,
     SuspendOrganization,
 )
-from catactl.handler import Handler
+from catactl.handling.handler import Handler
 from catactl.projections.swept_content import generations
-from catactl.store.engine import reading
+from catactl.store.sql.engine import reading
 from tests.content.conftest import Place, Silent
 from tests.processes import processes, receive, start
 from tests.support import INTENT, assert_consistent, complete, opened, read_log, run

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from catactl.blobs.store import measure
-from catactl.content.recording import Draft, Recorder, StoredPart, stored_part
+from catactl.content.recording import PendingFile, Recorder, StoredPart, stored_part
 from catactl.content.sources import Source
 from catactl.content.upload import Order, Uploaded, upload_files
 from catactl.domain.file import File
@@ -69,7 +69,7 @@ def test_a_quota_lowered_meanwhile_is_compared_with_the_whole_file(
 ) -> None:
     ask_for_room = Recorder.ask_for_room
 
-    def late(recorder: Recorder, draft: Draft, size_bytes: int) -> None:
+    def late(recorder: Recorder, draft: PendingFile, size_bytes: int) -> None:
         ask_for_room(recorder, draft, size_bytes)
         run(place.handler, place.org_id, place.org_id, SetQuota(33))
 
@@ -83,7 +83,7 @@ def test_a_quota_lowered_meanwhile_is_compared_with_the_whole_file(
 
 def test_parts_that_grow_wait_for_parts_that_shrink() -> None:
     parts = [stored_part(number, measure([bytes(size)])) for number, size in ((1, 3), (2, 3))]
-    draft = Draft("x", INTENT, File("x", NOON, parts=Parts.of(parts)), shrinking={2})
+    draft = PendingFile("x", INTENT, File("x", NOON, parts=Parts.of(parts)), shrinking={2})
     grown, same, shrunk = (
         StoredPart(stored_part(number, measure([bytes(size)])), skipped=False)
         for number, size in ((3, 1), (1, 3), (2, 2))

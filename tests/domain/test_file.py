@@ -28,7 +28,6 @@ from catactl.domain.file import (
     evolve,
 )
 from catactl.domain.parts import Part, Parts
-from catactl.domain.sizes import MAX_BYTES
 from catactl.errors import (
     AlreadyExists,
     Conflict,
@@ -38,6 +37,7 @@ from catactl.errors import (
     NotFound,
     Refused,
 )
+from catactl.values.sizes import MAX_BYTES
 from tests.domain.scenario import Given
 from tests.support import BYTES_1, BYTES_2, NOON
 

@@ -49,7 +49,6 @@ from catactl.domain.organization import (
     decider,
     evolve,
 )
-from catactl.domain.sizes import MAX_BYTES
 from catactl.errors import (
     AlreadyExists,
     CorruptLog,
@@ -60,7 +59,8 @@ from catactl.errors import (
     Refused,
     Suspended,
 )
-from catactl.ids import new_id
+from catactl.values.ids import new_id
+from catactl.values.sizes import MAX_BYTES
 from tests.domain.scenario import Given
 from tests.support import BYTES_1, BYTES_2, NOON
 

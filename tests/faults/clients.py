@@ -15,7 +15,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catactl.store import pipeline
+from catactl.store.sql import pipeline
 from tests.cli.support import Result, run_in_process
 from tests.support import BYTES_1
 

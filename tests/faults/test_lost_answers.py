@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from catactl.store import pipeline
+from catactl.store.sql import pipeline
 from tests.cli.support import Cli, run_in_child
 from tests.faults import clients
 from tests.faults.clients import Attempt, Client

@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.decider import CommandEnvelope, Event, EventEnvelope
 from catactl.domain.file import LinkFile, UnlinkFile
 from catactl.domain.job_configuration import (
     JobConfigurationCreated,
@@ -27,23 +27,23 @@ def spec(*inputs: UUID) -> JobSpec:
         (JobConfigurationCreated(spec(), NOON), []),
         (
             JobConfigurationCreated(spec(A, B), NOON),
-            [Addressed(A, LinkFile(JOB)), Addressed(B, LinkFile(JOB))],
+            [CommandEnvelope(A, LinkFile(JOB)), CommandEnvelope(B, LinkFile(JOB))],
         ),
         (
             JobConfigurationUpdated(spec(B, C), added_inputs=(C,), removed_inputs=(A,)),
-            [Addressed(C, LinkFile(JOB)), Addressed(A, UnlinkFile(JOB))],
+            [CommandEnvelope(C, LinkFile(JOB)), CommandEnvelope(A, UnlinkFile(JOB))],
         ),
         (JobConfigurationUpdated(spec(A), added_inputs=(), removed_inputs=()), []),
         (
             JobConfigurationDeleted((A, B)),
-            [Addressed(A, UnlinkFile(JOB)), Addressed(B, UnlinkFile(JOB))],
+            [CommandEnvelope(A, UnlinkFile(JOB)), CommandEnvelope(B, UnlinkFile(JOB))],
         ),
     ],
 )
 def test_inputs_that_come_are_linked_and_those_that_go_are_unlinked(
-    event: Event, commands: list[Addressed]
+    event: Event, commands: list[CommandEnvelope]
 ) -> None:
-    assert react(Occurred(ORG, JOB, event)) == commands
+    assert react(EventEnvelope(ORG, JOB, event)) == commands
 
 
 def test_it_listens_to_the_events_that_change_inputs_and_no_others() -> None:
@@ -53,4 +53,4 @@ def test_it_listens_to_the_events_that_change_inputs_and_no_others() -> None:
         JobConfigurationDeleted,
     }
     with pytest.raises(AssertionError, match="does not listen to JobConfigurationDisabled"):
-        react(Occurred(ORG, JOB, JobConfigurationDisabled()))
+        react(EventEnvelope(ORG, JOB, JobConfigurationDisabled()))

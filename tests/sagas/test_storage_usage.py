@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from catactl.domain.decider import Addressed, Event, Occurred
+from catactl.domain.decider import CommandEnvelope, Event, EventEnvelope
 from catactl.domain.file import (
     FileCompleted,
     FileCreated,
@@ -36,10 +36,10 @@ ORG, FILE = UUID(int=1), UUID(int=2)
 def test_each_file_event_that_counts_is_answered_by_one_change_of_the_organization(
     event: Event, change: ChangeStorageUsage
 ) -> None:
-    assert react(Occurred(ORG, FILE, event)) == [Addressed(ORG, change)]
+    assert react(EventEnvelope(ORG, FILE, event)) == [CommandEnvelope(ORG, change)]
 
 
 def test_it_listens_to_the_events_that_move_bytes_or_files_and_no_others() -> None:
     assert set(LISTENS) == {FileCreated, PartUploaded, FileDeleted, FileRestored}
     with pytest.raises(AssertionError, match="does not listen to FileCompleted"):
-        react(Occurred(ORG, FILE, FileCompleted(1, 1)))
+        react(EventEnvelope(ORG, FILE, FileCompleted(1, 1)))

@@ -14,11 +14,11 @@ from catactl.domain.file import FileContentSwept, FileCreated, PartUploaded
 from catactl.domain.job_configuration import JobSpec
 from catactl.domain.organization import OrganizationContentSwept
 from catactl.errors import CorruptLog, SchemaMismatch
-from catactl.store import codec, documents
+from catactl.store import canonical_json, codec
 from catactl.store.codec import EVENT_NAMES
-from catactl.store.engine import writing
+from catactl.store.sql.engine import writing
+from catactl.store.sql.statements import pipelined, write
 from catactl.store.tables import events
-from catactl.store.wire import pipelined, write
 from tests.strategies import DOCUMENTS, EVENTS, SPECS, TEXT, events_of
 from tests.support import BYTES_1, BYTES_2, NOON
 
@@ -40,20 +40,20 @@ def test_a_payload_is_canonical_and_holds_no_float(event: Event) -> None:
         raise AssertionError(f"{text} is a float")
 
     document = json.loads(payload, parse_float=refuse, parse_constant=refuse)
-    assert documents.canonical(document) == payload
+    assert canonical_json.canonical(document) == payload
 
 
 @given(SPECS)
 def test_a_job_specification_comes_back_as_it_went_in(spec: JobSpec) -> None:
-    document = json.loads(documents.canonical(codec.dump_object(spec)))
+    document = json.loads(canonical_json.canonical(codec.dump_object(spec)))
     assert codec.load_object(JobSpec, document) == spec
 
 
 @given(DOCUMENTS)
 def test_canonical_text_depends_on_content_alone(document: Any) -> None:
-    text = documents.canonical(document)
+    text = canonical_json.canonical(document)
     assert json.loads(text) == document
-    assert documents.canonical(_reversed(document)) == text
+    assert canonical_json.canonical(_reversed(document)) == text
     text.encode()
 
 
@@ -66,7 +66,7 @@ def _reversed(document: Any) -> Any:
 
 
 def test_canonical_is_sorted_compact_and_readable() -> None:
-    assert documents.canonical({"ü": [1, None], "a": {"z": True, "b": "é\n"}}) == (
+    assert canonical_json.canonical({"ü": [1, None], "a": {"z": True, "b": "é\n"}}) == (
         '{"a":{"b":"é\\n","z":true},"ü":[1,null]}'
     )
 
@@ -74,7 +74,7 @@ def test_canonical_is_sorted_compact_and_readable() -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_what_json_does_not_know_is_not_written(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        documents.canonical({"n": number})
+        canonical_json.canonical({"n": number})
 
 
 _INSERT_EVENT = insert(events)
@@ -86,12 +86,12 @@ _INSERT_EVENT = insert(events)
 def test_canonical_json_comes_back_from_the_database_and_hashes_the_same(
     engine: Engine, pipelines: bool, document: dict[str, Any]
 ) -> None:
-    text = documents.canonical(document)
+    text = canonical_json.canonical(document)
     with writing(engine) as conn:  # rolled back
         with pipelined(conn, commits=False) if pipelines else nullcontext():
             write(conn, _INSERT_EVENT, {**_ROW, "payload": text})
         stored = conn.execute(select(events.c.payload)).scalar_one()
-    assert documents.canonical(documents.load_document(stored)) == text
+    assert canonical_json.canonical(canonical_json.load_document(stored)) == text
 
 
 _ROW = {

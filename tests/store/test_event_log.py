@@ -11,10 +11,10 @@ from sqlalchemy import URL, Connection, Engine, Text, cast, delete, insert, lite
 from sqlalchemy.dialects.postgresql import JSONB
 
 from catactl.errors import VersionConflict
-from catactl.handler import Handler
-from catactl.store import documents, event_log
-from catactl.store.engine import reading, writing
-from catactl.store.event_log import EMPTY, GENESIS_HASH, Head, Recorded
+from catactl.handling.handler import Handler
+from catactl.store import canonical_json, event_log
+from catactl.store.event_log import EMPTY, GENESIS_HASH, Head, StoredEvent
+from catactl.store.sql.engine import reading, writing
 from catactl.store.tables import events, logs
 from tests.support import (
     NOON,
@@ -84,7 +84,7 @@ def test_the_end_of_a_log_can_be_verified_alone(
 
 # --- changed --------------------------------------------------------------------------------------
 
-_CHANGES: dict[str, Callable[[Recorded], Any]] = {
+_CHANGES: dict[str, Callable[[StoredEvent], Any]] = {
     "stream_id": lambda row: UUID(int=9),
     "type": lambda row: "organization.renamed",
     "schema_version": lambda row: 2,
@@ -113,7 +113,10 @@ def test_an_event_changed_by_hand_is_found_by_position(
 
 
 def _raw(
-    conn: Connection, changes: dict[str, Callable[[Recorded], Any]], column: str, row: Recorded
+    conn: Connection,
+    changes: dict[str, Callable[[StoredEvent], Any]],
+    column: str,
+    row: StoredEvent,
 ) -> Any:
     value = changes[column](row)
     if column == "payload" and conn.dialect.name == "postgresql":
@@ -130,7 +133,7 @@ def _update(org_id: UUID, position: int) -> Any:
 
 
 def test_every_changed_header_column_is_covered() -> None:
-    assert set(_CHANGES) == set(Recorded._fields) - {"org_id", "position"}
+    assert set(_CHANGES) == set(StoredEvent._fields) - {"org_id", "position"}
 
 
 def test_one_bit_of_a_size_is_enough(engine: Engine, database_url: URL, org_id: UUID) -> None:
@@ -165,12 +168,12 @@ def test_the_last_event_resealed_by_hand_is_found_by_the_logs_head(
     assert verify(engine, org_id) == (_LAST - 1, _LAST)
 
 
-def _reseal(history: list[Recorded], position: int, **changes: Any) -> Recorded:
+def _reseal(history: list[StoredEvent], position: int, **changes: Any) -> StoredEvent:
     row = history[position - 1]
-    payload = documents.canonical(documents.load_document(row.payload))
+    payload = canonical_json.canonical(canonical_json.load_document(row.payload))
     previous = history[position - 2].hash if position > 1 else GENESIS_HASH
     head = Head(position - 1, None, previous)
-    return event_log.seal(head, row._replace(payload=payload, **changes))
+    return event_log.with_hash(head, row._replace(payload=payload, **changes))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_a_log_without_its_head_does_not_hold(
 # --- inserted, swapped ----------------------------------------------------------------------------
 
 
-def _insert_at(conn: Connection, history: list[Recorded], forged: Recorded) -> None:
+def _insert_at(conn: Connection, history: list[StoredEvent], forged: StoredEvent) -> None:
     for each in reversed(history[forged.position - 1 :]):
         conn.execute(_update(each.org_id, each.position).values(position=each.position + 1))
     row = forged._asdict()
@@ -297,9 +300,9 @@ def test_an_event_appended_with_a_hash_that_fits_is_past_the_logs_head(
     assert verify(engine, org_id) == (_LAST, _LAST + 1)
 
 
-def _sealed_at(history: list[Recorded], position: int) -> Recorded:
+def _sealed_at(history: list[StoredEvent], position: int) -> StoredEvent:
     head = Head(position - 1, None, history[position - 2].hash if position > 1 else GENESIS_HASH)
-    return event_log.seal(
+    return event_log.with_hash(
         head,
         history[1]._replace(
             position=position,
@@ -379,7 +382,7 @@ def test_appending_from_a_head_that_moved_is_a_version_conflict(
 ) -> None:
     history = read_log(engine, org_id)
     stale = Head(_LAST - 1, NOON, history[-2].hash)
-    forged = event_log.seal(stale, history[-1]._replace(event_id=UUID(int=9)))
+    forged = event_log.with_hash(stale, history[-1]._replace(event_id=UUID(int=9)))
     with pytest.raises(VersionConflict), writing(engine) as conn:
         event_log.append(conn, org_id, stale, [forged])
     assert verify(engine, org_id) == (_LAST, None)
@@ -388,7 +391,7 @@ def test_appending_from_a_head_that_moved_is_a_version_conflict(
 def test_a_version_that_is_taken_is_a_version_conflict(engine: Engine, org_id: UUID) -> None:
     last = read_log(engine, org_id)[-1]
     head = Head(_LAST, last.recorded_at, last.hash)
-    forged = event_log.seal(head, last._replace(position=_LAST + 1, event_id=UUID(int=9)))
+    forged = event_log.with_hash(head, last._replace(position=_LAST + 1, event_id=UUID(int=9)))
     with pytest.raises(VersionConflict), writing(engine) as conn:
         event_log.append(conn, org_id, head, [forged])
     assert verify(engine, org_id) == (_LAST, None)
@@ -418,7 +421,7 @@ def test_an_event_dated_before_the_one_before_it_is_found(
         event_id=UUID(int=9),
         recorded_at=last.recorded_at - timedelta(microseconds=1),
     )
-    forged = event_log.seal(Head(_LAST, last.recorded_at, last.hash), earlier)
+    forged = event_log.with_hash(Head(_LAST, last.recorded_at, last.hash), earlier)
     with tampering(database_url) as conn:
         conn.execute(insert(events).values(forged._asdict()))
         conn.execute(update(logs).values(position=_LAST + 1, head_hash=forged.hash))
@@ -427,7 +430,7 @@ def test_an_event_dated_before_the_one_before_it_is_found(
 
 def test_the_chain_hash_is_what_it_always_was() -> None:
     """Storage format: this value is not to be changed, or every log in the world stops holding."""
-    row = Recorded(
+    row = StoredEvent(
         org_id=UUID(int=1),
         position=1,
         stream_id=UUID(int=1),
@@ -456,9 +459,9 @@ def test_only_the_digest_of_a_payload_enters_the_chain(engine: Engine, org_id: U
     history = read_log(engine, org_id)
     previous = GENESIS_HASH
     for row in history:
-        payload = documents.canonical(documents.load_document(row.payload))
+        payload = canonical_json.canonical(canonical_json.load_document(row.payload))
         digest = hashlib.sha256(payload.encode()).digest()
-        header = documents.canonical(
+        header = canonical_json.canonical(
             [
                 str(row.org_id),
                 row.position,
@@ -472,7 +475,7 @@ def test_only_the_digest_of_a_payload_enters_the_chain(engine: Engine, org_id: U
                 str(row.command_id),
                 str(row.correlation_id),
                 str(row.causation_id) if row.causation_id is not None else None,
-                documents.format_instant(row.recorded_at),
+                canonical_json.format_instant(row.recorded_at),
             ]
         )
         assert row.hash == hashlib.sha256(previous + digest + header.encode()).digest()

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import URL, Connection
 
 from catactl.errors import Unreachable
-from catactl.handler import Handler
-from catactl.store.engine import make_room, open_engine
+from catactl.handling.handler import Handler
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store.reserve import SIZE_BYTES, Reserve
-from catactl.unit_of_work import UnitOfWork
+from catactl.store.sql.engine import make_room, open_engine
 from tests.support import INTENT, create_organization
 
 Fill = Callable[[int], None]

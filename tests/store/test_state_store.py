@@ -17,8 +17,9 @@ from catactl.domain.job_configuration import JobConfiguration, JobSpec
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import AlreadyExists, VersionConflict
-from catactl.store import bulk, wire
-from catactl.store.engine import reading, writing
+from catactl.store.sql import bulk, statements
+from catactl.store.sql.engine import reading, writing
+from catactl.store.sql.statements import pipelined
 from catactl.store.state_store import (
     FileStore,
     JobConfigurationStore,
@@ -27,7 +28,6 @@ from catactl.store.state_store import (
     Stored,
 )
 from catactl.store.tables import file_parts, files, organization_names
-from catactl.store.wire import pipelined
 from tests.support import BYTES_1, BYTES_2, NOON
 
 ORG, OTHER_ORG, ID, OTHER_ID, JOB = (UUID(int=number) for number in range(1, 6))
@@ -272,13 +272,13 @@ def test_a_deleted_ones_name_is_free(conn: Connection, name: str, pipelines: boo
 def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The writing statements as they are sent, on both databases."""
     sent: list[str] = []
-    real = wire._round_trip
+    real = statements._round_trip
 
     def listening(conn: Connection, queries: Any, **options: bool) -> Any:
         sent.extend(str(query.statement).split(" SET")[0].split(" (")[0] for query in queries)
         return real(conn, queries, **options)
 
-    monkeypatch.setattr(wire, "_round_trip", listening)
+    monkeypatch.setattr(statements, "_round_trip", listening)
     for in_bulk in ("insert_into_sqlite", "copy_into_postgresql"):
         monkeypatch.setattr(bulk, in_bulk, _recording(sent, getattr(bulk, in_bulk)))
 

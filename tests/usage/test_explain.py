@@ -13,13 +13,13 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.domain.organization import ChangeStorageUsage, CorrectStorageUsage, SetQuota
 from catactl.errors import CorruptLog
-from catactl.handler import Handler, Intent
-from catactl.store import history
-from catactl.store.engine import reading
-from catactl.store.event_log import Recorded
+from catactl.handling.handler import Handler, Intent
+from catactl.store import log_queries
+from catactl.store.event_log import StoredEvent
+from catactl.store.sql.engine import reading
 from catactl.store.tables import events, organizations, storage_usage
+from catactl.usage.check import recompute
 from catactl.usage.explain import Entry, Kind, explain
-from catactl.usage.proof import recompute
 from tests.support import (
     INTENT,
     Clock,
@@ -39,7 +39,7 @@ Tamper = Callable[[Connection], None]
 
 class Past(NamedTuple):
     org_id: UUID
-    log: list[Recorded]
+    log: list[StoredEvent]
     rows: list[tuple[Any, ...]]
 
 
@@ -77,7 +77,7 @@ def past(engine: Engine) -> Past:
     return Past(org_id, log, list(_told(log)))
 
 
-def _told(log: list[Recorded]) -> Iterator[tuple[Any, ...]]:
+def _told(log: list[StoredEvent]) -> Iterator[tuple[Any, ...]]:
     """What the events say, in plain Python: sizes from parts, never from a stored delta."""
     names: dict[UUID, str] = {}
     parts: dict[UUID, dict[int, int]] = {}
@@ -164,12 +164,12 @@ def test_any_range_is_a_part_of_the_whole(engine: Engine, past: Past) -> None:
             # A file event whose answer lies past the range's end: times never cut there.
             assert len(entries) - len(expected) <= 1
         for count in (1, 2, len(past.rows), len(past.rows) + 1, 2**70):
-            after = history.before_last_usage(conn, past.org_id, count)
+            after = log_queries.before_last_usage(conn, past.org_id, count)
             opening, *entries, _ = explain(conn, past.org_id, after)
             assert [_row(entry) for entry in entries] == past.rows[-count:]
             assert opening.figures.used_bytes == _used_at(past, after)
         for each in past.log[:: len(past.log) // 8]:  # moments part no command's events
-            position = history.position_before(conn, past.org_id, each.recorded_at)
+            position = log_queries.position_before(conn, past.org_id, each.recorded_at)
             assert position == sum(other.recorded_at < each.recorded_at for other in past.log)
             assert not any(entry.problem for entry in explain(conn, past.org_id, 0, position))
             assert not any(entry.problem for entry in explain(conn, past.org_id, position))

@@ -9,10 +9,9 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.domain.organization import DeleteOrganization, SetQuota
-from catactl.domain.sizes import MAX_BYTES
-from catactl.handler import Handler
-from catactl.store.engine import reading
-from catactl.store.event_log import Recorded
+from catactl.handling.handler import Handler
+from catactl.store.event_log import StoredEvent
+from catactl.store.sql.engine import reading
 from catactl.usage.growth import (
     get_usage,
     largest,
@@ -20,6 +19,7 @@ from catactl.usage.growth import (
     quota_reached_estimate,
     used_percent,
 )
+from catactl.values.sizes import MAX_BYTES
 from tests.support import (
     NOON,
     Clock,
@@ -107,7 +107,7 @@ def org_ids(engine: Engine) -> list[UUID]:
     return org_ids
 
 
-def _used(log: list[Recorded], before: datetime | None = None) -> int:
+def _used(log: list[StoredEvent], before: datetime | None = None) -> int:
     """What the events say, all or those before a moment, in plain Python."""
     figures = [
         json.loads(each.payload)["used_bytes"]

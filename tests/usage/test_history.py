@@ -10,8 +10,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import URL, Engine, delete, insert, select
 
-from catactl import as_of
-from catactl.as_of import Point
 from catactl.domain.organization import (
     ClearQuota,
     CorrectClock,
@@ -19,15 +17,17 @@ from catactl.domain.organization import (
     RenameOrganization,
     SetQuota,
 )
-from catactl.domain.times import Every, Interval
-from catactl.handler import Handler
-from catactl.store import history
-from catactl.store.engine import reading
-from catactl.store.event_log import Recorded
+from catactl.handling.handler import Handler
+from catactl.queries import as_of
+from catactl.queries.as_of import Point
+from catactl.store import log_queries
+from catactl.store.event_log import StoredEvent
+from catactl.store.sql.engine import reading
+from catactl.store.sql.types import microseconds
 from catactl.store.tables import storage_usage_days
-from catactl.store.types import microseconds
 from catactl.usage import days
 from catactl.usage.history import usage_history
+from catactl.values.times import Every, Interval
 from tests.support import (
     NOON,
     Clock,
@@ -49,7 +49,7 @@ from tests.support import (
 class Past(NamedTuple):
     org_id: UUID
     file_ids: list[UUID]
-    log: list[Recorded]
+    log: list[StoredEvent]
 
     def moments(self, chance: random.Random) -> list[datetime]:
         """Moments of events, between them, before the first, after the last; midnights."""
@@ -115,7 +115,7 @@ def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
     return Past(org_id, file_ids, dated(read_log(engine, org_id)))
 
 
-def _usage_steps(log: list[Recorded]) -> Iterator[tuple[datetime, Usage]]:
+def _usage_steps(log: list[StoredEvent]) -> Iterator[tuple[datetime, Usage]]:
     """Usage after each event, from first principles: file events, and what corrections added."""
     replay, corrected = FileReplay(), 0
     for each in log:
@@ -127,7 +127,7 @@ def _usage_steps(log: list[Recorded]) -> Iterator[tuple[datetime, Usage]]:
         yield each.recorded_at, usage._replace(used_bytes=usage.used_bytes + corrected)
 
 
-def _at(log: list[Recorded], moment: datetime) -> dict[str, Any]:
+def _at(log: list[StoredEvent], moment: datetime) -> dict[str, Any]:
     """What was so at a moment, from first principles."""
     found: dict[str, Any] = {"quota_bytes": None}
     found |= next(
@@ -147,7 +147,7 @@ def _at(log: list[Recorded], moment: datetime) -> dict[str, Any]:
     return found
 
 
-def _over(log: list[Recorded], start: datetime, end: datetime) -> tuple[int, int, int, int]:
+def _over(log: list[StoredEvent], start: datetime, end: datetime) -> tuple[int, int, int, int]:
     """Opening, closing and peak bytes, and the integral, step by step."""
     steps = [(moment, usage.used_bytes) for moment, usage in _usage_steps(log)]
     level = next((used for moment, used in reversed(steps) if moment < start), 0)
@@ -165,7 +165,7 @@ def test_usage_at_any_moment_is_what_the_events_said_then(engine: Engine, past: 
     with reading(engine) as conn:
         for moment in past.moments(random.Random(7)):
             expected = _at(past.log, moment)
-            position = history.position_at(conn, past.org_id, moment)
+            position = log_queries.position_at(conn, past.org_id, moment)
             assert position == expected.get("position", 0)
             if position:
                 found = as_of.usage(conn, past.org_id, moment)
@@ -236,5 +236,5 @@ def test_any_version_of_anything_can_be_seen_again(engine: Engine, past: Past) -
             else:
                 shown = as_of.file(conn, past.org_id, each.stream_id, Point(version=each.version))
             assert shown["version"] == each.version
-            version = history.version_at(conn, past.org_id, each.stream_id, each.position)
+            version = log_queries.version_at(conn, past.org_id, each.stream_id, each.position)
             assert version == each.version

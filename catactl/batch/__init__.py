@@ -1,1 +1,0 @@
-"""Many commands in few transactions: what a line may ask for, how it is read, how it is done."""

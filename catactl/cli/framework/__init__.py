@@ -1,0 +1,1 @@
+"""How a command is declared, run, described and ended."""

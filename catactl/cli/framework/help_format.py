@@ -1,0 +1,121 @@
+"""What a verb is to Typer, with its own options first in its help; and walking the tree of them."""
+
+import inspect
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from typer import TyperException
+from typer.core import TyperCommand, TyperGroup
+
+EVERY_COMMAND = "Options every command takes"
+WRITES = "Options of writes"
+
+MOST = 2**63 - 1  # that a database can count
+_MIN_WIDTH, _MAX_WIDTH = 30, 100
+_NARROW = 60  # from here down what is explained stands on a line of its own
+_INDENT_IF_NARROW = 6
+
+
+class CatactlCommand(TyperCommand):
+    """A verb. An option whose `rich_help_panel` names a group is listed with that group."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            if getattr(error, "ctx", ctx) is None:  # the parser does not say whose options they are
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What has to be given. An argument's metavar says already if it may be left out."""
+        arguments = [each for each in self.params if each.param_type_name == "argument"]
+        required = [each for each in self.params if each not in arguments and each.required]
+        return [
+            "[OPTIONS]",
+            *(each.make_metavar(ctx=ctx) for each in arguments),
+            *(f"{each.opts[0]} {each.make_metavar(ctx=ctx)}" for each in required),
+        ]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Typer would break a line within the name of an option."""
+        for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
+            formatter.write_paragraph()
+            text = textwrap.fill(
+                " ".join(paragraph.split()),
+                formatter.width,
+                initial_indent="  ",
+                subsequent_indent="  ",
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+            formatter.write(f"{text}\n")
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        self.format_sections(ctx, formatter, "Arguments", "Options", WRITES, EVERY_COMMAND)
+
+    def format_sections(self, ctx: Any, formatter: Any, *titles: str) -> None:
+        """Write those groups of arguments or options that the command has any of."""
+        for title in titles:
+            params = [each for each in self.get_params(ctx) if section_of(each) == title]
+            found = filter(None, (each.get_help_record(ctx) for each in params))
+            records = [(name, _without_most(text)) for name, text in found]
+            if records:
+                with formatter.section(title):
+                    write_list(formatter, records)
+
+
+def _without_most(text: str) -> str:
+    """Return a help text without the most that is meant by no limit at all."""
+    text = text.replace(f"  [x<={MOST}]", "").replace(f"; x<={MOST}", "")
+    return re.sub(rf"(\d+)<=x<={MOST}", r"x>=\1", text)
+
+
+def section_of(param: Any) -> str:
+    """Under which heading of the help an argument or option stands."""
+    if param.param_type_name == "argument":
+        return "Arguments"
+    if param.name == "help":
+        return EVERY_COMMAND
+    return param.rich_help_panel or "Options"
+
+
+def takes(command: Any, section: str) -> bool:
+    return any(section_of(param) == section for param in command.params)
+
+
+def write_list(formatter: Any, rows: list[tuple[str, str]]) -> None:
+    if formatter.width < _NARROW:
+        formatter.write_dl(rows, col_max=_INDENT_IF_NARROW)
+    else:
+        formatter.write_dl(rows)
+
+
+def contexts(root: Any, *path: str) -> Iterator[Any]:
+    """Yield the context of the command at a path, and those of all below it, in their order."""
+    ctx = root.context_class(root, info_name="catactl", **root.context_settings)
+    for name in path:
+        name, command, _ = ctx.command.resolve_command(ctx, [name])
+        ctx = command.context_class(command, info_name=name, parent=ctx, **command.context_settings)
+    yield ctx
+    if isinstance(ctx.command, TyperGroup):
+        for name in ctx.command.list_commands(ctx):
+            yield from contexts(root, *path, name)
+
+
+def first_sentence(command: Any) -> str:
+    """What a command does, whole where Typer would cut it off."""
+    sentence: str = command.get_short_help_str(limit=10_000)
+    return sentence
+
+
+def context_settings() -> dict[str, Any]:
+    """How each command parses, and how wide its help is: as the terminal, 100 at most."""
+    columns = shutil.get_terminal_size().columns
+    return {
+        "help_option_names": ["-h", "--help"],
+        "terminal_width": min(max(columns, _MIN_WIDTH), _MAX_WIDTH) - 2,
+    }

@@ -1,0 +1,90 @@
+"""Find organizations by the names that they had at the time that a command asks about."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.cli.framework.context import Context
+from catactl.errors import AmbiguousName
+from catactl.queries.resources import plain
+from catactl.store import name_lookup
+from catactl.store.name_history import Bearer, bearers
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def organizations_between(
+    run: Context,
+    conn: Connection,
+    orgs: Iterable[str],
+    start: datetime | None,
+    end: datetime | None,
+) -> list[UUID]:
+    """Return the ids of all organizations that had one of the names in an interval, without
+    duplicates.
+
+    If nobody had a name then, it means the organization that has it now. A note on stderr names the
+    organizations that no longer have the name.
+    """
+    ids: dict[UUID, None] = {}
+    for org in orgs:
+        found = _had(conn, org, start, end)
+        _note(run, org, found)
+        now = [] if found else [name_lookup.resolve_organization(conn, org)]
+        ids |= dict.fromkeys([*(each.org_id for each in found), *now])
+    return list(ids)
+
+
+def organization_between(
+    run: Context,
+    conn: Connection,
+    org: str,
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    prefers_now: bool = False,
+) -> UUID:
+    """Return the id of the organization that had a name in an interval; raise `AmbiguousName` if
+    several had it. With `prefers_now`, return the one that has the name now, if it had it then too.
+    """
+    found = _had(conn, org, start, end)
+    now = [each.org_id for each in found if each.until is None]
+    ids = now if prefers_now and now else list(dict.fromkeys(each.org_id for each in found))
+    if len(ids) > 1:
+        raise AmbiguousName(
+            f"{org!r} was the name of {len(ids)} organizations in that time: "
+            + "; ".join(map(_in_words, found)),
+            "give an id in place of the name, or a shorter time",
+        )
+    _note(run, org, found)
+    return ids[0] if ids else name_lookup.resolve_organization(conn, org)
+
+
+def organization_at(run: Context, conn: Connection, org: str, moment: datetime | None) -> UUID:
+    """Return the id of the organization that had a name at a moment, or has it now if `moment` is
+    None.
+    """
+    if moment is None:
+        return name_lookup.resolve_organization(conn, org)
+    return organization_between(run, conn, org, moment, moment + _INSTANT)
+
+
+def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:
+    if name_lookup.parse_id(org) is not None:
+        return []
+    return [each for each in bearers(conn, org) if each.had_it_between(start, end)]
+
+
+def _note(run: Context, org: str, found: Iterable[Bearer]) -> None:
+    for bearer in found:
+        if bearer.until is not None:
+            run.note(f"{org!r} was the name of organization {_in_words(bearer)}")
+
+
+def _in_words(bearer: Bearer) -> str:
+    since = f"{bearer.org_id} from {plain(bearer.since)}"
+    if bearer.until is None:
+        return f"{since} on"
+    return f"{since} to {plain(bearer.until)}, then {'deleted' if bearer.is_deleted else 'renamed'}"

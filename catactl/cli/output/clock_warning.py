@@ -1,0 +1,41 @@
+"""Show logs that are ahead of the clock: a warning on stderr, and a field of results."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.cli.framework.context import Context
+from catactl.queries.resources import Resource
+from catactl.store import clock, name_lookup
+
+
+class Ahead:
+    """The logs that are ahead of the clock, among all organizations or some."""
+
+    def __init__(self, conn: Connection, org_ids: Sequence[UUID] | None) -> None:
+        self._conn = conn
+        self._seconds = clock.logs_ahead(conn, org_ids)
+
+    def warn(self, run: Context) -> None:
+        """Warn of the log that is furthest ahead, and say how many others there are."""
+        if not self._seconds:
+            return
+        org_id, seconds = max(self._seconds.items(), key=lambda each: each[1])
+        name = name_lookup.organization_name(self._conn, org_id) or str(org_id)
+        others = len(self._seconds) - 1
+        more = f", and {others:,} more are ahead" if others else ""
+        run.log.warning(
+            f"{clock.ahead_in_words(self._conn, name, seconds)}{more}: usage counts only from the "
+            f"dates of its events; {clock.hint(name)}"
+        )
+
+    def field(self, org_id: UUID | str) -> Mapping[str, Any]:
+        """Return the field with the seconds by which an organization's log is ahead."""
+        return {"clock_ahead_seconds": self._seconds.get(UUID(str(org_id)), 0)}
+
+    def added_to(self, rows: Iterable[Resource]) -> Iterator[Resource]:
+        """Yield the rows, each with its field `clock_ahead_seconds`."""
+        for row in rows:
+            yield {**row, **self.field(row["org_id"])}

@@ -1,0 +1,92 @@
+"""What --verbose tells of a command: its SQL with times, and the events it recorded."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from catactl.cli.output.log import Log
+from catactl.cli.output.text import counted
+from catactl.handling.handler import Intent
+from catactl.store.event_log import StoredEvent
+
+_MAX_SQL = 72
+_SELECTED = re.compile(r"^SELECT (?!count).*? FROM ")
+_WRITTEN = re.compile(r"^(?P<what>INSERT INTO \S+|UPDATE \S+|COPY \S+) .*")
+
+
+class Told:
+    """Tells on stderr what is sent and written, as it happens, and counts it."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._statements = 0
+        self._sql_ms = 0.0
+
+    def sql(self, statements: Sequence[str], milliseconds: float) -> None:
+        """Tell of one trip to the database."""
+        self._statements += len(statements)
+        self._sql_ms += milliseconds
+        shortened = list(_counted(map(_shortened, statements)))
+        self._log.detail(
+            f"sql {milliseconds:.2f} ms: {'; '.join(shortened)}",
+            sql=shortened,
+            milliseconds=round(milliseconds, 3),
+        )
+
+    def written(self, events: Sequence[StoredEvent] | None, intent: Intent) -> None:
+        """Tell what one transaction recorded, and which saga reacted to what; None: it was done
+        before under its idempotency key.
+        """
+        if events is None:
+            self._log.detail("done before under this idempotency key")
+        elif not events:
+            self._log.detail("no event was recorded")
+        for _, command in groupby(events or (), lambda recorded: recorded.correlation_id):
+            self._command(list(command), dry_run=intent.dry_run)
+        if events and intent.dry_run:
+            self._log.detail("rolled back: it was only asked what would happen")
+
+    def _command(self, events: list[StoredEvent], *, dry_run: bool) -> None:
+        from catactl.cli.output.event_tree import draw, steps
+
+        if not self._log.json:
+            for line in draw(events, lambda recorded: f"of stream {recorded.stream_id}"):
+                self._log.detail(line)
+            return
+        for recorded, command, saga, cause in steps(events):
+            self._log.detail(
+                f"event {recorded.position} {recorded.type}",
+                org_id=str(recorded.org_id),
+                position=recorded.position,
+                stream_id=str(recorded.stream_id),
+                version=recorded.version,
+                type=recorded.type,
+                command=command,
+                saga=saga,
+                cause_position=cause.position if cause is not None else None,
+                dry_run=dry_run,
+            )
+
+    def finish(self, milliseconds: float) -> None:
+        """Sum up."""
+        self._log.detail(
+            f"done in {milliseconds:.1f} ms: {counted(self._statements, 'SQL statement')}"
+            f" in {self._sql_ms:.1f} ms",
+            milliseconds=round(milliseconds, 3),
+            sql_statements=self._statements,
+            sql_milliseconds=round(self._sql_ms, 3),
+        )
+
+
+def _shortened(sql: str) -> str:
+    """Return how a statement begins, without the columns."""
+    line = _SELECTED.sub("SELECT … FROM ", " ".join(sql.split()))
+    line = _WRITTEN.sub(r"\g<what>", line)
+    return line if len(line) <= _MAX_SQL else f"{line[: _MAX_SQL - 1]}…"
+
+
+def _counted(statements: Iterable[str]) -> Iterator[str]:
+    """Say only once what stands several times in a row."""
+    for statement, same in groupby(statements):
+        count = len(list(same))
+        yield f"{statement} ({count:,} times)" if count > 1 else statement

@@ -1,0 +1,1 @@
+"""One command from the lock of its organization's log to the commit."""

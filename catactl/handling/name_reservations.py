@@ -1,0 +1,98 @@
+"""Track which names a transaction takes and frees before it writes them.
+
+Taking a name takes all of its Unicode forms.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Connection, Table
+
+from catactl.errors import AlreadyExists
+from catactl.store import name_lookup
+from catactl.store.tables import files, job_configurations
+from catactl.values.ids import Id
+from catactl.values.spelling import normalized
+from catactl.wiring.flow import FILE, ORGANIZATION, Aggregate
+
+_Name = tuple[str, str]
+
+
+class NameReservations:
+    """Names of what lives: of files and jobs in one organization, and of organizations in all."""
+
+    def __init__(self, conn: Connection, org_id: UUID) -> None:
+        self._conn = conn
+        self._org_id = org_id
+        self._holders: dict[_Name, UUID | None] = {}
+        self._before: list[tuple[_Name, UUID | None, bool]] = []
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def find(self, aggregate: Aggregate, name: str) -> UUID | None:
+        """Return what is live under a name now: what the transaction did counts."""
+        key = _key(aggregate, name)
+        if key in self._holders:
+            return self._holders[key]
+        if aggregate is ORGANIZATION:
+            return name_lookup.find_organization(self._conn, name)
+        self.look_up(aggregate, [name])
+        return self._holders[key]
+
+    def known(self, aggregate: Aggregate, name: str) -> UUID | None:
+        """Return what is live under a name as far as that was looked up."""
+        return self._holders.get(_key(aggregate, name))
+
+    def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
+        """Ask once for what is live under any of the names, of files or jobs."""
+        unknown = [name for name in names if _key(aggregate, name) not in self._holders]
+        if unknown:
+            found = name_lookup.find_all_live(
+                self._conn, table_of(aggregate), self._org_id, unknown
+            )
+            for name in unknown:
+                holder = found.get(name)
+                self._holders[_key(aggregate, name)] = Id.of(holder) if holder is not None else None
+
+    def take(
+        self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
+    ) -> None:
+        """Give a stream its live name, which must be free, and free the one it had before."""
+        if name is not None:
+            holder = self.find(aggregate, name)
+            if holder is not None and holder != stream_id:
+                what = aggregate.name.replace("_", " ")
+                raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
+        if before is not None:
+            self._set(_key(aggregate, before), None)
+        if name is not None:
+            self._set(_key(aggregate, name), stream_id)
+
+    def begin(self) -> None:
+        """From here on what is taken can be undone."""
+        self._before.clear()
+
+    def undo(self) -> None:
+        """Put back what was taken and freed since the beginning."""
+        for name, holder, was_known in reversed(self._before):
+            self._holders[name] = holder
+            if not was_known:  # none is not nobody: it is to be asked for
+                del self._holders[name]
+
+    def forget(self) -> None:
+        """Ask the database again, which now has what was taken and freed."""
+        self._holders.clear()
+
+    def _set(self, name: _Name, holder: UUID | None) -> None:
+        self._before.append((name, self._holders.get(name), name in self._holders))
+        self._holders[name] = holder
+
+
+def _key(aggregate: Aggregate, name: str) -> _Name:
+    return aggregate.name, normalized(name)
+
+
+def table_of(aggregate: Aggregate) -> Table:
+    """Where the names of files, or of job configurations, are."""
+    return files if aggregate is FILE else job_configurations

@@ -1,0 +1,178 @@
+"""Resources as they were: folded from the events alone, up to a moment or a version."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select
+
+from catactl.domain.decider import fold
+from catactl.domain.organization import Organization
+from catactl.errors import CorruptLog, InvalidValue, NotFound
+from catactl.queries import resources
+from catactl.queries.resources import Resource
+from catactl.store import event_log, log_queries, name_lookup
+from catactl.store.name_lookup import is_named
+from catactl.store.tables import files, job_configurations
+from catactl.values.spelling import spellings
+from catactl.wiring.flow import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
+
+# The events that give a file or a job its name, delete it or restore it.
+_NAMING = (
+    "file.created",
+    "file.deleted",
+    "file.restored",
+    "job_configuration.created",
+    "job_configuration.updated",
+    "job_configuration.deleted",
+)
+
+
+class Point(NamedTuple):
+    """A moment, or else a version of the stream that is asked about."""
+
+    moment: datetime | None = None
+    version: int | None = None
+
+
+def organization(conn: Connection, org_id: UUID, point: Point) -> Resource:
+    """Return an organization as it was; raise `NotFound` where it was not yet."""
+    version, position = _place(conn, org_id, org_id, point, "organization")
+    return resources.organization(org_id, _organization(conn, org_id, position), version)
+
+
+def file(conn: Connection, org_id: UUID, file_id: UUID, point: Point) -> Resource:
+    """Return a file as it was; raise `NotFound` where it was not yet."""
+    version, state = _fold(conn, FILE, org_id, file_id, point)
+    return resources.file(org_id, file_id, state, version)
+
+
+def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> Resource:
+    """Return a job configuration as it was; raise `NotFound` where it was not yet."""
+    version, state = _fold(conn, JOB_CONFIGURATION, org_id, job_id, point)
+    return resources.job(org_id, job_id, state, version)
+
+
+def find_file(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
+    """Return the id of the file that had a name at a moment. If no live file had it, return the
+    file of that name that was deleted last by then, else the file that has the name now. Raise
+    `NotFound` if there is no such file.
+    """
+    its_names = is_named(files.c.name, reference)  # because files keep their names
+    streams = select(files.c.file_id).where(files.c.org_id == org_id, its_names)
+    found = _named_at(conn, FILE, org_id, streams, reference, moment)
+    return found or name_lookup.resolve_file(conn, org_id, reference)
+
+
+def find_job(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
+    """Return the id of the job that had a name at a moment, by the rules of `find_file`."""
+    jobs = job_configurations.c
+    streams = select(jobs.job_id).where(jobs.org_id == org_id)
+    found = _named_at(conn, JOB_CONFIGURATION, org_id, streams, reference, moment)
+    return found or name_lookup.resolve_job(conn, org_id, reference)
+
+
+def _named_at(
+    conn: Connection,
+    aggregate: Aggregate,
+    org_id: UUID,
+    streams: Select[tuple[UUID]],
+    reference: str,
+    moment: datetime,
+) -> UUID | None:
+    """Return the stream that had a name at a moment, from the events that change names."""
+    if name_lookup.parse_id(reference) is not None:
+        return None
+    position = log_queries.position_at(conn, org_id, moment)
+    states: dict[UUID, Any] = {}  # ordered by their last changes
+    for later in log_queries.events_of_streams(conn, org_id, streams, _NAMING, position):
+        before = states.pop(later.stream_id, None)
+        states[later.stream_id] = aggregate.decider.evolve(before, later.event)
+    forms = spellings(reference)
+    named = {stream_id: state for stream_id, state in states.items() if state.name in forms}
+    live = (stream_id for stream_id, state in named.items() if state.live_name is not None)
+    return next(live, next(reversed(named), None))
+
+
+def usage(conn: Connection, org_id: UUID, moment: datetime) -> Resource:
+    """Return an organization's usage at a moment; raise `NotFound` before its creation."""
+    position = log_queries.position_at(conn, org_id, moment)
+    if position == 0:
+        raise _was_not_yet("organization", moment)
+    return _usage(org_id, _organization(conn, org_id, position), moment, position)
+
+
+def list_usage(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> list[Resource]:
+    """Return the usage of those that lived at a moment, in order of their names then."""
+    rows = []
+    for org_id, position in log_queries.positions_at(conn, org_ids, moment).items():
+        state = _organization(conn, org_id, position) if position else None
+        if state is not None and state.live_name is not None:
+            rows.append(_usage(org_id, state, moment, position))
+    return sorted(rows, key=lambda row: (row["name"], row["org_id"]))
+
+
+def _organization(conn: Connection, org_id: UUID, position: int) -> Organization:
+    events = log_queries.organization_events(conn, org_id, position)
+    state: Organization | None = fold(ORGANIZATION.decider, None, (later.event for later in events))
+    if state is None:
+        raise CorruptLog(f"the log {org_id} does not begin with a creation", "catactl event verify")
+    return state
+
+
+def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -> Resource:
+    return {
+        "org_id": str(org_id),
+        "name": state.name,
+        "used_bytes": state.used_bytes,
+        "quota_bytes": state.quota_bytes,
+        "file_count": state.file_count,
+        "part_count": state.part_count,
+        "position": position,
+        "as_of": resources.plain(moment),
+    }
+
+
+def _fold(
+    conn: Connection, aggregate: Aggregate, org_id: UUID, stream_id: UUID, point: Point
+) -> tuple[int, Any]:
+    what = aggregate.name.replace("_", " ")
+    version, _ = _place(conn, org_id, stream_id, point, what)
+    state = None
+    for later in event_log.read_stream(conn, org_id, stream_id):
+        if later.version > version:
+            break
+        state = aggregate.decider.evolve(state, later.event)
+    return version, state
+
+
+def _place(
+    conn: Connection, org_id: UUID, stream_id: UUID, point: Point, what: str
+) -> tuple[int, int]:
+    """Return the version of a stream, and the position of the log, at a point."""
+    if point.version is not None:
+        position = log_queries.position_of_version(conn, org_id, stream_id, point.version)
+        if position is None:
+            last = log_queries.version_at(conn, org_id, stream_id, event_log.END)
+            raise NotFound(f"the {what} has no version {point.version}", f"its last is {last}")
+        return point.version, position
+    assert point.moment is not None
+    position = log_queries.position_at(conn, org_id, point.moment)
+    version = log_queries.version_at(conn, org_id, stream_id, position)
+    if version == 0:
+        raise _was_not_yet(what, point.moment)
+    return version, position
+
+
+def _was_not_yet(what: str, moment: datetime) -> NotFound:
+    return NotFound(f"the {what} did not exist yet at {resources.plain(moment)}")
+
+
+def point(moment: datetime | None, version: int | None, now: datetime) -> Point:
+    """Return the point that one of both names; raise `InvalidValue`."""
+    if moment is not None and version is not None:
+        raise InvalidValue("--as-of and --at-version name two points", "give one of them")
+    if moment is not None and moment > now:
+        raise InvalidValue(f"{resources.plain(moment)} has not come yet")
+    return Point(moment, version)

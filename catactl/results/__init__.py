@@ -1,0 +1,1 @@
+"""What commands return and print: one type a resource. JSON, columns and schema follow from it."""

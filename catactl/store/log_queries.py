@@ -1,0 +1,301 @@
+"""Find the state of a log at a moment or a position, without reading all of it.
+
+Within a log the times from which events count never decrease, so a binary search finds a moment.
+Each usage event carries the figures after it, so the last usage event is enough to know them. Other
+events of the organization itself are rare, and have an index of their own.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, Text, bindparam, select, tuple_
+
+from catactl.errors import CorruptLog
+from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
+from catactl.store.event_log import END, StoredEvent, StreamEvent
+from catactl.store.sql.types import payload_field
+from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
+
+CORRECTED = "organization.storage_usage_corrected"
+USAGE_EVENTS = ("organization.storage_usage_changed", CORRECTED)
+_AT_ONCE = 500
+_ROWS_AT_ONCE = 2_000
+
+
+class Figures(NamedTuple):
+    """Bytes, files and parts after an event; all are 0 before the first."""
+
+    used_bytes: int = 0
+    file_count: int = 0
+    part_count: int = 0
+
+
+class Step(NamedTuple):
+    """From a moment on, usage is so many bytes."""
+
+    moment: datetime
+    used_bytes: int
+
+
+def positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
+    """Return the position at which each log stood at a moment: 0 before its first event."""
+    found: dict[UUID, int] = {}
+    for first in range(0, len(org_ids), _AT_ONCE):
+        found |= _positions_at(conn, org_ids[first : first + _AT_ONCE], moment)
+    return found
+
+
+def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
+    heads = conn.execute(select(logs.c.org_id, logs.c.position).where(logs.c.org_id.in_(org_ids)))
+    limits = limits_by_log(conn, org_ids)
+    low = dict.fromkeys(org_ids, 0)
+    high = dict.fromkeys(org_ids, 0) | {row.org_id: row.position for row in heads}
+    key = tuple_(events.c.org_id, events.c.position)
+    while open_ := [org_id for org_id in org_ids if low[org_id] < high[org_id]]:
+        middles = {org_id: (low[org_id] + high[org_id] + 1) // 2 for org_id in open_}
+        rows = conn.execute(
+            select(events.c.org_id, events.c.recorded_at).where(key.in_(list(middles.items())))
+        )
+        recorded_at = {row.org_id: row.recorded_at for row in rows}
+        for org_id, middle in middles.items():
+            if org_id not in recorded_at:
+                raise _missing(f"event {middle} of the log {org_id}")
+            if effective(limits.get(org_id, ()), middle, recorded_at[org_id]) <= moment:
+                low[org_id] = middle
+            else:
+                high[org_id] = middle - 1
+    return low
+
+
+def _missing(what: str) -> CorruptLog:
+    return CorruptLog(f"{what} is missing", "catactl event verify")
+
+
+def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
+    """Return the position at which a log stood at a moment: 0 before its first event."""
+    return positions_at(conn, [org_id], moment)[org_id]
+
+
+def count_after(conn: Connection, org_id: UUID, moment: datetime) -> int:
+    """Return how many events of a log count from later than a moment."""
+    head = conn.execute(select(logs.c.position).where(logs.c.org_id == org_id)).scalar()
+    return (head or 0) - position_at(conn, org_id, moment)
+
+
+def positions_before(
+    conn: Connection, org_ids: Sequence[UUID], moment: datetime
+) -> dict[UUID, int]:
+    """Return where each log stood just before a moment: an event at the moment belongs to what
+    follows.
+    """
+    try:
+        return positions_at(conn, org_ids, moment - timedelta(microseconds=1))
+    except OverflowError:  # there is no time before year 1
+        return dict.fromkeys(org_ids, 0)
+
+
+def position_before(conn: Connection, org_id: UUID, moment: datetime) -> int:
+    """Return where a log stood just before a moment."""
+    return positions_before(conn, [org_id], moment)[org_id]
+
+
+def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -> int:
+    """Return the version that a stream had when its log stood at a position: 0 before its first."""
+    ours = (events.c.org_id == org_id, events.c.stream_id == stream_id)
+    last = select(events.c.version).where(*ours).order_by(events.c.version.desc()).limit(1)
+    low, high = 0, conn.execute(last).scalar() or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = select(events.c.position).where(*ours, events.c.version == middle)
+        at = conn.execute(found).scalar()
+        if at is None:
+            raise _missing(f"version {middle} of the stream {stream_id}")
+        if at <= position:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def position_of_version(
+    conn: Connection, org_id: UUID, stream_id: UUID, version: int
+) -> int | None:
+    """Return where in the log a stream's version lies, None if it has none such."""
+    found: int | None = conn.execute(
+        select(events.c.position).where(
+            events.c.org_id == org_id,
+            events.c.stream_id == stream_id,
+            events.c.version == version,
+        )
+    ).scalar()
+    return found
+
+
+def organization_events(conn: Connection, org_id: UUID, position: int) -> list[StreamEvent]:
+    """Return what it takes to fold an organization at a position: its rare events, and the last of
+    those that carry its figures, which stands for all before it.
+    """
+    columns = [events.c[name] for name in StreamEvent._fields]
+    until = (events.c.org_id == org_id, events.c.position <= position)
+    rare = select(*columns).where(*until, IS_LIFECYCLE_EVENT).order_by(events.c.position)
+    last = (
+        select(*columns)
+        .where(*until, events.c.type.in_(USAGE_EVENTS))
+        .order_by(events.c.position.desc())
+        .limit(1)
+    )
+    found = [StreamEvent(*row) for query in (rare, last) for row in conn.execute(query)]
+    return sorted(found, key=lambda later: later.version)
+
+
+def events_of_streams(
+    conn: Connection,
+    org_id: UUID,
+    streams: Select[tuple[UUID]],
+    types: Sequence[str],
+    position: int,
+) -> Iterator[StreamEvent]:
+    """Yield the events of some types in the given streams, up to a position, in the order of the
+    log.
+    """
+    query = (
+        select(*(events.c[name] for name in StreamEvent._fields))
+        .where(
+            events.c.org_id == org_id,
+            events.c.stream_id.in_(streams),
+            events.c.type.in_(types),
+            events.c.position <= position,
+        )
+        .order_by(events.c.position)
+    )
+    yield from map(StreamEvent._make, conn.execute(query))
+
+
+def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
+    """Return an organization's figures when its log stood at a position."""
+    fields = [payload_field(events.c.payload, name) for name in Figures._fields]
+    row = conn.execute(
+        select(*fields)
+        .where(
+            events.c.org_id == org_id,
+            events.c.position <= position,
+            events.c.type.in_(USAGE_EVENTS),
+        )
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).one_or_none()
+    return Figures(*(_figure(each, position) for each in row)) if row is not None else Figures()
+
+
+def _figure(value: object, position: int) -> int:
+    """Return what a payload says if it is a figure; it may have been tampered with."""
+    if type(value) is not int:
+        raise CorruptLog(
+            f"the usage event before position {position + 1} has no figures", "catactl event verify"
+        )
+    return value
+
+
+def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[Step]:
+    """Yield how usage changed between two positions of a log, the first excluded."""
+    query = (
+        select(
+            effective_at(limits_of(conn, org_id)),
+            payload_field(events.c.payload, "used_bytes"),
+            events.c.position,
+        )
+        .where(
+            events.c.org_id == org_id,
+            events.c.position > after,
+            events.c.position <= until,
+            events.c.type.in_(USAGE_EVENTS),
+        )
+        .order_by(events.c.position)
+    )
+    for row in conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
+        yield Step(row[0], _figure(row[1], row[2]))
+
+
+def events_of(
+    conn: Connection, org_id: UUID, after: int, until: int, types: Sequence[str]
+) -> Iterator[StoredEvent]:
+    """Yield the events of some types between two positions of a log, without the first, one page at
+    a time. `recorded_at` is the time from which an event counts.
+    """
+    counts_from = effective_at(limits_of(conn, org_id))
+    query = (
+        select(
+            *(
+                counts_from if name == "recorded_at" else events.c[name]
+                for name in StoredEvent._fields
+            )
+        )
+        .where(
+            events.c.org_id == org_id,
+            events.c.position > bindparam("after"),
+            events.c.position <= until,
+            events.c.type.in_(types),
+        )
+        .order_by(events.c.position)
+        .limit(_ROWS_AT_ONCE)
+    )
+    while True:
+        page = conn.execute(query, {"after": after}).all()
+        yield from map(StoredEvent._make, page)
+        if len(page) < _ROWS_AT_ONCE:
+            return
+        after = page[-1].position
+
+
+def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:
+    """Return the position after which the last so many usage events of a log lie, or all of them
+    if there are fewer: 0. Reads that many, from the end.
+    """
+    position: int | None = conn.execute(
+        select(events.c.position)
+        .where(events.c.org_id == org_id, events.c.type.in_(USAGE_EVENTS))
+        .order_by(events.c.position.desc())
+        .offset(min(count, END) - 1)
+        .limit(1)
+    ).scalar()
+    return position - 1 if position is not None else 0
+
+
+def before_command(conn: Connection, org_id: UUID, position: int) -> int:
+    """Return the position after which lie the events of the command that gave the one at a
+    position. A command's events lie together.
+    """
+    ours = events.c.org_id == org_id
+    correlation_id = conn.execute(
+        select(events.c.correlation_id).where(ours, events.c.position == position)
+    ).scalar()
+    if correlation_id is None:  # nothing is there yet
+        return position - 1
+    before: int | None = conn.execute(
+        select(events.c.position)
+        .where(ours, events.c.position < position, events.c.correlation_id != correlation_id)
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).scalar()
+    return before or 0
+
+
+def last_correction(conn: Connection, org_id: UUID) -> int:
+    """Return the position of a log's last correction of usage, 0 if there is none."""
+    position: int | None = conn.execute(
+        select(events.c.position)
+        .where(events.c.org_id == org_id, IS_LIFECYCLE_EVENT, events.c.type == CORRECTED)
+        .order_by(events.c.position.desc())
+        .limit(1)
+    ).scalar()
+    return position or 0
+
+
+def file_names(conn: Connection, org_id: UUID, file_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names that files were created under, which they keep."""
+    query = select(
+        events.c.stream_id, payload_field(events.c.payload, "name", Text()).label("name")
+    ).where(events.c.org_id == org_id, events.c.stream_id.in_(file_ids), events.c.version == 1)
+    return {row.stream_id: row.name for row in conn.execute(query)}

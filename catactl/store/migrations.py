@@ -1,0 +1,225 @@
+"""Whether a database has our schema, and bringing it there.
+
+Alembic is imported only to migrate or to explain a mismatch: it takes longer to load than all the
+rest.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+import catactl
+from catactl.errors import BadConfiguration, CorruptLog, Forbidden, SchemaMismatch
+from catactl.store.sql.engine import reading, writing
+from catactl.store.sql.statements import begin, pipelined
+from catactl.store.sql.urls import file_of, is_missing_file, may_create
+from catactl.store.tables import SCHEMA_REVISION, events, logs
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_UPGRADE = "catactl db upgrade"
+# Two upgrades at once: the second waits. Any constant will do, as long as it stays the same.
+_ADVISORY_LOCK = 0x63617461
+_MAX_LISTED = 5
+
+
+def ensure(engine: Engine) -> None:
+    """Make sure that the schema is the one this version works with.
+
+    SQLite is created and migrated here, PostgreSQL never: raises `SchemaMismatch` that says what
+    to do.
+    """
+    sqlite = engine.dialect.name == "sqlite"
+    if sqlite and is_missing_file(engine.url):
+        upgrade(engine)
+        return
+    with reading(engine) as conn:
+        revision = _read_revision(conn)
+        if revision == SCHEMA_REVISION:
+            return
+        is_empty = revision is None and not inspect(conn).get_table_names()
+        mismatch = _explain(conn, revision)
+    # One without a table is left by who was stopped while creating it.
+    if sqlite and (is_empty or _is_older(revision)):
+        upgrade(engine)
+        return
+    raise mismatch
+
+
+def check(engine: Engine) -> str | None:
+    """Return the revision of the database's schema, None if it has none; raise if it is not
+    ours.
+    """
+    with reading(engine) as conn:
+        revision = _read_revision(conn)
+        if revision != SCHEMA_REVISION and not _is_older(revision):
+            mismatch = _explain(conn, revision)
+            if revision is not None or inspect(conn).get_table_names():
+                raise mismatch
+    return revision
+
+
+def is_at_head(conn: Connection) -> bool:
+    """Whether the schema is the one this version works with."""
+    return _read_revision(conn) == SCHEMA_REVISION
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate to the newest schema in one transaction; two at once wait for each other.
+
+    Raises `Forbidden` if another role owns the database's tables. Raises
+    `SchemaMismatch` for tables that a migration does not fit.
+    """
+    if engine.dialect.name == "sqlite":
+        _create_private(engine)
+    revision = None if is_missing_file(engine.url) else check(engine)
+    try:
+        _migrate(engine)
+    except Forbidden as error:
+        if engine.dialect.name != "postgresql":
+            raise
+        raise Forbidden(error.message, "upgrade as the role that owns the tables") from error
+    except (CorruptLog, SchemaMismatch) as error:
+        raise SchemaMismatch(
+            f"the schema cannot be migrated from {revision or 'an empty database'} to "
+            f"{SCHEMA_REVISION}: {error.message}",
+            "no change was committed; if somebody changed the tables or alembic_version, restore "
+            "a backup",
+        ) from error
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with writing(engine) as conn:
+        begin(conn)
+        if engine.dialect.name == "postgresql":
+            conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        config = migrations()
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
+        with pipelined(conn, commits=True):  # because it limits the wait for the answer
+            pass
+        conn.commit()
+
+
+def migrations() -> "Config":
+    """Alembic's configuration: of the installed package, or of the checkout it runs from."""
+    from alembic.config import Config
+
+    package = Path(catactl.__file__).parent
+    installed = package / "migrations"
+    config = Config()
+    location = installed if installed.is_dir() else package.parent / "alembic"
+    config.set_main_option("script_location", str(location).replace("%", "%%"))
+    return config
+
+
+def _read_revision(conn: Connection) -> str | None:
+    """Return the schema's revision; None if there is no schema.
+
+    Raises `BadConfiguration` if the database's encoding is not UTF-8 or the session has no schema,
+    `SchemaMismatch` if there are several revisions.
+    """
+    _check_encoding(conn)
+    # On SQLite and on PostgreSQL asking whether the table is there costs less than a failed query.
+    if conn.dialect.name == "postgresql":
+        exists, current_schema = conn.execute(
+            text("SELECT to_regclass('alembic_version') IS NOT NULL, current_schema()")
+        ).one()
+        if current_schema is None:
+            raise BadConfiguration(
+                "search_path does not name a schema that exists and that the role may use",
+                "set search_path to the schema of catactl's tables, and as the owner of the tables "
+                "run: catactl db grants ROLE --schema NAME | psql URL",
+            )
+    else:
+        exists = conn.execute(
+            text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")
+        ).scalar()
+    if not exists:
+        return None
+    found = list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    if len(found) > 1:
+        listed = sorted(map(repr, found))[:_MAX_LISTED]
+        raise SchemaMismatch(
+            f"alembic_version holds {len(found)} revisions: {', '.join(listed)}"
+            + ", …" * (len(found) > _MAX_LISTED),
+            "delete the rows that do not name the schema's revision, or restore a backup",
+        )
+    return found[0] if found else None
+
+
+def _check_encoding(conn: Connection) -> None:
+    """Raise `BadConfiguration` unless the database stores text as UTF-8."""
+    if conn.dialect.name != "postgresql":
+        return
+    driver: Any = conn.connection.driver_connection
+    encoding = driver.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise BadConfiguration(
+            f"the database's encoding is {encoding}, and catactl needs UTF8",
+            "create one with: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'",
+        )
+
+
+def _is_older(revision: str | None) -> bool:
+    from alembic.script import ScriptDirectory
+
+    known = {
+        script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()
+    }
+    return revision in known and revision != SCHEMA_REVISION
+
+
+def _explain(conn: Connection, revision: str | None) -> SchemaMismatch:
+    tables = inspect(conn).get_table_names() if revision is None else []
+    if revision is None and not tables:
+        return SchemaMismatch("the database is empty", _UPGRADE)
+    if revision is None and {events.name, logs.name} <= set(tables):
+        return SchemaMismatch(
+            "the database holds catactl's tables, but alembic_version does not name their revision",
+            "restore a backup",
+        )
+    if revision is None:
+        return SchemaMismatch(
+            "the database holds tables that are not catactl's", "give catactl a database of its own"
+        )
+    if _is_older(revision):
+        return SchemaMismatch(
+            f"the database's schema is at {revision}, this catactl needs {SCHEMA_REVISION}",
+            _UPGRADE,
+        )
+    return SchemaMismatch(
+        f"the database's schema is at {revision!r}, which this catactl does not know "
+        f"(it needs {SCHEMA_REVISION})",
+        "it is newer, or not catactl's: upgrade catactl, or check the database URL",
+    )
+
+
+def _create_private(engine: Engine) -> None:
+    """Create a SQLite file that only its owner can read, before SQLite would with wider
+    permissions.
+    """
+    file = file_of(engine.url)
+    if file is None or not is_missing_file(engine.url):
+        return
+    path = Path(file)
+    if not may_create(engine.url):
+        raise BadConfiguration(
+            f"there is no database {path}, and its URL does not allow catactl to create it",
+            "check the database URL: catactl config show",
+        )
+    try:
+        path.touch(mode=0o600)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadConfiguration(
+            f"there is no folder {path.parent} to create the database in",
+            "create it, or check the database URL: catactl config show",
+        ) from error
+    except OSError as error:
+        raise Forbidden(f"cannot create the database {path}: {error.strerror}") from error

@@ -1,0 +1,138 @@
+"""How hot statements travel: on PostgreSQL several in one round trip, on SQLite one by one.
+
+A command of the handler is two round trips: lock and read, then write and commit. The statements
+are SQLAlchemy constructs. Give only module-level constants to this module: they are compiled, and
+on PostgreSQL prepared, by identity.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Insert, Select, Table, bindparam, insert
+from sqlalchemy.sql.base import Executable
+
+from catactl.errors import CatactlError
+from catactl.store.sql import bulk
+from catactl.store.sql.guarded_statement import GuardedStatement, Parameters, Row
+from catactl.store.sql.tracing import trip
+
+# From so many rows on, COPY is worth its own round trips.
+_MANY_ROWS = 50
+_ROWS_AT_ONCE = 1_000
+
+_queues: dict[Connection, list[GuardedStatement]] = {}
+_Rows = tuple[Table, tuple[str, ...], Sequence[Row]]
+_copies: dict[Connection, list[_Rows]] = {}
+
+
+def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
+    """Run the queries in order, each seeing what the one before it waited for; rows as tuples."""
+    if conn.dialect.name == "postgresql":
+        return _round_trip(conn, [GuardedStatement(*query) for query in queries])
+    return [
+        [tuple(row) for row in conn.execute(statement, parameters)]
+        for statement, parameters in queries
+    ]
+
+
+def stream(conn: Connection, query: Select[Any]) -> Generator[Row]:
+    """Yield a query's rows while the database still looks for more of them; moments may be in any
+    time zone. Nothing else may be asked on the connection meanwhile, nor in the same transaction if
+    the rows are left before their end.
+    """
+    if conn.dialect.name == "postgresql":
+        yield from bulk.stream_from_postgresql(conn, query)
+    else:
+        yield from map(tuple, conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query))
+
+
+def write(
+    conn: Connection,
+    statement: Executable,
+    parameters: Parameters,
+    otherwise: Callable[[], CatactlError] | None = None,
+) -> None:
+    """Run a statement that writes; inside `pipelined` it is sent when the block ends.
+
+    When `otherwise` is given, exactly one row must be affected, or the error it returns is raised.
+    """
+    queue = _queues.get(conn)
+    if queue is not None:
+        queue.append(GuardedStatement(statement, parameters, otherwise))
+        return
+    affected = conn.execute(statement, parameters).rowcount
+    if otherwise is not None and affected != 1:
+        raise otherwise()
+
+
+def write_all(
+    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Insert rows whose values are in the order of `columns`."""
+    if conn.dialect.name != "postgresql":
+        bulk.insert_into_sqlite(conn, table, columns, rows)
+    elif len(rows) < _MANY_ROWS:
+        for row in rows:
+            write(conn, _insertion(table, columns), dict(zip(columns, row, strict=True)))
+    elif conn in _copies:
+        _copies[conn].append((table, columns, rows))
+    else:
+        bulk.copy_into_postgresql(conn, table, columns, rows)
+
+
+@cache
+def _insertion(table: Table, columns: tuple[str, ...]) -> Insert:
+    return insert(table).values({name: bindparam(name) for name in columns})
+
+
+def begin(conn: Connection, *, reads: bool = False) -> None:
+    """Begin a transaction on PostgreSQL with the settings that catactl depends on. With `reads` it
+    is read-only, and all its queries see one snapshot.
+    """
+    if conn.dialect.name == "postgresql":
+        _round_trip(conn, [], reads=reads)
+
+
+@contextmanager
+def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
+    """Collect the statements of the block and send them in one round trip, with the commit if it
+    `commits`.
+
+    Errors are raised at the end of the block, and then nothing is committed. On SQLite the caller
+    commits in any case.
+    """
+    if conn.dialect.name != "postgresql":
+        yield
+        return
+    queue: list[GuardedStatement] = []
+    copies: list[_Rows] = []
+    _queues[conn], _copies[conn] = queue, copies
+    try:
+        yield
+    finally:
+        del _queues[conn], _copies[conn]
+    if copies:  # which do not travel with others
+        _round_trip(conn, queue)
+        for table, columns, rows in copies:
+            bulk.copy_into_postgresql(conn, table, columns, rows)
+        queue.clear()
+    if queue or commits:
+        _round_trip(conn, queue, commits=commits)
+
+
+def _round_trip(
+    conn: Connection,
+    queries: Sequence[GuardedStatement],
+    *,
+    commits: bool = False,
+    reads: bool = False,
+) -> list[list[Row]]:
+    from catactl.store.sql.pipeline import round_trip  # psycopg, which SQLite does without
+
+    def statements() -> list[str]:
+        return [str(query.statement) for query in queries] + ["COMMIT"] * commits or ["BEGIN"]
+
+    with trip(conn, statements):
+        return round_trip(conn, queries, commits=commits, reads=reads)

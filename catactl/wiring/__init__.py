@@ -1,0 +1,1 @@
+"""Which command leads to which events, sagas and projections, as tables; and printing them."""

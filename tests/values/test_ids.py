@@ -1,0 +1,21 @@
+"""New ids: of their moment, rising, and random."""
+
+from datetime import timedelta
+from itertools import islice
+
+from catactl.values.ids import new_ids
+from tests.support import NOON
+
+
+def test_ids_of_one_moment_rise_and_carry_it() -> None:
+    ids = list(islice(new_ids(NOON), 1_000))
+    assert ids == sorted(set(ids))
+    assert {id_.int >> 80 for id_ in ids} == {int(NOON.timestamp() * 1_000)}
+    assert {(id_.version, id_.variant) for id_ in ids} == {(7, "specified in RFC 4122")}
+    assert ids[-1] < next(new_ids(NOON + timedelta(milliseconds=1)))
+
+
+def test_ids_begin_and_step_at_random() -> None:
+    first, second = (list(islice(new_ids(NOON), 3)) for _ in range(2))
+    assert not set(first) & set(second)
+    assert first[1].int - first[0].int != first[2].int - first[1].int

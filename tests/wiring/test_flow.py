@@ -1,0 +1,241 @@
+"""The wiring is complete, says everything once, and is what really happens."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import get_args
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+
+from catactl.domain import file, job_configuration, organization
+from catactl.domain.decider import Command, Event, EventEnvelope
+from catactl.domain.file import File, FileCommand, FileEvent
+from catactl.domain.job_configuration import (
+    JobConfiguration,
+    JobConfigurationCommand,
+    JobConfigurationEvent,
+    JobSpec,
+)
+from catactl.domain.organization import (
+    Organization,
+    OrganizationCommand,
+    OrganizationEvent,
+    OrganizationStatus,
+)
+from catactl.domain.parts import Part, Parts
+from catactl.errors import CatactlError
+from catactl.store.codec import EVENT_CLASSES, EVENT_NAMES
+from catactl.wiring import flow
+from catactl.wiring.flow import (
+    AGGREGATES,
+    FILE,
+    JOB_CONFIGURATION,
+    ORGANIZATION,
+    PROJECTIONS,
+    SAGAS,
+    Aggregate,
+    aggregate_of,
+    aggregate_of_event,
+    reactions_to,
+)
+from tests.strategies import EVENTS
+from tests.support import BYTES_1, BYTES_2, NOON
+
+COMMANDS = {
+    "organization": get_args(OrganizationCommand),
+    "file": get_args(FileCommand),
+    "job_configuration": get_args(JobConfigurationCommand),
+}
+EVENTS_OF = {
+    "organization": get_args(OrganizationEvent),
+    "file": get_args(FileEvent),
+    "job_configuration": get_args(JobConfigurationEvent),
+}
+# DESIGN.md, the table of section 2. Stored names never change.
+STORED_NAMES = {
+    "organization": {
+        "organization.created",
+        "organization.renamed",
+        "organization.quota_set",
+        "organization.quota_cleared",
+        "organization.suspended",
+        "organization.resumed",
+        "organization.deleted",
+        "organization.storage_usage_changed",
+        "organization.storage_usage_corrected",
+        "organization.content_swept",
+        "organization.clock_corrected",
+    },
+    "file": {
+        "file.created",
+        "file.part_uploaded",
+        "file.completed",
+        "file.deleted",
+        "file.restored",
+        "file.content_swept",
+        "file.linked",
+        "file.unlinked",
+    },
+    "job_configuration": {
+        "job_configuration.created",
+        "job_configuration.updated",
+        "job_configuration.enabled",
+        "job_configuration.disabled",
+        "job_configuration.deleted",
+    },
+}
+JOB, INPUT = UUID(int=1), UUID(int=2)
+SPEC = JobSpec("nightly", "image", inputs=(INPUT,))
+ORGANIZATIONS = [
+    None,
+    Organization("acme", NOON),
+    Organization("acme", NOON, quota_bytes=5),
+    Organization("acme", NOON, OrganizationStatus.SUSPENDED),
+]
+FILES = [
+    None,
+    File("a", NOON),
+    File("a", NOON, parts=Parts.of([Part(1, 1, BYTES_1)]), linked_by=frozenset({JOB})),
+    File("a", NOON, deleted=True),
+    File("a", NOON, deleted=True, parts=Parts.of([Part(1, 1, BYTES_1, stored=True)])),
+]
+JOBS = [None, JobConfiguration(SPEC, NOON), JobConfiguration(SPEC, NOON, enabled=False)]
+EXAMPLES: list[Command] = [
+    organization.CreateOrganization("acme", NOON, 5),
+    organization.RenameOrganization("beta"),
+    organization.SetQuota(1),
+    organization.ClearQuota(),
+    organization.SuspendOrganization(),
+    organization.ResumeOrganization(),
+    organization.DeleteOrganization(),
+    organization.ChangeStorageUsage(1, 0, 1),
+    organization.CorrectStorageUsage(1, 1, 1, "events", 0),
+    organization.SweepOrganizationContent({BYTES_1: 1}),
+    organization.CorrectClock(NOON + timedelta(days=1), NOON),
+    file.CreateFile("a", NOON),
+    file.UploadPart(1, 5, BYTES_2),
+    file.CompleteFile(),
+    file.DeleteFile(),
+    file.RestoreFile(),
+    file.SweepFileContent(),
+    file.LinkFile(INPUT),
+    file.UnlinkFile(JOB),
+    job_configuration.CreateJobConfiguration(SPEC, NOON),
+    job_configuration.UpdateJobConfiguration({"image": "other"}),
+    job_configuration.EnableJobConfiguration(),
+    job_configuration.DisableJobConfiguration(),
+    job_configuration.DeleteJobConfiguration(),
+]
+
+
+def test_there_are_three_aggregates() -> None:
+    assert AGGREGATES == (ORGANIZATION, FILE, JOB_CONFIGURATION)
+    assert [each.name for each in AGGREGATES] == ["organization", "file", "job_configuration"]
+
+
+def test_every_command_is_wired_exactly_once() -> None:
+    wired = [command for aggregate in AGGREGATES for command in aggregate.commands]
+    assert len(wired) == len(set(wired))
+    for aggregate in AGGREGATES:
+        assert set(aggregate.commands) == set(COMMANDS[aggregate.name])
+
+
+def test_every_event_is_given_by_the_commands_of_one_aggregate() -> None:
+    for aggregate in AGGREGATES:
+        given_events = {event for events in aggregate.commands.values() for event in events}
+        assert given_events == set(EVENTS_OF[aggregate.name])
+
+
+def test_every_event_has_one_stored_name_and_it_is_the_designs() -> None:
+    for aggregate, classes in EVENTS_OF.items():
+        assert {EVENT_NAMES[cls] for cls in classes} == STORED_NAMES[aggregate]
+    assert len(EVENT_CLASSES) == len(EVENT_NAMES) == sum(map(len, STORED_NAMES.values()))
+    assert {EVENT_CLASSES[name]: name for name in EVENT_CLASSES} == EVENT_NAMES
+
+
+def test_the_stored_name_begins_with_the_aggregate() -> None:
+    for aggregate, classes in EVENTS_OF.items():
+        for cls in classes:
+            assert EVENT_NAMES[cls].startswith(f"{aggregate}.")
+
+
+def test_every_command_is_tried_here() -> None:
+    tried = [type(command) for command in EXAMPLES]
+    assert sorted(tried, key=repr) == sorted(sum(COMMANDS.values(), ()), key=repr)
+
+
+def _emitted(aggregate: Aggregate, command: Command) -> set[type[Event]]:
+    """What the command gives on states of every kind; refusals give nothing."""
+    states: dict[str, Sequence[object]] = {
+        "organization": ORGANIZATIONS,
+        "file": FILES,
+        "job_configuration": JOBS,
+    }
+    emitted: set[type[Event]] = set()
+    for state in states[aggregate.name]:
+        try:
+            events = aggregate.decider.decide(state, command)
+        except CatactlError:
+            continue
+        emitted |= {type(event) for event in events}
+    return emitted
+
+
+@pytest.mark.parametrize("command", EXAMPLES, ids=lambda command: type(command).__name__)
+def test_a_command_gives_the_events_that_the_wiring_declares(command: Command) -> None:
+    aggregate = aggregate_of(command)
+    assert _emitted(aggregate, command) == set(aggregate.commands[type(command)])
+
+
+@given(EVENTS)
+def test_sagas_send_what_the_wiring_declares_and_only_to_wired_commands(event: Event) -> None:
+    occurred = EventEnvelope(UUID(int=7), UUID(int=8), event)
+    for saga in SAGAS:
+        if type(event) in saga.listens:
+            sent = saga.react(occurred)
+            assert {type(each.command) for each in sent} <= set(saga.sends)
+            for each in sent:
+                assert aggregate_of(each.command) in AGGREGATES
+
+
+@given(EVENTS)
+def test_reactions_are_those_of_the_sagas_that_listen(event: Event) -> None:
+    occurred = EventEnvelope(UUID(int=7), UUID(int=8), event)
+    expected = [
+        addressed
+        for saga in SAGAS
+        if type(event) in saga.listens
+        for addressed in saga.react(occurred)
+    ]
+    assert reactions_to(occurred) == expected
+
+
+@given(EVENTS)
+def test_an_event_belongs_to_the_aggregate_that_its_name_says(event: Event) -> None:
+    assert aggregate_of_event(event).name == EVENT_NAMES[type(event)].split(".")[0]
+
+
+def test_sagas_and_views_have_names_of_their_own() -> None:
+    assert [saga.name for saga in SAGAS] == ["storage_usage", "job_inputs"]
+    assert len({view.NAME for view in PROJECTIONS}) == len(PROJECTIONS)
+    assert len({view.TABLE.name for view in PROJECTIONS}) == len(PROJECTIONS)
+
+
+def test_sagas_and_views_listen_to_events_that_are_wired() -> None:
+    wired = set(EVENT_NAMES)
+    for saga in SAGAS:
+        assert set(saga.listens) <= wired
+    for view in PROJECTIONS:
+        assert set(view.LISTENS) <= wired
+
+
+def test_saga_only_commands_add_nothing_by_themselves() -> None:
+    for saga in SAGAS:
+        assert not any(command.adds for command in saga.sends)
+
+
+def test_a_quota_that_was_set_is_traced_to_the_command_that_set_it() -> None:
+    assert flow.command_giving(organization.QuotaSet) is organization.SetQuota
+    both = (organization.OrganizationCreated, organization.QuotaSet)
+    assert flow.command_giving(*both) is organization.CreateOrganization
