@@ -1,0 +1,13 @@
+"""Organizations for batches."""
+
+import pytest
+
+from catactl.handling.handler import Handler
+from tests.operations.support import apply_lines, errors_of, line
+
+
+@pytest.fixture
+def two(handler: Handler) -> Handler:
+    """A handler where there are two organizations, `a` and `b`."""
+    assert not errors_of(apply_lines(handler, [line("org.create", name=name) for name in "ab"]))
+    return handler

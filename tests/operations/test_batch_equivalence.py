@@ -1,0 +1,104 @@
+"""A batch gives the same result as its lines one by one."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from catactl.handling.handler import Handler
+from catactl.operations.batch import Outcome
+from catactl.operations.batch_lines import Failed
+from catactl.store import event_log
+from catactl.store.sql.engine import reading
+from catactl.store.tables import file_parts, files, job_configurations, organizations, users
+from tests.operations.support import Document, apply_lines, line, part_line
+from tests.support import assert_consistent
+
+_numbers = count()
+_ORGS = st.sampled_from("ab")
+_FILES = st.sampled_from("xy")
+_JOBS = st.sampled_from("jk")
+_INPUTS = st.lists(_FILES, max_size=2)
+
+
+def _lines_of(command: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
+    return st.builds(line, st.just(command), _ORGS, **arguments)
+
+
+_LINES: st.SearchStrategy[Document] = st.one_of(
+    _lines_of("file.create", name=_FILES),
+    st.builds(part_line, _ORGS, _FILES, st.integers(1, 2), st.sampled_from([0, 5, 60])),
+    st.builds(part_line, _ORGS, _FILES, st.integers(1, 2), st.sampled_from([0, 5, 60])),
+    _lines_of("file.delete", file=_FILES),
+    _lines_of("file.restore", file=_FILES),
+    _lines_of("file.complete", file=_FILES),
+    _lines_of("job.create", name=_JOBS, image=st.just("i"), inputs=_INPUTS),
+    _lines_of("job.update", job=_JOBS, inputs=_INPUTS, name=_JOBS),
+    _lines_of("job.delete", job=_JOBS),
+    _lines_of("quota.set", size_bytes=st.sampled_from([0, 65, 1_000])),
+    _lines_of("user.add", email=st.just("u@x.org"), if_not_exists=st.booleans()),
+    _lines_of("user.remove", user=st.just("u@x.org")),
+    _lines_of("org.rename", new=_ORGS),
+    st.builds(line, st.just("org.create"), name=_ORGS),
+)
+
+
+@settings(
+    max_examples=6,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(documents=st.lists(_LINES, min_size=6, max_size=14), batch=st.sampled_from([3, 100]))
+def test_a_batch_comes_to_the_same_as_its_lines_one_by_one(
+    engine: Engine, handler: Handler, documents: list[Document], batch: int
+) -> None:
+    ways: tuple[Callable[[list[Document]], list[Outcome]], ...] = (
+        lambda own: [outcome for each in own for outcome in apply_lines(handler, [each])],
+        lambda own: apply_lines(handler, own, batch=batch),
+    )
+    came_to = []
+    for runs in ways:
+        prefix = f"{next(_numbers)}-"
+        beginning = [line("org.create", name=prefix + name) for name in "ab"]
+        apply_lines(handler, beginning)
+        outcomes = runs([_in(prefix, each) for each in documents])
+        failed = [type(each.error) if isinstance(each, Failed) else None for each in outcomes]
+        came_to.append((failed, _resources(engine, prefix)))
+    assert came_to[0] == came_to[1]
+
+
+def _in(prefix: str, document: Document) -> Document:
+    """The same line in organizations of other names."""
+    fields = ("org", "new", *(("name",) if document["command"] == "org.create" else ()))
+    return document | {field: prefix + document[field] for field in fields if field in document}
+
+
+def _resources(engine: Engine, prefix: str) -> list[Any]:
+    """Everything in organizations whose names begin so, without ids and times; it is proved."""
+    with reading(engine) as conn:
+        named = organizations.c.name.startswith(prefix)
+        rows = conn.execute(select(organizations).where(named)).all()
+        found = []
+        for row in rows:
+            listed = [
+                sorted(
+                    map(tuple, conn.execute(query.where(table.c.org_id == row.org_id))), key=repr
+                )
+                for table, query in (
+                    (files, select(files.c.name, files.c.deleted, files.c.size_bytes)),
+                    (file_parts, select(file_parts.c.number, file_parts.c.size_bytes)),
+                    (
+                        job_configurations,
+                        select(job_configurations.c.name, job_configurations.c.deleted),
+                    ),
+                    (users, select(users.c.email)),
+                )
+            ]
+            types = [each.type for each in event_log.read_after(conn, row.org_id)]
+            own = (row.name.removeprefix(prefix), row.status, row.used_bytes, row.version)
+            found.append((own, listed, types))
+    for row in rows:
+        assert_consistent(engine, row.org_id)
+    return sorted(found, key=repr)
