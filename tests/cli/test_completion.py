@@ -63,6 +63,7 @@ def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
         (["job", "create", "acme", "nightly", "--from", ""], ["paths"]),
         (["org", "create", ""], []),
         (["org", "create", "acme", "--quota", ""], []),
+        (["help", "exit"], ["exit-codes"]),
         (["nosuch", ""], ["nothing"]),
     ],
 )

@@ -5,16 +5,37 @@ import re
 import pytest
 
 from catactl.cli.framework import command_tree
+from catactl.help.topics import topic_names, topic_text
 from tests.cli.support import Cli, leaves_of
 
 
 def test_help_prints_what_the_option_does(stranger: Cli) -> None:
-    for path in ([], ["org"], ["org", "create"], ["version"]):
+    for path in (["org"], ["org", "create"], ["version"]):
         assert stranger("help", *path).stdout == stranger(*path, "--help").stdout
     assert stranger("help", "org", "create", "--json").json["help"].startswith("Usage: catactl org")
-    assert "no such command 'nosuch'" in stranger.fails(2, "help", "nosuch")["message"]
     assert "no such command 'nosuch'" in stranger.fails(2, "help", "org", "nosuch")["message"]
     assert "has no verbs" in stranger.fails(2, "help", "version", "x")["message"]
+
+
+def test_help_alone_also_lists_the_topics(stranger: Cli) -> None:
+    commands, _, topics = stranger("help").stdout.partition("\nTopics:\n")
+    assert commands == stranger("--help").stdout
+    assert re.findall(r"^  (\S+)  +\S", topics, re.MULTILINE) == topic_names()
+
+
+def test_help_prints_a_topic(stranger: Cli) -> None:
+    for name in topic_names():
+        assert stranger("help", name).stdout == f"{topic_text(name)}\n"
+    assert stranger("help", "exit-codes", "--json").json == {"help": topic_text("exit-codes")}
+    assert "has no verbs" in stranger.fails(2, "help", "exit-codes", "x")["message"]
+
+
+def test_an_unknown_name_is_compared_with_commands_and_topics(stranger: Cli) -> None:
+    error = stranger.fails(2, "help", "exit-code")
+    assert error["message"] == "no such command or topic 'exit-code'"
+    assert error["hint"] == "did you mean 'exit-codes'?"
+    assert stranger.fails(2, "help", "ogr")["hint"] == "did you mean 'org'?"
+    assert stranger.fails(2, "help", "nothing-like-it")["hint"] == "see: catactl help"
 
 
 def test_all_of_it_has_every_command_and_shared_options_once(stranger: Cli) -> None:

@@ -1,15 +1,24 @@
 """catactl help"""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
 
 from catactl.cli.framework.command import command
-from catactl.cli.framework.command_tree import root
+from catactl.cli.framework.command_tree import NOUNS, VERBS, root
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.help_format import EVERY_COMMAND, WRITES, CatactlCommand, contexts, takes
+from catactl.cli.framework.help_format import (
+    EVERY_COMMAND,
+    WRITES,
+    CatactlCommand,
+    contexts,
+    takes,
+    write_list,
+)
 from catactl.errors import InvalidValue
+from catactl.help.topics import topic_names, topic_summary, topic_text
 from catactl.results.shapes import Shape
 
 app = typer.Typer()
@@ -19,37 +28,70 @@ app = typer.Typer()
 def help_(
     run: Context,
     noun: Annotated[
-        str | None, typer.Argument(metavar="[NOUN]", help="As org, or a verb that stands alone.")
+        str | None,
+        typer.Argument(
+            metavar="[NOUN|TOPIC]",
+            help="A noun (org), a command without a noun (apply) or a topic (billing).",
+        ),
     ] = None,
     verb: Annotated[str | None, typer.Argument(metavar="[VERB]", help="As create.")] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every command below, in one text for a pager.")
     ] = False,
 ) -> None:
-    """Print what a command does and takes, as --help does; with --all, what every command does.
+    """Print the help of a command, as --help does, or a topic. Without arguments, list all
+    topics too.
+
+    With --all, print the help of every command. A command precedes a topic of the same name.
 
     Example: catactl help --all | less
     """
-    path = [word for word in (noun, verb) if word is not None]
-    found = _at(path)
-    text = "\n\n\n".join(_all(found)) if all_ else found[0].get_help()
+    if noun is None or noun in NOUNS or noun in VERBS:
+        text, is_topic = _command_help(noun, verb, all_), False
+    else:
+        text, is_topic = _topic(noun, verb), True
     if run.output.is_for_programs:
         run.output.show({"help": text}, Shape("", ("help",)))
+    elif is_topic:
+        run.output.markdown(text)
     else:
         run.output.text(text)
 
 
-def _at(path: list[str]) -> list[Any]:
-    """The contexts of a command and of those below it."""
+def _topic(name: str, extra: str | None) -> str:
+    topics = topic_names()
+    if name not in topics:
+        close = get_close_matches(name, [*NOUNS, *VERBS, *topics], n=3)
+        hint = f"did you mean {', '.join(map(repr, close))}?" if close else "see: catactl help"
+        raise InvalidValue(f"no such command or topic {name!r}", hint)
+    if extra is not None:
+        raise InvalidValue(f"{name} is a topic and has no verbs", f"catactl help {name}")
+    return topic_text(name)
+
+
+def _command_help(noun: str | None, verb: str | None, is_all: bool) -> str:
+    """Return the help of a command, with `is_all` also the help of each command below it."""
+    path = [word for word in (noun, verb) if word is not None]
     if len(path) == 2 and not hasattr(next(contexts(root(), path[0])).command, "list_commands"):
         raise InvalidValue(f"{path[0]} has no verbs", f"catactl help {path[0]}")
-    return list(contexts(root(), *path))
+    found = list(contexts(root(), *path))
+    if is_all:
+        return "\n\n\n".join(_all_help(found))
+    text: str = found[0].get_help()
+    return text if path else f"{text}\n\n{_topic_list(found[0])}"
 
 
-def _all(found: list[Any]) -> Iterator[str]:
-    """What each command does; the options that all or all writes take are there once, at the end.
+def _topic_list(ctx: Any) -> str:
+    formatter = ctx.make_formatter()
+    with formatter.section("Topics"):
+        write_list(formatter, [(name, topic_summary(name)) for name in topic_names()])
+    text: str = formatter.getvalue()
+    return text.strip()
 
-    Of a group there is its first line alone: its verbs follow.
+
+def _all_help(found: list[Any]) -> Iterator[str]:
+    """Yield the help of each command. The options that all commands or all writes take come once,
+    at the end. A group has only its first line, because its verbs follow.
     """
     shared: dict[str, Any] = {}
     for ctx in found:

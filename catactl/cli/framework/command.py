@@ -71,7 +71,7 @@ _WRITE_OPTIONS: dict[str, Any] = {
         _of_writes(
             "--idempotency-key",
             metavar="KEY",
-            help="Context the request once, however often it is repeated with KEY.",
+            help="Run the request once, however often it is repeated with KEY.",
         ),
     ],
     "actor": Annotated[

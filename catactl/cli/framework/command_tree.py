@@ -27,17 +27,19 @@ NOUNS = {
 VERBS = {
     "apply": "Do many commands, one JSON object a line.",
     "doctor": "Examine settings, database, log and content; say what mends what is wrong.",
-    "help": "Print the help of a command, or of all of them.",
+    "help": "Print the help of a command, or a topic such as billing or cron.",
     "schema": "Describe every command, its options and its JSON, for programs.",
     "topology": "Print what leads to what: commands, events, sagas, views.",
     "completion": "Print what makes a shell complete commands, options and names.",
-    "demo": "Context the main job on real files, in a database thrown away afterwards.",
+    "demo": "Run the main job on real files, in a database thrown away afterwards.",
     "version": "Print the version.",
 }
 COMPLETION_VARIABLE = "_CATACTL_COMPLETE"  # names the shell that asks what may come next
 _HELP = """Administer Catacloud: organizations, users, jobs and files.
 
 Storage usage is exact at every commit, and anyone can prove it from the events.
+
+`catactl help` lists topics such as billing and cron; `catactl help TOPIC` prints one.
 
 Example: catactl org create acme --quota 10GB
 """

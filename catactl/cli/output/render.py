@@ -147,6 +147,15 @@ class Output:
         if not self._quiet:
             self._line(text)
 
+    def markdown(self, text: str) -> None:
+        """Print Markdown: rendered in a table's format on a terminal, otherwise as it is."""
+        if self.format == "table" and self._stream.isatty() and not self._quiet:
+            from catactl.cli.output.markdown import print_markdown
+
+            print_markdown(text, self._stream, color=self._color)
+        else:
+            self.text(text)
+
     def _line(self, line: str) -> None:
         self._stream.write(line + "\n")
 

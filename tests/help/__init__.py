@@ -1,0 +1,1 @@
+"""Tests of the topics of `catactl help`."""
