@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from catactl.config import file as config_file
 from catactl.errors import BadConfiguration, CatactlError, InvalidValue
+from catactl.values.durations import parse_lock_timeout
 from catactl.values.text_input import decode
 
 OutputFormat = Literal["table", "json", "jsonl", "csv", "tsv", "id"]
@@ -27,7 +28,6 @@ LogFormat = Literal["text", "json"]
 OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 LOG_FORMATS: tuple[str, ...] = get_args(LogFormat)
 _MAX_URL_LENGTH = 65_536
-_MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600.0
 _ENDS_A_PATH = frozenset("%?# ")  # in a URL; a space ends it in a shell
 # A password that nobody encoded may hold anything: it ends at the last @ before another URL begins.
 _SECRET = re.compile(
@@ -319,17 +319,6 @@ def check_log_format(value: str) -> None:
     """Raise `InvalidValue` unless it is a format of log lines."""
     if value not in LOG_FORMATS:
         raise InvalidValue(f"no log format {value!r}", f"one of: {', '.join(LOG_FORMATS)}")
-
-
-def parse_lock_timeout(value: str) -> float:
-    """Return seconds; raise `InvalidValue` if it is no number of them, or more than a day."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= _MAX_LOCK_TIMEOUT_SECONDS:
-        raise InvalidValue(f"{value!r} is not a number of seconds from 0 to 86400")
-    return seconds
 
 
 def read_url_file(path: str, origin: str) -> str:

@@ -13,11 +13,11 @@ from catactl.config.settings import (
     check_log_format,
     check_output,
     mask,
-    parse_lock_timeout,
     read_url_file,
 )
 from catactl.errors import BadConfiguration, CatactlError
 from catactl.store.sql.urls import parse_url
+from catactl.values.durations import parse_lock_timeout
 
 _CHECKS: Mapping[str, Callable[[str], object]] = {
     "database_url": parse_url,

@@ -12,8 +12,9 @@ from itertools import repeat
 from typing import NamedTuple
 
 from catactl.domain.file import File
-from catactl.domain.parts import MAX_PART_NUMBER, Parts
+from catactl.domain.parts import Parts
 from catactl.errors import Conflict, InvalidValue
+from catactl.values.numbers import MAX_PART_NUMBER
 
 DEFAULT_PART_BYTES = 8 * 1024 * 1024
 _MAX_GROWN_BYTES = 4 * 1024**3

@@ -8,7 +8,7 @@ from typing import ClassVar, assert_never
 from uuid import UUID
 
 from catactl.domain.decider import Command, Decider, Event, changed, misplaced
-from catactl.domain.parts import Part, Parts, check_part_number
+from catactl.domain.parts import Part, Parts
 from catactl.errors import (
     AlreadyExists,
     Conflict,
@@ -19,6 +19,7 @@ from catactl.errors import (
     Refused,
 )
 from catactl.values.names import check_file_name
+from catactl.values.numbers import check_part_number
 from catactl.values.sizes import check_size_bytes
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -192,7 +192,7 @@ def decide(
 def _update(
     state: JobConfiguration, command: UpdateJobConfiguration
 ) -> list[JobConfigurationEvent]:
-    spec = check_spec(replace(state.spec, **command.changes), state.name)  # type: ignore[arg-type]
+    spec = check_spec(replace(state.spec, **command.changes), state.spec)  # type: ignore[arg-type]
     if spec == state.spec:
         return []
     before, after = set(state.spec.inputs), set(spec.inputs)
@@ -205,11 +205,14 @@ def _update(
     ]
 
 
-def check_spec(spec: JobSpec, stored_name: str | None = None) -> JobSpec:
+def check_spec(spec: JobSpec, stored: JobSpec | None = None) -> JobSpec:
     """Return the configuration in its canonical form; raise `InvalidValue` for a configuration that
-    cannot run. A stored name stays as it is, because earlier versions allowed other names.
+    cannot run. A name and a schedule that are stored already stay as they are, because earlier
+    versions allowed others.
     """
-    name = spec.name if spec.name == stored_name else check_name("job name", spec.name)
+    name = spec.name
+    if stored is None or name != stored.name:
+        name = check_name("job name", name)
     check_text("image", spec.image)
     if not spec.image or re.search(r"\s", spec.image):
         raise InvalidValue(f"not an image reference: {spec.image!r}", "as in registry/name:tag")
@@ -223,7 +226,7 @@ def check_spec(spec: JobSpec, stored_name: str | None = None) -> JobSpec:
     _check_range("timeout", spec.timeout_seconds, _MAX_TIMEOUT_SECONDS)
     if spec.memory_bytes is not None and check_size_bytes(spec.memory_bytes) == 0:
         raise InvalidValue("memory must be more than 0 bytes")
-    if spec.schedule is not None:
+    if spec.schedule is not None and (stored is None or spec.schedule != stored.schedule):
         check_schedule(spec.schedule)
     if len(spec.inputs) > _MAX_INPUTS:
         raise InvalidValue(f"a job takes at most {_MAX_INPUTS:,} inputs, not {len(spec.inputs):,}")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from catactl.domain.decider import changed
-from catactl.errors import CorruptLog, InvalidValue
+from catactl.errors import CorruptLog
+from catactl.values.numbers import MAX_PART_NUMBER
 
-MAX_PART_NUMBER = 10_000
 _BLOCK = 100
 
 
@@ -111,18 +111,3 @@ def _place(number: int) -> tuple[int, int]:
         message = f"the stored part number {number} is not from 1 to {MAX_PART_NUMBER:,}"
         raise CorruptLog(message, "catactl event verify")
     return divmod(number - 1, _BLOCK)
-
-
-def parse_part_number(text: str) -> int:
-    """Return the number that the text spells; raise `InvalidValue`."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InvalidValue(
-            f"not a part number: {text[:32]!r}", f"a whole number from 1 to {MAX_PART_NUMBER:,}"
-        )
-    return check_part_number(int(text))
-
-
-def check_part_number(number: int) -> int:
-    if not 1 <= number <= MAX_PART_NUMBER:
-        raise InvalidValue(f"part number {number} is not between 1 and {MAX_PART_NUMBER:,}")
-    return number

@@ -25,7 +25,7 @@ from catactl.store.event_log import Head, StoredEvent
 from catactl.store.idempotency import Request
 from catactl.store.sql.commit_outcome import Evidence
 from catactl.store.state_store import Stored
-from catactl.values.ids import Id, new_ids
+from catactl.values.ids import Id, new_ids, parse_id
 from catactl.values.spelling import normalized, spellings
 from catactl.wiring.flow import (
     FILE,
@@ -389,7 +389,7 @@ class UnitOfWork:
         """Return the id of a file or job by id or name: the live one's, else the one deleted last;
         or `NotFound`.
         """
-        found = self._names.known(aggregate, reference) or name_lookup.parse_id(reference)
+        found = self._names.known(aggregate, reference) or parse_id(reference)
         if found is None:
             found = self.find_live(aggregate, reference) or self._find_deleted(aggregate, reference)
         if found is None:

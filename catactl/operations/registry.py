@@ -18,6 +18,7 @@ from catactl.queries import resources
 from catactl.queries.resources import Resource
 from catactl.store import name_lookup, users
 from catactl.store.idempotency import Result
+from catactl.values.ids import parse_id
 from catactl.values.spelling import normalized
 from catactl.wiring.flow import FILE, JOB_CONFIGURATION, Aggregate
 
@@ -26,7 +27,7 @@ Normal = Callable[[Any], Any]
 
 def normal_name(text: str) -> str:
     """Return the canonical spelling of a name or an id."""
-    id_ = name_lookup.parse_id(text)
+    id_ = parse_id(text)
     return normalized(text) if id_ is None else str(id_)
 
 

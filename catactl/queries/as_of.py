@@ -15,6 +15,7 @@ from catactl.queries.resources import Resource
 from catactl.store import event_log, log_queries, name_lookup
 from catactl.store.name_lookup import is_named
 from catactl.store.tables import files, job_configurations
+from catactl.values.ids import parse_id
 from catactl.values.spelling import spellings
 from catactl.wiring.flow import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
 
@@ -82,7 +83,7 @@ def _named_at(
     moment: datetime,
 ) -> UUID | None:
     """Return the stream that had a name at a moment, from the events that change names."""
-    if name_lookup.parse_id(reference) is not None:
+    if parse_id(reference) is not None:
         return None
     position = log_queries.position_at(conn, org_id, moment)
     states: dict[UUID, Any] = {}  # ordered by their last changes

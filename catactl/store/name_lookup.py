@@ -33,18 +33,11 @@ from catactl.store.tables import (
     organizations,
     users,
 )
+from catactl.values.ids import parse_id
 from catactl.values.spelling import normalized, spellings
 
 _MANY_NAMES = 10_000
 _AT_ONCE = 500
-
-
-def parse_id(text: str) -> UUID | None:
-    """Return the id that the text spells, or None if it is a name."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def resolve_organization(conn: Connection, reference: str) -> UUID:

@@ -39,6 +39,14 @@ class Id(UUID):
 _set = object.__setattr__  # as UUID itself has to: ids are immutable
 
 
+def parse_id(text: str) -> UUID | None:
+    """Return the UUID that the text is a spelling of, or None if the text is a name."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def new_id(now: datetime) -> UUID:
     """Return a new id: 48 bits of milliseconds since 1970, 74 random bits."""
     return next(new_ids(now))

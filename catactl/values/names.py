@@ -6,9 +6,9 @@ all of its characters. A text is one line. A value is anything that a database c
 
 import re
 import unicodedata
-from uuid import UUID
 
 from catactl.errors import InvalidValue
+from catactl.values.ids import parse_id
 from catactl.values.spelling import check_visible, normalized
 
 MAX_NAME_BYTES = 1024
@@ -16,15 +16,6 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL stores no NUL, UTF-8 no surrogate
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-
-
-def looks_like_id(text: str) -> bool:
-    """Return whether the text would be read as an id (a UUID in any of its spellings)."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def check_text(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
@@ -70,7 +61,7 @@ def check_name(what: str, name: str) -> str:
         raise InvalidValue(f"{what} begins or ends with white space")
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise InvalidValue(f"{what} must not be or hold a path")
-    if looks_like_id(name):
+    if parse_id(name) is not None:
         raise InvalidValue(f"{what} looks like an id: {name!r}", "choose a name that is not a UUID")
     return name
 
@@ -81,7 +72,7 @@ def check_file_name(name: str) -> str:
     for segment in name.split("/"):
         if segment != segment.strip():
             raise InvalidValue("file name has a part that begins or ends with white space")
-    if looks_like_id(name):
+    if parse_id(name) is not None:
         raise InvalidValue(
             f"file name looks like an id: {name!r}", "choose a name that is not a UUID"
         )

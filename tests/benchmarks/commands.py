@@ -9,10 +9,10 @@ from uuid import UUID
 from catactl.domain.decider import Command, CommandEnvelope
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.domain.organization import CreateOrganization
-from catactl.domain.parts import MAX_PART_NUMBER
 from catactl.handling.handler import Handler, Intent, Outcome
 from catactl.queries import resources
 from catactl.values.ids import new_id
+from catactl.values.numbers import MAX_PART_NUMBER
 
 INTENT = Intent("benchmark")
 _SHA256 = hashlib.sha256(b"content").hexdigest()

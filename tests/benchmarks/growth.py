@@ -13,9 +13,9 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import URL, Engine
 
-from catactl.domain.parts import MAX_PART_NUMBER
 from catactl.handling.handler import Handler
 from catactl.store.sql.engine import open_engine
+from catactl.values.numbers import MAX_PART_NUMBER
 from tests.benchmarks.commands import create_file, create_organization, record_part
 from tests.benchmarks.figures import Figure, compare
 from tests.benchmarks.servers import libpq_url, postgresql_database

@@ -17,11 +17,11 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import URL, Connection, Engine, event
 
-from catactl.domain.parts import MAX_PART_NUMBER
 from catactl.handling.handler import Handler
 from catactl.store import name_lookup
 from catactl.store.sql.engine import open_engine, reading
 from catactl.usage import check, report
+from catactl.values.numbers import MAX_PART_NUMBER
 from catactl.values.times import parse_month
 from tests.benchmarks.commands import create_file, create_organization
 from tests.benchmarks.figures import Figure, alternate, compare

@@ -12,8 +12,9 @@ from catactl.content.part_ranges import (
     growing_sizes,
 )
 from catactl.domain.file import File
-from catactl.domain.parts import MAX_PART_NUMBER, Part, Parts
+from catactl.domain.parts import Part, Parts
 from catactl.errors import Conflict, InvalidValue
+from catactl.values.numbers import MAX_PART_NUMBER
 from tests.support import BYTES_1, NOON
 
 

@@ -96,6 +96,16 @@ def test_an_update_to_something_invalid_is_refused() -> None:
     given(CREATED).when(update).then_refused(InvalidValue, "not an image")
 
 
+def test_a_stored_name_or_schedule_that_is_refused_today_does_not_prevent_another_update() -> None:
+    old = replace(SPEC, name="a/b", schedule="0 0 30 2 *")
+    stored = given(JobConfigurationCreated(old, NOON))
+    stored.when(UpdateJobConfiguration({"cpu_millis": 500})).then(
+        JobConfigurationUpdated(replace(old, cpu_millis=500), (), ())
+    )
+    change = UpdateJobConfiguration({"schedule": "0 0 31 2 *"})
+    stored.when(change).then_refused(InvalidValue, "day-of-month")
+
+
 def test_a_job_is_disabled_and_enabled() -> None:
     given(CREATED).when(DisableJobConfiguration()).then(DISABLED)
     given(CREATED, DISABLED).when(EnableJobConfiguration()).then(JobConfigurationEnabled())

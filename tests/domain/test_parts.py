@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catactl.domain.parts import MAX_PART_NUMBER, Part, Parts, check_part_number
-from catactl.errors import InvalidValue
+from catactl.domain.parts import Part, Parts
+from catactl.values.numbers import MAX_PART_NUMBER
 
 # Few numbers, near the borders of the blocks, so that parts are replaced and gaps are left often.
 NUMBERS = st.one_of(
@@ -124,14 +124,3 @@ def test_putting_one_part_among_ten_thousand_shares_all_other_blocks() -> None:
     after = before.with_part(Part(5_000, 2, "b"))
     shared = [old is new for old, new in zip(before._blocks, after._blocks, strict=True)]
     assert shared.count(False) == 1
-
-
-@pytest.mark.parametrize("number", [1, MAX_PART_NUMBER])
-def test_numbers_in_range_pass(number: int) -> None:
-    assert check_part_number(number) == number
-
-
-@pytest.mark.parametrize("number", [-1, 0, MAX_PART_NUMBER + 1])
-def test_numbers_out_of_range_are_refused(number: int) -> None:
-    with pytest.raises(InvalidValue, match="not between 1 and 10,000"):
-        check_part_number(number)

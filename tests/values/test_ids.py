@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 from itertools import islice
+from uuid import UUID
 
-from catactl.values.ids import new_ids
+import pytest
+
+from catactl.values.ids import new_ids, parse_id
 from tests.support import NOON
 
 
@@ -19,3 +22,14 @@ def test_ids_begin_and_step_at_random() -> None:
     first, second = (list(islice(new_ids(NOON), 3)) for _ in range(2))
     assert not set(first) & set(second)
     assert first[1].int - first[0].int != first[2].int - first[1].int
+
+
+_ID = "0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10"
+
+
+@pytest.mark.parametrize(
+    "text", [_ID, _ID.upper(), _ID.replace("-", ""), f"{{{_ID}}}", f"urn:uuid:{_ID}"]
+)
+def test_every_spelling_of_a_uuid_is_an_id(text: str) -> None:
+    assert parse_id(text) == UUID(_ID)
+    assert parse_id(text[:-3]) is None

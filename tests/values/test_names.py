@@ -14,7 +14,6 @@ from catactl.values.names import (
     check_relative_path,
     check_text,
     check_value,
-    looks_like_id,
 )
 
 UUID_TEXT = "0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10"
@@ -98,12 +97,6 @@ def test_control_characters_are_nowhere_allowed(
 ) -> None:
     with pytest.raises(InvalidValue, match=f"U\\+{ord(character):04X}"):
         check(f"a{character}b@example.com")
-
-
-@pytest.mark.parametrize("spelling", UUIDS)
-def test_every_spelling_of_a_uuid_looks_like_an_id(spelling: str) -> None:
-    assert looks_like_id(spelling)
-    assert not looks_like_id(spelling[:-3])
 
 
 @pytest.mark.parametrize(

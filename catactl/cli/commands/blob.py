@@ -12,7 +12,7 @@ from catactl.cli.output.progress import progress, transfer
 from catactl.cli.output.text import counted
 from catactl.errors import ContentOfAnotherLog, InvalidValue
 from catactl.results.shapes import SWEPT
-from catactl.values.durations import parse_duration
+from catactl.values.durations import parse_age
 from catactl.values.sizes import format_size
 
 app = typer.Typer()
@@ -78,7 +78,7 @@ def gc(
     run.confirm(question)
     ids = organization_ids(run, orgs)
     # Without ORG, because an organization swept alone makes the same request as among others.
-    request = {"command": "blob.gc", "older_than_seconds": parse_duration(older_than)}
+    request = {"command": "blob.gc", "older_than_seconds": parse_age(older_than)}
     intent = run.intent("", lambda: request)
     rows: list[dict[str, Any]] = []
     refused: list[ContentOfAnotherLog] = []
@@ -120,9 +120,7 @@ def gc(
 
 
 def _before(run: Context, older_than: str) -> datetime:
-    if older_than.isdecimal() and older_than.strip("0"):
-        raise InvalidValue(f"--older-than {older_than} has no unit", f"as in {older_than}d")
-    age_seconds = parse_duration(older_than)
+    age_seconds = parse_age(older_than)
     try:
         return run.now() - timedelta(seconds=age_seconds)
     except OverflowError:

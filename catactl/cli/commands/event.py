@@ -17,6 +17,7 @@ from catactl.errors import Findings, InvalidValue, NotFound
 from catactl.queries import resources
 from catactl.results.shapes import EVENT, ORGANIZATION, VERIFIED
 from catactl.store import clock, event_log, log_queries, name_lookup
+from catactl.values.ids import parse_id
 
 if TYPE_CHECKING:
     from catactl.store.event_log import StoredEvent
@@ -48,7 +49,7 @@ def list_(
 
     Example: catactl event list acme --after 100 --limit 20
     """
-    stream_id = name_lookup.parse_id(stream) if stream is not None else None
+    stream_id = parse_id(stream) if stream is not None else None
     if stream is not None and stream_id is None:
         raise InvalidValue(f"--stream takes an id, not {stream!r}")
     with run.reading() as conn:

@@ -1,7 +1,6 @@
 """catactl job"""
 
 import json
-import re
 import sys
 from typing import Annotated, Any
 
@@ -16,13 +15,14 @@ from catactl.queries import resources
 from catactl.results.shapes import JOB
 from catactl.store import name_lookup
 from catactl.values.durations import parse_duration
+from catactl.values.environment import parse_environment
+from catactl.values.numbers import parse_cpu_millis
 from catactl.values.sizes import parse_size
 from catactl.values.text_input import decode
 
 app = typer.Typer()
 
 _MAX_DOCUMENT_BYTES = 1024 * 1024
-_CPU = re.compile(r"(?P<whole>[0-9]{1,6})(?:\.(?P<fraction>[0-9]{1,3}))?")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")]
 Image = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="What runs.")]
@@ -195,8 +195,8 @@ def _asked(
     given: dict[str, Any] = {
         "image": image,
         "job_command": command,
-        "env": _parse_env(env) if env else None,
-        "cpu_millis": _parse_cpu(cpu) if cpu is not None else None,
+        "env": parse_environment(env) if env else None,
+        "cpu_millis": parse_cpu_millis(cpu) if cpu is not None else None,
         "memory_bytes": parse_size(memory) if memory is not None else None,
         "timeout_seconds": parse_duration(timeout) if timeout is not None else None,
         "schedule": schedule,
@@ -207,25 +207,6 @@ def _asked(
     if "command" in document:
         document["job_command"] = document.pop("command")
     return document | options
-
-
-def _parse_env(pairs: list[str]) -> dict[str, str]:
-    env: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InvalidValue(f"not an environment variable: {pair!r}", "as in KEY=VALUE")
-        if name in env:
-            raise InvalidValue(f"environment variable {name!r} is given twice")
-        env[name] = value
-    return env
-
-
-def _parse_cpu(text: str) -> int:
-    match = _CPU.fullmatch(text)
-    if match is None:
-        raise InvalidValue(f"not a number of processors: {text!r}", "as in 2 or 0.5")
-    return int(match["whole"]) * 1000 + int((match["fraction"] or "").ljust(3, "0"))
 
 
 _TYPES: dict[str, Any] = {

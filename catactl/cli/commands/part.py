@@ -7,10 +7,10 @@ import typer
 from catactl.cli.commands.file import File
 from catactl.cli.framework.command import Org, command
 from catactl.cli.framework.context import Context
-from catactl.domain.parts import parse_part_number
 from catactl.queries import resources
 from catactl.results.shapes import PART
 from catactl.store import name_lookup
+from catactl.values.numbers import parse_part_number
 from catactl.values.sizes import parse_size
 
 app = typer.Typer()

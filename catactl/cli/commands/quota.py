@@ -6,10 +6,10 @@ import typer
 
 from catactl.cli.framework.command import Org, command
 from catactl.cli.framework.context import Context
-from catactl.errors import InvalidValue
 from catactl.queries import resources
 from catactl.results.shapes import ORGANIZATION, QUOTA
 from catactl.usage.growth import used_percent
+from catactl.values.numbers import parse_percent
 from catactl.values.sizes import parse_size
 
 app = typer.Typer()
@@ -55,7 +55,7 @@ def list_(
 
     Example: catactl quota list --over 80%
     """
-    threshold = _percent(over) if over is not None else None
+    threshold = parse_percent(over) if over is not None else None
     with run.reading() as conn:
         rows = (
             row | {"used_percent": used_percent(row["used_bytes"], row["quota_bytes"])}
@@ -69,10 +69,3 @@ def _over(row: dict[str, Any], percent: int) -> bool:
     """Exactly: what is shown is rounded down, and 80.5 is over 80."""
     over: bool = row["used_bytes"] * 100 > row["quota_bytes"] * percent
     return over
-
-
-def _percent(text: str) -> int:
-    digits = text.removesuffix("%")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 6:
-        raise InvalidValue(f"not a percentage: {text!r}", "as in 80%")
-    return int(digits)

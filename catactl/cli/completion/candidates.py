@@ -17,6 +17,7 @@ from catactl.cli.framework import command_tree
 from catactl.cli.framework.help_format import first_sentence
 from catactl.cli.output.text import shown
 from catactl.config.settings import load_settings, profile_names
+from catactl.values.ids import parse_id
 from catactl.values.spelling import normalized
 
 _HERE = "\0"  # where the cursor is: in no argument of a process
@@ -150,9 +151,7 @@ def _stored_names(what: str, given: dict[str, Any], begun: str, *, deleted: bool
             return ()
         if what == "org":
             return name_lookup.organization_names_from(conn, begun, _MOST_NAMES)
-        org_id = name_lookup.parse_id(given["org"]) or name_lookup.find_organization(
-            conn, given["org"]
-        )
+        org_id = parse_id(given["org"]) or name_lookup.find_organization(conn, given["org"])
         if org_id is None:
             return ()
         return name_lookup.names_from(conn, what, org_id, begun, _MOST_NAMES, deleted=deleted)

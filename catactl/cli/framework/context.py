@@ -22,9 +22,9 @@ from catactl.config.settings import (
     default_database_path,
     guess,
     load_settings,
-    parse_lock_timeout,
 )
 from catactl.errors import BadConfiguration, ConfirmationRequired, InvalidValue
+from catactl.values.durations import parse_lock_timeout
 from catactl.values.ids import id_to_create
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from catactl.errors import AmbiguousName
 from catactl.queries.resources import plain
 from catactl.store import name_lookup
 from catactl.store.name_history import Bearer, bearers
+from catactl.values.ids import parse_id
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -72,7 +73,7 @@ def organization_at(run: Context, conn: Connection, org: str, moment: datetime |
 
 
 def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:
-    if name_lookup.parse_id(org) is not None:
+    if parse_id(org) is not None:
         return []
     return [each for each in bearers(conn, org) if each.had_it_between(start, end)]
 
