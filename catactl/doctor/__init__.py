@@ -1,1 +1,4 @@
-"""Examining what catactl works with. An examination yields what it saw, and changes nothing."""
+"""`catactl doctor`: examinations of settings, files, databases, logs and content, one a function.
+
+An examination yields findings and changes nothing. May import everything but `cli`.
+"""

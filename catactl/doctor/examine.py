@@ -1,10 +1,11 @@
-"""The examinations in their order.
+"""Run the examinations in their order.
 
-Each stands alone: what it runs into is its finding, and only what needs it is left out.
+An examination that fails does not stop the others. It is a problem itself, and the examinations
+that need it are skipped.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,94 +15,93 @@ from sqlalchemy import URL, Engine
 
 from catactl.blobs.opening import url_beside
 from catactl.config.settings import Settings
-from catactl.doctor import content, database, machine, postgresql, proofs, sqlite
-from catactl.doctor.said import Check, Said, Status
+from catactl.doctor import content, database, machine, postgresql, samples, sqlite
+from catactl.doctor.findings import Check, Finding, Status
 from catactl.errors import BadConfiguration, CatactlError
 from catactl.store.sql.urls import is_missing_file
 
 
 class _Examination(NamedTuple):
+    """`needs` names another examination, which must not have found a problem."""
+
     name: str
-    examine: Callable[[Engine], Iterator[Said]]
-    needs: str = "schema"
-    dialect: str | None = None  # None: either
+    examine: Callable[[], Iterator[Finding]]
+    needs: str | None = None
+    reports_skip: bool = True
 
 
-_OF_DATABASES = (
-    _Examination("database", database.reach, needs=""),
-    _Examination("durability", postgresql.durability, "database", "postgresql"),
-    _Examination("durability", sqlite.durability, "database", "sqlite"),
-    _Examination("integrity", sqlite.integrity, "database", "sqlite"),
-    _Examination("schema", database.schema, "database"),
-    _Examination("writable", postgresql.writable, "database", "postgresql"),
-    _Examination("writable", sqlite.writable, "schema", "sqlite"),
-    _Examination("access", postgresql.access, "schema", "postgresql"),
-    _Examination("access", sqlite.access, "database", "sqlite"),
-    _Examination("clock", database.clock),
-    _Examination("log", proofs.log),
-    _Examination("usage", proofs.usage),
-    _Examination("rows", proofs.rows),
-)
+def _examinations(settings: Settings, engine: Engine) -> Iterator[_Examination]:
+    yield _Examination("secrets", partial(machine.secrets, settings))
+    yield _Examination("database", partial(database.connection, engine))
+    if engine.dialect.name == "postgresql":
+        yield _Examination("durability", partial(postgresql.durability, engine), "database")
+        yield _Examination("schema", partial(database.schema, engine), "database")
+        yield _Examination("writable", partial(postgresql.writable, engine), "database")
+        yield _Examination("access", partial(postgresql.access, engine), "schema")
+    else:
+        yield _Examination("durability", partial(sqlite.durability, engine), "database")
+        yield _Examination("integrity", partial(sqlite.integrity, engine), "database")
+        yield _Examination("schema", partial(database.schema, engine), "database")
+        yield _Examination("writable", partial(sqlite.writable, engine), "schema")
+        yield _Examination("access", partial(sqlite.access, engine), "database")
+    yield _Examination("clock", partial(database.clock, engine), "schema")
+    yield _Examination("log", partial(samples.log, engine), "schema")
+    yield _Examination("usage", partial(samples.usage, engine), "schema")
+    yield _Examination("rows", partial(samples.rows, engine), "schema")
+    blob_url = _blob_url(settings, engine.url)
+    if blob_url is None:
+        yield _Examination("content", partial(content.no_store, engine.url))
+    else:
+        owner = partial(content.owner, engine, blob_url)
+        yield _Examination("content", partial(content.store, blob_url))
+        yield _Examination("content", owner, "log", reports_skip=False)
+    disk = partial(machine.free_space, _local_folders(engine.url, blob_url))
+    yield _Examination("disk", disk)
 
 
 def examine(settings: Settings, engine: Engine) -> Iterator[Check]:
-    """Yield what each examination saw. None creates a database or a place, or waits for a lock."""
-    yield from _checked("secrets", partial(machine.secrets, settings))
-    unmet = yield from _of_database(engine)
-    blob_url = _blob_url(settings, engine.url)
-    if blob_url is not None:
-        yield from _checked("content", partial(content.place, blob_url))
-        if "log" not in unmet:
-            yield from _checked("content", partial(content.log, engine, blob_url))
-    else:
-        yield from _checked("content", partial(content.no_place, engine.url))
-    yield from _checked("disk", lambda: machine.free_space(_kept_here(engine.url, blob_url)))
-
-
-def _of_database(engine: Engine) -> Generator[Check, None, Mapping[str, str]]:
-    """Yield the observations; return, by name, why examinations were left out, and which depend on
-    a failed one.
+    """Yield the findings of each examination. None of them creates a database or a blob store, or
+    waits for a lock.
     """
-    unmet: dict[str, str] = {}
-    for each in _OF_DATABASES:
-        if each.dialect not in {None, engine.dialect.name}:
+    skip_reasons: dict[str, str] = {}
+    for each in _examinations(settings, engine):
+        if each.needs in skip_reasons:
+            reason = skip_reasons[each.name] = skip_reasons[each.needs]
+            if each.reports_skip:
+                yield Check(each.name, Status.SKIPPED, f"skipped: {reason}")
             continue
-        if each.needs in unmet:
-            unmet[each.name] = unmet[each.needs]
-            yield Check(each.name, Status.SKIPPED, f"left out: {unmet[each.name]}")
-            continue
-        checks = _checked(each.name, partial(each.examine, engine))
+        checks = _run(each)
         yield from checks
         if any(check.status is Status.PROBLEM for check in checks):
-            unmet[each.name] = f"it needs the {each.name}"
+            skip_reasons[each.name] = f"it needs the {each.name}"
         elif each.name == "database" and is_missing_file(engine.url):
-            unmet[each.name] = "there is no database yet"
-    return unmet
+            skip_reasons[each.name] = "the database does not exist yet"
 
 
-def _checked(name: str, examination: Callable[[], Iterator[Said]]) -> list[Check]:
+def _run(examination: _Examination) -> list[Check]:
+    name = examination.name
     try:
-        return [Check(name, *said) for said in examination()]
+        return [Check(name, *finding) for finding in examination.examine()]
     except CatactlError as error:
         return [Check(name, Status.PROBLEM, error.message, error.hint)]
-    except Exception as error:  # what is broken breaks in ways that nobody foresaw
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        hint = "undo what was changed by hand, else report it"
-        return [Check(name, Status.PROBLEM, f"it cannot be examined: {what}", hint)]
+    except Exception as error:  # because a broken database can raise any error
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        hint = "undo manual changes, or report a bug"
+        return [Check(name, Status.PROBLEM, f"cannot be examined: {reason}", hint)]
 
 
 def _blob_url(settings: Settings, url: URL) -> str | None:
     if settings.blob_url is not None:
         return settings.blob_url.value
-    path = database.path_in(url)
+    path = database.sqlite_path(url)
     return url_beside(os.fspath(path)) if path is not None and path.is_file() else None
 
 
-def _kept_here(url: URL, blob_url: str | None) -> Iterator[tuple[str, Path]]:
-    path = database.path_in(url)
+def _local_folders(url: URL, blob_url: str | None) -> Iterator[tuple[str, Path]]:
+    path = database.sqlite_path(url)
     if path is not None:
         yield "database", path.parent
     if blob_url is not None:
-        with suppress(BadConfiguration):  # which is told of as content's
+        with suppress(BadConfiguration):  # because the examination of the content reports it
             if (root := content.root_of(blob_url)) is not None:
                 yield "content", root

@@ -1,4 +1,4 @@
-"""Each examination passes on what is sound, and finds what is not; nothing is left by looking."""
+"""Each examination accepts a sound installation and reports a broken one; none changes anything."""
 
 import shutil
 import sqlite3
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine, event, text
 
-from catactl.doctor import database, machine, proofs, sqlite
-from catactl.doctor.said import Status
+from catactl.doctor import database, machine, samples, sqlite
+from catactl.doctor.findings import Status
 from catactl.store import server_status
-from catactl.usage import check as proof
+from catactl.usage import check as usage_check
 from tests.cli.support import Cli
 from tests.cli.test_database import _NOBODY_LISTENS, url_text
 from tests.support import be_ahead, tampering
@@ -23,36 +23,36 @@ _GIB = 1024**3
 
 @pytest.fixture(autouse=True)
 def sound_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with room on its disk and no network file system, wherever tests are run."""
+    """Pretend that the machine has free disk space and no network file system."""
     monkeypatch.setattr(machine, "MOUNTS", tmp_path / "mounts")
-    has_room(monkeypatch, 50 * _GIB)
+    set_free_space(monkeypatch, 50 * _GIB)
 
 
-def has_room(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
-    room = SimpleNamespace(total=100 * _GIB, free=free_bytes)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+def set_free_space(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
+    space = SimpleNamespace(total=100 * _GIB, free=free_bytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: space)
 
 
 class Examined:
-    """What a run of `catactl doctor` said."""
+    """The result of a run of `catactl doctor`."""
 
     def __init__(self, cli: Cli, *arguments: object) -> None:
         result = cli("doctor", *arguments, "--json")
-        said = result.json
-        self.code, self.checks, self.text = result.code, said["checks"], result.stdout
+        report = result.json
+        self.code, self.checks, self.text = result.code, report["checks"], result.stdout
         statuses = [check["status"] for check in self.checks]
-        assert (said["problems"], said["warnings"]) == (
+        assert (report["problems"], report["warnings"]) == (
             statuses.count("problem"),
             statuses.count("warning"),
         )
-        assert said["ok"] is (said["problems"] == 0) is (result.code == 0)
+        assert report["ok"] is (report["problems"] == 0) is (result.code == 0)
         assert result.code in {0, 6}
         for check in self.checks:
             assert set(check) == {"name", "status", "message", "hint"}
             assert (check["hint"] is not None) is (check["status"] in {"warning", "problem"}), check
 
     def __getitem__(self, name: str) -> dict[str, Any]:
-        """The examination's only finding."""
+        """Return the examination's only finding."""
         (check,) = (check for check in self.checks if check["name"] == name)
         return dict(check)
 
@@ -60,7 +60,7 @@ class Examined:
         return {check["name"] for check in self.checks if check["status"] == status}
 
 
-def test_what_is_sound_is_ok(
+def test_a_sound_installation_is_ok(
     cli: Cli, database_url: URL, blob_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "data.bin").write_bytes(b"content")
@@ -74,11 +74,11 @@ def test_what_is_sound_is_ok(
     if is_sqlite:
         assert (examined.code, examined.with_status("ok")) == (0, {*names(examined)})
     else:
-        # The server that tests start is thrown away: fsync is off, and its user owns all.
+        # The test server runs with fsync off, and its user owns all tables.
         assert names(examined) - examined.with_status("ok") <= {"durability", "access"}
         assert examined["access"]["status"] == "warning"
         assert "db grants" in examined["access"]["hint"]
-    assert "every event of 1 organization" in examined["log"]["message"]
+    assert "the hash chains of 1 organization are intact" in examined["log"]["message"]
     assert sorted(blob_folder.rglob("*")) == before
 
 
@@ -86,7 +86,7 @@ def names(examined: Examined) -> set[str]:
     return {check["name"] for check in examined.checks}
 
 
-def test_where_nothing_is_yet_nothing_is_made(stranger: Cli, home: Path) -> None:
+def test_nothing_is_created_where_nothing_exists(stranger: Cli, home: Path) -> None:
     examined = Examined(stranger)
     assert "created at first use" in examined["database"]["message"]
     assert (examined.code, examined["content"]["status"]) == (0, "ok")
@@ -94,12 +94,12 @@ def test_where_nothing_is_yet_nothing_is_made(stranger: Cli, home: Path) -> None
     assert list(home.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_a_problem(stranger: Cli, tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_problem(stranger: Cli, tmp_path: Path) -> None:
     examined = Examined(stranger, "--database-url", f"sqlite:///{tmp_path}/no/such/x.db")
-    assert "there is no folder" in examined["database"]["message"]
+    assert "no/such does not exist" in examined["database"]["message"]
 
 
-def test_an_unreachable_server_is_one_problem_and_the_rest_is_examined(
+def test_an_unreachable_server_is_one_problem_and_the_other_examinations_run(
     stranger: Cli, blob_folder: Path
 ) -> None:
     where = ["--database-url", _NOBODY_LISTENS, "--blob-url", blob_folder.as_uri()]
@@ -110,7 +110,7 @@ def test_an_unreachable_server_is_one_problem_and_the_rest_is_examined(
     assert not blob_folder.exists()
 
 
-def test_a_problem_is_an_error_as_well_that_says_what_mends_it(stranger: Cli) -> None:
+def test_a_problem_is_also_an_error_with_a_hint(stranger: Cli) -> None:
     result = stranger("doctor", "--database-url", _NOBODY_LISTENS, "--quiet")
     assert (result.code, result.stdout) == (6, "")
     assert "1 problem; database: cannot reach the database" in result.stderr
@@ -144,27 +144,29 @@ def configure(home: Path, toml: str) -> Path:
     return path
 
 
-def test_an_output_format_that_cannot_be_used_is_told_in_another(stranger: Cli, home: Path) -> None:
+def test_an_output_format_that_cannot_be_used_is_reported_in_another(
+    stranger: Cli, home: Path
+) -> None:
     configure(home, "output = 'xml'")
     result = stranger("doctor")
     assert result.code == 6
     assert result.lines[0].startswith("problem\tsettings\tno output format 'xml'")
 
 
-def test_settings_say_where_the_database_is_named(stranger: Cli, home: Path) -> None:
+def test_settings_show_where_the_database_is_named(stranger: Cli, home: Path) -> None:
     path = configure(home, f"[profiles.far]\ndatabase_url = '{_NOBODY_LISTENS}'\n")
-    said = Examined(stranger, "--profile", "far")["settings"]["message"]
-    assert f"{path} is read, profile far; database postgresql://admin:***@" in said
+    message = Examined(stranger, "--profile", "far")["settings"]["message"]
+    assert f"{path} is read, profile far; database postgresql://admin:***@" in message
 
 
-def test_a_mistake_on_the_command_line_is_no_finding(stranger: Cli) -> None:
+def test_a_mistake_on_the_command_line_is_an_error_not_a_finding(stranger: Cli) -> None:
     stranger.fails(2, "doctor", "--lock-timeout", "-1")
 
 
 # --- files ----------------------------------------------------------------------------------------
 
 
-def test_passwords_that_others_can_read_are_told_with_what_mends_it(
+def test_passwords_that_others_can_read_are_reported_with_the_fix(
     stranger: Cli, home: Path
 ) -> None:
     config = configure(home, f"database_url = '{_NOBODY_LISTENS}'")
@@ -176,15 +178,15 @@ def test_passwords_that_others_can_read_are_told_with_what_mends_it(
     assert Examined(stranger, *where)["secrets"]["status"] == "ok"
     config.chmod(0o604)
     secret.chmod(0o644)
-    told = [check for check in Examined(stranger, *where).checks if check["name"] == "secrets"]
-    assert [check["hint"] for check in told] == [f"chmod 600 {config}", f"chmod 600 '{secret}'"]
-    assert {check["status"] for check in told} == {"warning"}
+    found = [check for check in Examined(stranger, *where).checks if check["name"] == "secrets"]
+    assert [check["hint"] for check in found] == [f"chmod 600 {config}", f"chmod 600 '{secret}'"]
+    assert {check["status"] for check in found} == {"warning"}
     for path in (config, secret):
         path.write_text("sqlite:////no/secret.db" if path == secret else "actor = 'nobody'")
     assert Examined(stranger, *where)["secrets"]["status"] == "ok"
 
 
-def test_a_database_that_others_can_read_or_replace_is_told(
+def test_a_database_that_others_can_read_or_replace_is_reported(
     sqlite_cli: Cli, sqlite_url: URL
 ) -> None:
     assert sqlite_url.database is not None
@@ -223,7 +225,7 @@ def test_an_empty_server_is_a_problem(stranger: Cli, empty_postgresql_url: URL) 
     assert "exit 78" in examined["content"]["message"]
 
 
-def test_a_server_of_old_is_a_problem(
+def test_an_old_server_is_a_problem(
     stranger: Cli, empty_postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_status, "server_version", lambda _: ("12.3", 12))
@@ -255,14 +257,14 @@ def test_a_database_that_can_only_be_read_is_a_problem(stranger: Cli, sqlite_url
     assert examined["schema"]["status"] == "ok"
 
 
-def test_sqlite_without_its_log_or_on_a_network_is_told(stranger: Cli, tmp_path: Path) -> None:
-    # Where files are locked by others beside them there is no memory to share.
+def test_sqlite_without_write_ahead_log_is_reported(stranger: Cli, tmp_path: Path) -> None:
+    # The dotfile VFS has no shared memory, so wal is not available.
     where = ["--database-url", f"sqlite:///file:{tmp_path}/x.db?vfs=unix-dotfile&uri=true"]
     stranger.ok("db", "upgrade", *where)
     assert "journal mode is delete" in Examined(stranger, *where)["durability"]["message"]
 
 
-def test_sqlite_on_a_network_is_told(sqlite_cli: Cli, tmp_path: Path) -> None:
+def test_sqlite_on_a_network_is_reported(sqlite_cli: Cli, tmp_path: Path) -> None:
     machine.MOUNTS.write_text(
         "/dev/sda / ext4 rw 0 0\n"
         f"server:/ {tmp_path} nfs4 rw 0 0\n"
@@ -276,11 +278,11 @@ def test_sqlite_on_a_network_is_told(sqlite_cli: Cli, tmp_path: Path) -> None:
 
 def test_sqlite_that_does_not_sync_is_a_problem(sqlite_engine: Engine) -> None:
     @event.listens_for(sqlite_engine, "connect")
-    def hasten(connection: sqlite3.Connection, _: object) -> None:
+    def set_synchronous_normal(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
 
-    (said,) = sqlite.durability(sqlite_engine)
-    assert (said.status, said.hint) == (Status.PROBLEM, "PRAGMA synchronous = FULL")
+    (finding,) = sqlite.durability(sqlite_engine)
+    assert (finding.status, finding.hint) == (Status.PROBLEM, "PRAGMA synchronous = FULL")
 
 
 def test_a_damaged_file_is_a_problem(sqlite_acme: Cli, sqlite_url: URL) -> None:
@@ -297,8 +299,8 @@ def test_a_damaged_file_is_a_problem(sqlite_acme: Cli, sqlite_url: URL) -> None:
     assert Examined(sqlite_acme)["integrity"]["status"] == "problem"
 
 
-def test_a_large_file_is_not_read_through(sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "MOST_BYTES_READ", 1)
+def test_a_large_file_is_skipped(sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "MAX_BYTES_READ", 1)
     assert Examined(sqlite_cli)["integrity"]["status"] == "skipped"
 
 
@@ -306,7 +308,7 @@ def test_a_lock_is_not_waited_for(acme: Cli, database_url: URL) -> None:
     with tampering(database_url) as holder:
         holder.execute(text("UPDATE logs SET position = position"))
         if database_url.get_backend_name() == "sqlite":
-            assert "just now" in Examined(acme)["writable"]["message"]
+            assert "another process is writing" in Examined(acme)["writable"]["message"]
             return
         assert Examined(acme)["log"]["status"] == "ok"
         holder.execute(text("LOCK TABLE events"))
@@ -315,13 +317,13 @@ def test_a_lock_is_not_waited_for(acme: Cli, database_url: URL) -> None:
     assert examined["schema"]["status"] == "ok"
 
 
-# --- what proves itself ---------------------------------------------------------------------------
+# --- samples of logs, usage and rows --------------------------------------------------------------
 
 
 def test_a_changed_event_is_a_problem_of_the_log_alone(acme: Cli, database_url: URL) -> None:
     tamper(database_url, position=1)
     examined = Examined(acme)
-    assert "'acme' does not prove itself: it breaks at position 1" in examined["log"]["message"]
+    assert "the hash chain of 'acme' breaks at position 1" in examined["log"]["message"]
     assert "catactl event verify" in examined["log"]["hint"]
     assert examined["usage"]["status"] == "ok"
 
@@ -334,26 +336,26 @@ def tamper(url: URL, position: int) -> None:
         )
 
 
-def test_of_long_logs_and_many_organizations_a_sample_is_read(
+def test_long_logs_and_many_organizations_are_sampled(
     acme: Cli, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("suspend", "resume", "suspend"):
         acme.ok("org", name, "acme")
-    monkeypatch.setattr(proofs, "EVENTS", 2)
-    monkeypatch.setattr(proofs, "SHORT_LOG_EVENTS", 3)
+    monkeypatch.setattr(samples, "EVENTS", 2)
+    monkeypatch.setattr(samples, "SHORT_LOG_EVENTS", 3)
     tamper(database_url, position=2)
     examined = Examined(acme)
-    assert "the last 2 events of 1 of 1 organization" in examined["log"]["message"]
-    assert "every log has over 3 events" in examined["usage"]["message"]
-    assert "every log has over 2 events" in examined["rows"]["message"]
+    assert "the last 2 events of 1 of 1 organization are intact" in examined["log"]["message"]
+    assert "every log has more than 3 events" in examined["usage"]["message"]
+    assert "every log has more than 2 events" in examined["rows"]["message"]
     acme.ok("org", "create", "newer")
-    monkeypatch.setattr(proofs, "LOGS", 1)
+    monkeypatch.setattr(samples, "LOGS", 1)
     tamper(database_url, position=3)
     examined = Examined(acme)
-    assert "the last 2 events of 1 of 2 organizations" in examined["log"]["message"]
+    assert "the last 2 events of 1 of 2 organizations are intact" in examined["log"]["message"]
     assert "usage of 1 of 2 organizations" in examined["usage"]["message"]
     assert "every stored row of 1 of 2 organizations" in examined["rows"]["message"]
-    monkeypatch.setattr(proofs, "LOGS", 2)
+    monkeypatch.setattr(samples, "LOGS", 2)
     assert "breaks at position 3" in Examined(acme)["log"]["message"]
 
 
@@ -379,7 +381,7 @@ def test_a_row_that_differs_from_its_events_is_a_problem(cli: Cli, database_url:
     assert "catactl projection rebuild" in examined["rows"]["hint"]
 
 
-def test_what_breaks_an_examination_is_its_finding(
+def test_an_error_in_an_examination_is_its_finding(
     sqlite_cli: Cli, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sqlite_cli.has_file("acme", "data.bin", 10)
@@ -389,8 +391,8 @@ def test_what_breaks_an_examination_is_its_finding(
     assert examined.with_status("problem") == {"log", "usage", "rows"}
     assert "stored data cannot be read" in examined["usage"]["message"]
     assert examined["content"]["status"] == "ok"
-    monkeypatch.setattr(proof, "compare", lambda *_: [][0])
-    assert "it cannot be examined" in Examined(sqlite_cli)["usage"]["message"]
+    monkeypatch.setattr(usage_check, "compare", lambda *_: [][0])
+    assert "cannot be examined" in Examined(sqlite_cli)["usage"]["message"]
 
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -422,25 +424,27 @@ def test_a_log_that_is_ahead_of_the_clock_is_reported(
 # --- content and disk -----------------------------------------------------------------------------
 
 
-def test_a_place_that_takes_no_content_is_a_problem(cli: Cli, blob_folder: Path) -> None:
+def test_a_blob_store_that_cannot_be_written_is_a_problem(cli: Cli, blob_folder: Path) -> None:
     blob_folder.touch()
     examined = Examined(cli)
     assert "Not a directory" in examined["content"]["message"]
     assert "catactl config show" in examined["content"]["hint"]
 
 
-def test_a_place_in_a_folder_that_is_not_there_is_a_problem(sqlite_cli: Cli) -> None:
+def test_a_blob_store_in_a_missing_folder_is_a_problem(sqlite_cli: Cli) -> None:
     examined = Examined(sqlite_cli, "--blob-url", "file:///no/such/folder/blobs")
-    assert "there is no folder /no/such/folder" in examined["content"]["message"]
+    assert "the folder /no/such/folder does not exist" in examined["content"]["message"]
 
 
-def test_a_place_of_no_known_kind_is_a_problem_of_the_content_alone(sqlite_cli: Cli) -> None:
+def test_a_blob_store_of_an_unknown_kind_is_a_problem_of_the_content_only(sqlite_cli: Cli) -> None:
     examined = Examined(sqlite_cli, "--blob-url", "ftp://host/blobs")
     assert examined.with_status("problem") == {"content"}
     assert "for the database in" in examined["disk"]["message"]
 
 
-def test_a_place_that_everybody_can_write_to_is_told(sqlite_cli: Cli, blob_folder: Path) -> None:
+def test_a_blob_store_that_everybody_can_write_to_is_reported(
+    sqlite_cli: Cli, blob_folder: Path
+) -> None:
     blob_folder.mkdir()
     blob_folder.chmod(0o777)
     assert Examined(sqlite_cli)["content"]["hint"] == f"chmod o-w {blob_folder}"
@@ -450,10 +454,10 @@ def test_a_place_that_everybody_can_write_to_is_told(sqlite_cli: Cli, blob_folde
     ("free_bytes", "status"),
     [(11 * _GIB, "ok"), (9 * _GIB, "warning"), (99 * 1024**2, "problem")],
 )
-def test_a_disk_that_fills_up_is_told(
+def test_a_disk_that_is_almost_full_is_reported(
     free_bytes: int, status: str, sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    has_room(monkeypatch, free_bytes)
+    set_free_space(monkeypatch, free_bytes)
     disk = Examined(sqlite_cli)["disk"]
     assert disk["status"] == status
     assert "of 100.0 GiB are free for the database and the content" in disk["message"]

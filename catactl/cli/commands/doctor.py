@@ -16,7 +16,7 @@ from catactl.results.shapes import CHECK
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from catactl.doctor.said import Check
+    from catactl.doctor.findings import Check
 
 app = typer.Typer()
 
@@ -53,14 +53,14 @@ def doctor(run: Context) -> None:
 
 def _checks(run: Context) -> "Iterator[Check]":
     from catactl.doctor.examine import examine
-    from catactl.doctor.said import Check, Status
+    from catactl.doctor.findings import Check, Status
 
     try:
         settings, engine = run.settings, _engine(run)
     except BadConfiguration as error:
         yield Check("settings", Status.PROBLEM, error.message, error.hint or "correct that setting")
         for name in ("secrets", "database", "content", "disk"):
-            yield Check(name, Status.SKIPPED, "left out: it needs the settings")
+            yield Check(name, Status.SKIPPED, "skipped: it needs the settings")
         return
     path, url, profile = settings.config_path, settings.database_url, settings.profile
     if path is None:
