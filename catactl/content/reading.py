@@ -17,10 +17,11 @@ from sqlalchemy import Connection
 from catactl.blobs.store import BlobStore, Chunk
 from catactl.content.recording import content_of
 from catactl.content.workers import workers
+from catactl.domain.file import File
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, CorruptLog, Refused
 from catactl.projections.swept_content import generations
-from catactl.store.state_store import FileStore
+from catactl.wiring.flow import FILE
 
 _HELD_BYTES = 16 * 1024 * 1024
 _AHEAD = 3
@@ -42,13 +43,13 @@ def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
     """Return a file's content as the log describes it. Raise `Refused` if the content is not
     available, `CorruptLog` if the stored rows are wrong.
     """
-    stored = FileStore().get_by_id(conn, org_id, file_id)
+    stored = FILE.store.get_by_id(conn, org_id, file_id)
     if stored is None or not all(_SHA256.fullmatch(part.sha256) for part in stored.state.parts):
         raise CorruptLog(
             f"the stored rows of file {str(file_id)!r} and its parts differ",
             "rebuild them: catactl projection rebuild",
         )
-    file = stored.state
+    file: File = stored.state
     if file.deleted:
         hint = None if file.swept else "restore it first: catactl file restore ORG FILE"
         raise Refused(f"file {file.name!r} is deleted", hint)

@@ -1,74 +1,120 @@
-"""Where folded states are kept between commands: the protocol, and one store an aggregate.
+"""Store the states of an aggregate between commands, as rows of tables.
 
-A stored state is a cache of its stream's events. It may lie in several tables: a file's state is a
-row of `files` and its rows of `file_parts`. The executor is a connection in the caller's
-transaction, always first, never opened or committed here.
+A stored state is a cache of its stream's events. The connection comes first, in a transaction that
+the caller begins and commits.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
-from catactl.domain.file import File
-from catactl.domain.job_configuration import JobConfiguration, JobSpec
-from catactl.domain.organization import Organization, OrganizationStatus
-from catactl.domain.parts import Part, Parts
 from catactl.errors import VersionConflict
-from catactl.store import canonical_json, codec
-from catactl.store.sql.checked_types import unreadable
 from catactl.store.sql.guarded_statement import Row
-from catactl.store.sql.statements import write, write_all
-from catactl.store.tables import (
-    file_parts,
-    files,
-    job_configurations,
-    organization_names,
-    organizations,
-)
+from catactl.store.sql.statements import write
 
 S = TypeVar("S")
-# Tables, each with the column that holds the id of a row's stream.
-StreamColumns = Mapping[Table, Column[UUID]]
 
 
 class Stored(NamedTuple, Generic[S]):
+    """A state and the version of the stream that it was folded to."""
+
     state: S
     version: int
 
 
-class StateStore(Protocol[S]):
-    """`before` is the value that `get_by_id` returned: its version is compared, and only
-    differences are written. `tables` are the tables that hold the state's rows.
+class StateStore(ABC, Generic[S]):
+    """The store of one aggregate. `tables` maps each table that holds rows of a state to the column
+    with the id of the row's stream; the first table has one row a state.
+
+    A subclass converts between a state and its row.
     """
 
-    tables: ClassVar[StreamColumns]
+    def __init__(self, *id_columns: Column[UUID], constant: Collection[str] = ()) -> None:
+        """Make the statements. `constant` names columns whose values never change."""
+        self.tables: Mapping[Table, Column[UUID]] = {column.table: column for column in id_columns}
+        self._table, self._id = id_columns[0].table, id_columns[0].name
+        # SQLAlchemy reserves the names of columns for parameters of its own.
+        self._changing = {
+            column.name: f"new_{column.name}"
+            for column in self._table.columns
+            if not column.primary_key and column.name not in constant
+        }
+        is_it = _is_row_of(id_columns[0])
+        is_at_version = self._table.c.version == bindparam("before_version")
+        self._select = select(self._table).where(is_it)
+        self._insert = insert(self._table)
+        self._update = (
+            update(self._table)
+            .where(is_it, is_at_version)
+            .values({name: bindparam(parameter) for name, parameter in self._changing.items()})
+        )
+        self._deletes = [delete(column.table).where(_is_row_of(column)) for column in id_columns]
+
+    @abstractmethod
+    def to_row(self, state: S, version: int) -> dict[str, Any]:
+        """Return the values of the state's row, by column, without the ids."""
+
+    @abstractmethod
+    def from_row(self, conn: Connection, row: Any) -> S | None:
+        """Return the state of a row; None if other rows of the state are missing."""
 
     def rows(self, table: Table, org_id: UUID, id_: UUID, state: S, version: int) -> Iterator[Row]:
-        """Yield the rows of one table that store a state, in the order of the key, with values in
-        the order of the columns.
+        """Yield the rows of a table that store a state, in the order of the primary key, with
+        values in the order of the columns.
         """
+        ids = {"org_id": org_id, self._id: id_}
+        yield in_order(table, ids | self.to_row(state, version))
 
-    def get_by_id(self, executor: Connection, org_id: UUID, id_: UUID) -> Stored[S] | None:
-        """Return the stored state and the version of the stream that it was folded to."""
+    def get_by_id(self, conn: Connection, org_id: UUID, id_: UUID) -> Stored[S] | None:
+        """Return the stored state of a stream."""
+        row = conn.execute(self._select, self._ids(org_id, id_)).one_or_none()
+        state = self.from_row(conn, row) if row is not None else None
+        return Stored(state, row.version) if row is not None and state is not None else None
 
     def persist(
         self,
-        executor: Connection,
+        conn: Connection,
         org_id: UUID,
         id_: UUID,
         state: S,
         version: int,
         before: Stored[S] | None,
     ) -> None:
-        """Compare and set; `VersionConflict` when the stored version is not that of `before`."""
+        """Write what differs from `before`, which `get_by_id` returned. Raise `VersionConflict` if
+        the stored version is another.
+        """
+        row = self.to_row(state, version)
+        if before is None:
+            write(conn, self._insert, {"org_id": org_id, self._id: id_, **row})
+        else:
+            values = {parameter: row[name] for name, parameter in self._changing.items()}
+            at = {**self._ids(org_id, id_), "before_version": before.version}
+            write(conn, self._update, at | values, stale)
 
-    def upsert(self, executor: Connection, org_id: UUID, id_: UUID, state: S, version: int) -> None:
-        """Store unconditionally, whatever was there: rebuilding uses it."""
+    def upsert(self, conn: Connection, org_id: UUID, id_: UUID, state: S, version: int) -> None:
+        """Replace all rows of a stream, for a rebuild."""
+        self.delete(conn, org_id, id_)
+        self.persist(conn, org_id, id_, state, version, None)
 
-    def delete(self, executor: Connection, org_id: UUID, id_: UUID) -> None:
-        """Forget the state. Its events stay, so the next command brings it back."""
+    def delete(self, conn: Connection, org_id: UUID, id_: UUID) -> None:
+        """Delete all rows of a stream. Its events stay, so the next command stores it again."""
+        for statement in self._deletes:
+            write(conn, statement, self._ids(org_id, id_))
+
+    def _ids(self, org_id: UUID, id_: UUID) -> dict[str, Any]:
+        return {"of_org_id": org_id, f"of_{self._id}": id_}
+
+
+def _is_row_of(id_column: Column[UUID]) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to the stream of an id."""
+    org_id: ColumnElement[bool] = id_column.table.c.org_id == bindparam("of_org_id")
+    if id_column.name == "org_id":
+        return org_id
+    return org_id & (id_column == bindparam(f"of_{id_column.name}"))
 
 
 def in_order(table: Table, row: Mapping[str, Any]) -> Row:
@@ -76,370 +122,6 @@ def in_order(table: Table, row: Mapping[str, Any]) -> Row:
     return tuple(row[column.name] for column in table.columns)
 
 
-def _stale() -> VersionConflict:
+def stale() -> VersionConflict:
+    """Return the error for a stored state whose version is not the version that was read."""
     return VersionConflict("a stored state is not at the version that was read", "run it again")
-
-
-# --- organizations --------------------------------------------------------------------------------
-
-_ORGANIZATION = select(organizations).where(organizations.c.org_id == bindparam("of_org"))
-_INSERT_ORGANIZATION = insert(organizations)
-_UPDATE_ORGANIZATION = (
-    update(organizations)
-    .where(
-        organizations.c.org_id == bindparam("of_org"),
-        organizations.c.version == bindparam("before_version"),
-    )
-    .values(
-        {
-            column.name: bindparam(f"new_{column.name}")
-            for column in organizations.c
-            if column.name != "org_id"
-        }
-    )
-)
-_DELETE_ORGANIZATION = delete(organizations).where(organizations.c.org_id == bindparam("of_org"))
-_INSERT_ORGANIZATION_NAME = insert(organization_names)
-_DELETE_ORGANIZATION_NAME = delete(organization_names).where(
-    organization_names.c.org_id == bindparam("of_org")
-)
-
-
-class OrganizationStore:
-    """A row of `organizations`, and while it lives its name in the directory
-    `organization_names`.
-    """
-
-    tables: ClassVar[StreamColumns] = {
-        organizations: organizations.c.org_id,
-        organization_names: organization_names.c.org_id,
-    }
-
-    def rows(
-        self, table: Table, org_id: UUID, id_: UUID, state: Organization, version: int
-    ) -> Iterator[Row]:
-        if table is organizations:
-            yield in_order(table, {"org_id": id_, **_organization_row(state, version)})
-        elif state.live_name is not None:
-            yield state.live_name, id_
-
-    def get_by_id(
-        self, executor: Connection, org_id: UUID, id_: UUID
-    ) -> Stored[Organization] | None:
-        row = executor.execute(_ORGANIZATION, {"of_org": id_}).one_or_none()
-        if row is None:
-            return None
-        state = Organization(
-            name=row.name,
-            created_at=row.created_at,
-            status=_status(row.status),
-            quota_bytes=row.quota_bytes,
-            used_bytes=row.used_bytes,
-            file_count=row.file_count,
-            part_count=row.part_count,
-        )
-        return Stored(state, row.version)
-
-    def persist(
-        self,
-        executor: Connection,
-        org_id: UUID,
-        id_: UUID,
-        state: Organization,
-        version: int,
-        before: Stored[Organization] | None,
-    ) -> None:
-        row = _organization_row(state, version)
-        if before is None:
-            write(executor, _INSERT_ORGANIZATION, {"org_id": id_, **row})
-        else:
-            row = {f"new_{name}": value for name, value in row.items()}
-            row |= {"of_org": id_, "before_version": before.version}
-            write(executor, _UPDATE_ORGANIZATION, row, _stale)
-        old_name = before.state.live_name if before is not None else None
-        if state.live_name != old_name:
-            self._rename(executor, id_, state.live_name)
-
-    def upsert(
-        self, executor: Connection, org_id: UUID, id_: UUID, state: Organization, version: int
-    ) -> None:
-        self.delete(executor, org_id, id_)
-        self.persist(executor, org_id, id_, state, version, None)
-
-    def delete(self, executor: Connection, org_id: UUID, id_: UUID) -> None:
-        write(executor, _DELETE_ORGANIZATION, {"of_org": id_})
-        write(executor, _DELETE_ORGANIZATION_NAME, {"of_org": id_})
-
-    def _rename(self, executor: Connection, org_id: UUID, name: str | None) -> None:
-        write(executor, _DELETE_ORGANIZATION_NAME, {"of_org": org_id})
-        if name is not None:
-            write(executor, _INSERT_ORGANIZATION_NAME, {"name": name, "org_id": org_id})
-
-
-def _status(text: str) -> OrganizationStatus:
-    try:
-        return OrganizationStatus(text)
-    except ValueError:
-        raise unreadable(text, "organizations.status") from None
-
-
-def _organization_row(state: Organization, version: int) -> dict[str, Any]:
-    return {
-        "name": state.name,
-        "status": state.status.value,
-        "quota_bytes": state.quota_bytes,
-        "used_bytes": state.used_bytes,
-        "file_count": state.file_count,
-        "part_count": state.part_count,
-        "created_at": state.created_at,
-        "version": version,
-    }
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-_FILE = select(files).where(
-    files.c.org_id == bindparam("of_org"), files.c.file_id == bindparam("of_file")
-)
-_FILE_PARTS = (
-    select(file_parts.c.number, file_parts.c.size_bytes, file_parts.c.sha256, file_parts.c.stored)
-    .where(file_parts.c.org_id == bindparam("of_org"), file_parts.c.file_id == bindparam("of_file"))
-    .order_by(file_parts.c.number)
-)
-_INSERT_FILE = insert(files)
-_UPDATE_FILE = (
-    update(files)
-    .where(
-        files.c.org_id == bindparam("of_org"),
-        files.c.file_id == bindparam("of_file"),
-        files.c.version == bindparam("before_version"),
-    )
-    .values(
-        {
-            column.name: bindparam(f"new_{column.name}")
-            for column in files.c
-            if column.name not in {"org_id", "file_id", "name", "created_at"}
-        }
-    )
-)
-_DELETE_FILE = delete(files).where(
-    files.c.org_id == bindparam("of_org"), files.c.file_id == bindparam("of_file")
-)
-_PART_COLUMNS = ("org_id", "file_id", "number", "size_bytes", "sha256", "stored")
-_UPDATE_PART = (
-    update(file_parts)
-    .where(
-        file_parts.c.org_id == bindparam("of_org"),
-        file_parts.c.file_id == bindparam("of_file"),
-        file_parts.c.number == bindparam("of_number"),
-    )
-    .values(
-        size_bytes=bindparam("new_size_bytes"),
-        sha256=bindparam("new_sha256"),
-        stored=bindparam("new_stored"),
-    )
-)
-_DELETE_PARTS = delete(file_parts).where(
-    file_parts.c.org_id == bindparam("of_org"), file_parts.c.file_id == bindparam("of_file")
-)
-
-
-class FileStore:
-    """A row of `files` and its `file_parts`. Persisting writes only the parts that differ."""
-
-    tables: ClassVar[StreamColumns] = {
-        files: files.c.file_id,
-        file_parts: file_parts.c.file_id,
-    }
-
-    def rows(
-        self, table: Table, org_id: UUID, id_: UUID, state: File, version: int
-    ) -> Iterator[Row]:
-        if table is files:
-            fixed = {"org_id": org_id, "file_id": id_, "name": state.name}
-            row = {**fixed, "created_at": state.created_at, **_file_row(state, version)}
-            yield in_order(table, row)
-        else:
-            for part in state.parts:
-                yield (org_id, id_, *part)
-
-    def get_by_id(self, executor: Connection, org_id: UUID, id_: UUID) -> Stored[File] | None:
-        key = {"of_org": org_id, "of_file": id_}
-        row = executor.execute(_FILE, key).one_or_none()
-        if row is None:
-            return None
-        parts = Parts.of(Part(*part) for part in executor.execute(_FILE_PARTS, key))
-        if (parts.count, parts.size_bytes) != (row.part_count, row.size_bytes):
-            return None  # half of it is lost: the events have it whole
-        state = File(
-            name=row.name,
-            created_at=row.created_at,
-            completed=row.completed,
-            deleted=row.deleted,
-            swept=row.swept,
-            parts=parts,
-            linked_by=_ids(row.linked_by),
-        )
-        return Stored(state, row.version)
-
-    def persist(
-        self,
-        executor: Connection,
-        org_id: UUID,
-        id_: UUID,
-        state: File,
-        version: int,
-        before: Stored[File] | None,
-    ) -> None:
-        row = _file_row(state, version)
-        if before is None:
-            fixed = {"org_id": org_id, "file_id": id_, "name": state.name}
-            write(executor, _INSERT_FILE, {**fixed, "created_at": state.created_at, **row})
-        else:
-            row = {f"new_{name}": value for name, value in row.items()}
-            row |= {"of_org": org_id, "of_file": id_, "before_version": before.version}
-            write(executor, _UPDATE_FILE, row, _stale)
-        stored_parts = before.state.parts if before is not None else Parts()
-        new = []
-        for part in state.parts.changed_since(stored_parts):
-            if stored_parts.get(part.number) is None:
-                new.append((org_id, id_, part.number, part.size_bytes, part.sha256, part.stored))
-            else:
-                self._update_part(executor, org_id, id_, part)
-        if new:
-            write_all(executor, file_parts, _PART_COLUMNS, new)
-
-    def upsert(
-        self, executor: Connection, org_id: UUID, id_: UUID, state: File, version: int
-    ) -> None:
-        self.delete(executor, org_id, id_)
-        self.persist(executor, org_id, id_, state, version, None)
-
-    def delete(self, executor: Connection, org_id: UUID, id_: UUID) -> None:
-        key = {"of_org": org_id, "of_file": id_}
-        write(executor, _DELETE_PARTS, key)
-        write(executor, _DELETE_FILE, key)
-
-    def _update_part(self, executor: Connection, org_id: UUID, file_id: UUID, part: Part) -> None:
-        key = {"of_org": org_id, "of_file": file_id, "of_number": part.number}
-        content = {
-            "new_size_bytes": part.size_bytes,
-            "new_sha256": part.sha256,
-            "new_stored": part.stored,
-        }
-        write(executor, _UPDATE_PART, key | content, _stale)
-
-
-def _ids(linked_by: str) -> frozenset[UUID]:
-    try:
-        return frozenset(map(UUID, canonical_json.load_array(linked_by)))
-    except (ValueError, TypeError, AttributeError):
-        raise unreadable(linked_by, "files.linked_by") from None
-
-
-def _file_row(state: File, version: int) -> dict[str, Any]:
-    return {
-        "completed": state.completed,
-        "deleted": state.deleted,
-        "swept": state.swept,
-        "size_bytes": state.parts.size_bytes,
-        "part_count": state.parts.count,
-        "linked_by": canonical_json.canonical(sorted(map(str, state.linked_by))),
-        "version": version,
-    }
-
-
-# --- job configurations ---------------------------------------------------------------------------
-
-_JOB = select(job_configurations).where(
-    job_configurations.c.org_id == bindparam("of_org"),
-    job_configurations.c.job_id == bindparam("of_job"),
-)
-_INSERT_JOB = insert(job_configurations)
-_UPDATE_JOB = (
-    update(job_configurations)
-    .where(
-        job_configurations.c.org_id == bindparam("of_org"),
-        job_configurations.c.job_id == bindparam("of_job"),
-        job_configurations.c.version == bindparam("before_version"),
-    )
-    .values(
-        {
-            column.name: bindparam(f"new_{column.name}")
-            for column in job_configurations.c
-            if column.name not in {"org_id", "job_id", "created_at"}
-        }
-    )
-)
-_DELETE_JOB = delete(job_configurations).where(
-    job_configurations.c.org_id == bindparam("of_org"),
-    job_configurations.c.job_id == bindparam("of_job"),
-)
-
-
-class JobConfigurationStore:
-    """A row of `job_configurations`."""
-
-    tables: ClassVar[StreamColumns] = {job_configurations: job_configurations.c.job_id}
-
-    def rows(
-        self, table: Table, org_id: UUID, id_: UUID, state: JobConfiguration, version: int
-    ) -> Iterator[Row]:
-        fixed = {"org_id": org_id, "job_id": id_, "created_at": state.created_at}
-        yield in_order(table, {**fixed, **_job_row(state, version)})
-
-    def get_by_id(
-        self, executor: Connection, org_id: UUID, id_: UUID
-    ) -> Stored[JobConfiguration] | None:
-        row = executor.execute(_JOB, {"of_org": org_id, "of_job": id_}).one_or_none()
-        if row is None:
-            return None
-        state = JobConfiguration(
-            spec=codec.load_object(JobSpec, canonical_json.load_document(row.spec)),
-            created_at=row.created_at,
-            enabled=row.enabled,
-            deleted=row.deleted,
-        )
-        return Stored(state, row.version)
-
-    def persist(
-        self,
-        executor: Connection,
-        org_id: UUID,
-        id_: UUID,
-        state: JobConfiguration,
-        version: int,
-        before: Stored[JobConfiguration] | None,
-    ) -> None:
-        row = _job_row(state, version)
-        if before is None:
-            fixed = {"org_id": org_id, "job_id": id_, "created_at": state.created_at}
-            write(executor, _INSERT_JOB, {**fixed, **row})
-            return
-        row = {f"new_{name}": value for name, value in row.items()}
-        row |= {"of_org": org_id, "of_job": id_, "before_version": before.version}
-        write(executor, _UPDATE_JOB, row, _stale)
-
-    def upsert(
-        self,
-        executor: Connection,
-        org_id: UUID,
-        id_: UUID,
-        state: JobConfiguration,
-        version: int,
-    ) -> None:
-        self.delete(executor, org_id, id_)
-        self.persist(executor, org_id, id_, state, version, None)
-
-    def delete(self, executor: Connection, org_id: UUID, id_: UUID) -> None:
-        write(executor, _DELETE_JOB, {"of_org": org_id, "of_job": id_})
-
-
-def _job_row(state: JobConfiguration, version: int) -> dict[str, Any]:
-    return {
-        "name": state.name,
-        "spec": canonical_json.canonical(codec.dump_object(state.spec)),
-        "enabled": state.enabled,
-        "deleted": state.deleted,
-        "version": version,
-    }

@@ -69,12 +69,10 @@ from catactl.projections import swept_content as swept_content_view
 from catactl.projections.projection import Projection
 from catactl.sagas import job_inputs as job_inputs_saga
 from catactl.sagas import storage_usage as storage_usage_saga
-from catactl.store.state_store import (
-    FileStore,
-    JobConfigurationStore,
-    OrganizationStore,
-    StateStore,
-)
+from catactl.store.file_store import FileStore
+from catactl.store.job_configuration_store import JobConfigurationStore
+from catactl.store.organization_store import OrganizationStore
+from catactl.store.state_store import StateStore
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,16 +17,13 @@ from catactl.domain.job_configuration import JobConfiguration, JobSpec
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.domain.parts import Part, Parts
 from catactl.errors import AlreadyExists, VersionConflict
+from catactl.store.file_store import FileStore
+from catactl.store.job_configuration_store import JobConfigurationStore
+from catactl.store.organization_store import OrganizationStore
 from catactl.store.sql import bulk, statements
 from catactl.store.sql.engine import reading, writing
 from catactl.store.sql.statements import pipelined
-from catactl.store.state_store import (
-    FileStore,
-    JobConfigurationStore,
-    OrganizationStore,
-    StateStore,
-    Stored,
-)
+from catactl.store.state_store import StateStore, Stored
 from catactl.store.tables import file_parts, files, organization_names
 from tests.support import BYTES_1, BYTES_2, NOON
 
