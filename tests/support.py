@@ -55,9 +55,14 @@ BYTES_2 = hashlib.sha256(b"2").hexdigest()
 # --- databases ------------------------------------------------------------------------------------
 
 
+def url_text(url: URL) -> str:
+    """Return a URL as text, with its password."""
+    return url.render_as_string(hide_password=False)
+
+
 def libpq_url(url: URL) -> str:
-    """The URL as psycopg itself takes it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    """Return a URL as text that libpq accepts."""
+    return url_text(url.set(drivername="postgresql"))
 
 
 def server_address(url: URL) -> tuple[str, int]:

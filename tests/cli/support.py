@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Barrier
@@ -20,6 +21,10 @@ from catactl.cli import main as program
 from catactl.cli.framework import command_tree
 from catactl.store.sql import engine as engines
 from tests.support import BYTES_1, ROOT
+
+NOBODY_LISTENS = "postgresql://admin:s3cr3t@127.0.0.1:1/catacloud"
+
+Say = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,13 @@ def run_process(*arguments: str, stdin: str = "") -> Result:
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_shell(script: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """Run a script of Bash in which `"$@"` is the program with the arguments."""
+    program = [sys.executable, "-c", "from catactl.cli.main import main; main()"]
+    command = ["bash", "-c", script, "bash", *program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60)
 
 
 def sha256(content: bytes) -> str:

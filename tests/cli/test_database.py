@@ -11,18 +11,12 @@ import pytest
 from sqlalchemy import URL, text
 
 from catactl.store.tables import SCHEMA_REVISION
-from tests.cli.support import Cli
-from tests.support import ROOT, libpq_url, tampering
-
-_NOBODY_LISTENS = "postgresql://admin:s3cr3t@127.0.0.1:1/catacloud"
-
-
-def url_text(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
+from tests.cli.support import NOBODY_LISTENS, Cli
+from tests.support import ROOT, libpq_url, tampering, url_text
 
 
 def test_a_server_that_cannot_be_reached_exits_69(stranger: Cli) -> None:
-    error = stranger.fails(69, "org", "list", "--database-url", _NOBODY_LISTENS)
+    error = stranger.fails(69, "org", "list", "--database-url", NOBODY_LISTENS)
     assert error["code"] == "database_unreachable"
     assert error["retryable"] is True
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
@@ -14,9 +12,8 @@ from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
 from catactl.content.sources import OpenFile, SourceError
 from catactl.errors import ContentUnreachable
-from tests.cli.support import Cli, sha256
+from tests.cli.support import Cli, run_shell, sha256
 
-_PROGRAM = [sys.executable, "-c", "from catactl.cli.main import main; main()"]
 _NO_TEXT = os.fsdecode(b"\xff\xfe")
 
 
@@ -30,19 +27,13 @@ def many(tmp_path: Path) -> Path:
     return folder
 
 
-def _shell(script: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
-    """Run a script of the shell; `"$@"` is the program with the arguments."""
-    command = ["bash", "-c", script, "bash", *_PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60)
-
-
 @pytest.mark.parametrize("script", ['"$@" | head -c1', '"$@" 2>&1 >/dev/null | head -c1'])
 def test_a_reader_that_leaves_keeps_no_work_from_being_done(
     script: str, sqlite_acme: Cli, many: Path
 ) -> None:
     for number in range(300):
         (many / f"link-{number}").symlink_to("000")
-    done = _shell(f"{script}; exit ${{PIPESTATUS[0]}}", "file", "upload", "acme", many)
+    done = run_shell(f"{script}; exit ${{PIPESTATUS[0]}}", "file", "upload", "acme", many)
     assert done.returncode == 0
     assert len(sqlite_acme.ok("file", "list", "acme")) == 300
 
@@ -53,16 +44,16 @@ def test_standard_input_that_is_closed_is_no_empty_file(sqlite_acme: Cli) -> Non
         ("file", "upload", "acme", "-", "--name", "x"),
         ("part", "upload", "acme", "parts", 1, "-"),
     ):
-        done = _shell('"$@" <&-', *arguments)
+        done = run_shell('"$@" <&-', *arguments)
         assert (done.returncode, done.stdout) == (2, b""), done.stderr
         assert b"cannot read '-'" in done.stderr
     assert [file["name"] for file in sqlite_acme.ok("file", "list", "acme")] == ["parts"]
 
 
 def test_standard_output_that_is_closed_is_told_of(sqlite_acme: Cli) -> None:
-    done = _shell('"$@" >&-', "org", "list")
+    done = run_shell('"$@" >&-', "org", "list")
     assert (done.returncode, done.stderr.count(b"\n")) == (69, 1)
-    assert _shell('"$@" 2>&-', "org", "list").returncode == 0
+    assert run_shell('"$@" 2>&-', "org", "list").returncode == 0
 
 
 def test_what_broke_off_is_json_still(

@@ -12,8 +12,7 @@ from sqlalchemy import URL, select, update
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
 from catactl.store.tables import idempotency_keys
-from tests.cli.conftest import Say
-from tests.cli.support import Cli, sha256
+from tests.cli.support import Cli, Say, sha256
 from tests.support import BYTES_1, tampering
 
 _KEY = ("--idempotency-key", "k")

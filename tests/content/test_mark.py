@@ -24,8 +24,8 @@ from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceede
 from catactl.handling.handler import Handler
 from catactl.store.server_status import database_name
 from catactl.store.sql.engine import reading
-from tests.conftest import PostgresqlDatabases
 from tests.content.conftest import Place, Silent
+from tests.fixtures.databases import PostgresqlDatabases
 from tests.support import INTENT, create_organization, opened, read_log, run
 
 

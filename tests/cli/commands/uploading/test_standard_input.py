@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from catactl.content import part_ranges
-from tests.cli.conftest import Say
-from tests.cli.support import Cli, run_process
-from tests.cli.uploading.support import downloaded, proves_usage, sizes, upload
+from tests.cli.commands.uploading.support import downloaded, proves_usage, sizes, upload
+from tests.cli.support import Cli, Say, run_process
 
 
 def test_a_process_uploads_what_it_reads(sqlite_acme: Cli, tmp_path: Path) -> None:

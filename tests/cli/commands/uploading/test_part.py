@@ -7,9 +7,8 @@ import pytest
 
 from catactl.cli.commands import uploading
 from catactl.content import part, stream
-from tests.cli.conftest import Say
-from tests.cli.support import Cli, contents_in, sha256
-from tests.cli.uploading.support import UPLOADED, proves_usage, upload
+from tests.cli.commands.uploading.support import UPLOADED, proves_usage, upload
+from tests.cli.support import Cli, Say, contents_in, sha256
 
 
 def test_a_part_is_stored_and_recorded(acme: Cli, path: Path, blob_folder: Path) -> None:

@@ -12,8 +12,7 @@ from sqlalchemy import URL
 from catactl.cli.framework import command_tree
 from catactl.store.tables import metadata
 from tests.cli.support import Cli, leaves_of
-from tests.cli.test_database import url_text
-from tests.support import be_ahead, libpq_url, opened
+from tests.support import be_ahead, libpq_url, opened, url_text
 
 _POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
 # What asks no database, or one of its own; `doctor` has a test of its own.

@@ -9,8 +9,7 @@ import pytest
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
-from tests.cli.support import Cli, Result, contents_in, sha256
-from tests.cli.uploading.support import (
+from tests.cli.commands.uploading.support import (
     COMPLETED,
     CREATED,
     UPLOADED,
@@ -20,6 +19,7 @@ from tests.cli.uploading.support import (
     replace_put,
     upload,
 )
+from tests.cli.support import Cli, Result, contents_in, sha256
 
 
 def test_a_file_is_stored_in_parts_and_completed(acme: Cli, path: Path, blob_folder: Path) -> None:

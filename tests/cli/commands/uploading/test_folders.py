@@ -10,8 +10,8 @@ import pytest
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
+from tests.cli.commands.uploading.support import Put, downloaded, proves_usage, replace_put, upload
 from tests.cli.support import Cli, sha256
-from tests.cli.uploading.support import Put, downloaded, proves_usage, replace_put, upload
 
 
 def test_a_folder_is_uploaded_in_order_by_relative_names(acme: Cli, folder: Path) -> None:

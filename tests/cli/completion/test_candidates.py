@@ -1,7 +1,6 @@
-"""What may come next on a command line, and the scripts that ask."""
+"""Candidates for the next word of a command line."""
 
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -10,16 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from catactl.cli.completion import candidates
-from catactl.cli.completion.quoting import Line, quoted, read
 from tests.cli.support import Cli
 from tests.support import ROOT
-
-# The first would be an option; the others hold what shells take for something else.
-_NAMES = ["-dash", "my org", "it's", 'say "hi"', "a$b`c`", "a*?[b]", "~x#;&|<>()", "bang!x", "ü ö"]
 
 Words = Callable[..., list[str]]
 
@@ -40,9 +33,6 @@ def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     return ask
 
 
-# --- the tree -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -57,13 +47,13 @@ def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
         (["user", "add", "--role", ""], ["owner", "admin", "member"]),
         (["topology", "--format", "m"], ["mermaid"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
+        (["help", "exit"], ["exit-codes"]),
         (["projection", "rebuild", "storage_usage", "storage_usage"], ["storage_usage_days"]),
         (["file", "upload", "acme", ""], ["paths"]),
         (["usage", "report", "--html=x"], ["paths"]),
         (["job", "create", "acme", "nightly", "--from", ""], ["paths"]),
         (["org", "create", ""], []),
         (["org", "create", "acme", "--quota", ""], []),
-        (["help", "exit"], ["exit-codes"]),
         (["nosuch", ""], ["nothing"]),
     ],
 )
@@ -177,97 +167,3 @@ def test_a_server_that_does_not_answer_is_not_waited_for(home: Path) -> None:
             check=False,
         )
     assert (done.stdout, done.stderr) == (b"", b"")
-
-
-# --- shells ---------------------------------------------------------------------------------------
-
-_TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
-
-
-@given(_TEXTS, st.sampled_from(["", "'", '"']))
-@example("it's", "'")
-@example("bang!", '"')
-def test_what_is_quoted_is_read_as_it_was(text: str, quote: str) -> None:
-    as_typed = quoted(text, quote)
-    if as_typed is None:
-        assert quote
-        assert set(text) & {"'", "!"}
-        return
-    line = f"catactl org show {quote}{as_typed}"
-    assert read(line) == (["catactl", "org", "show"], text, quote)
-
-
-@given(_TEXTS, st.data())
-def test_what_is_typed_and_what_replaces_its_end_are_the_word(
-    word: str, data: st.DataObject
-) -> None:
-    typed = quoted(word, "") or ""
-    begun = typed[: data.draw(st.integers(0, len(typed)))]
-    fragment = begun[data.draw(st.integers(0, len(begun))) :]
-    line = Line(f"catactl org show {begun}", fragment)
-    assert line.before == ["org", "show"]
-    assert word.startswith(line.typed)
-    kept = begun.removesuffix(fragment)
-    if not kept.endswith("\\"):  # which the shell counts to what it replaces
-        assert read(f"{kept}{line.ending(word)}").last == word
-
-
-_ASK = """
-OURS
-ask() {  # the line before, what of it is to be replaced, and the quote that closes it
-    COMP_LINE=$1$2 COMP_POINT=$((${#1} + ${#2}))
-    _catactl catactl "$2" show
-    for each in "${COMPREPLY[@]}"; do
-        [[ $3 && $each == *"$3" ]] || each+=$3  # as readline does
-        eval "words=($1$each)"
-        printf '%s\n' "${words[@]: -1}"
-    done
-    echo
-}
-"""
-
-
-@pytest.fixture
-def environment(sqlite_cli: Cli, tmp_path: Path) -> dict[str, str]:
-    """Where `catactl` is the program, on a database with organizations of all those names."""
-    for name in _NAMES:
-        assert sqlite_cli("org", "create", "--", name).code == 0
-    program = tmp_path / "bin" / "catactl"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m catactl "$@"\n')
-    program.chmod(0o755)
-    return os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-
-
-def _run(shell: str, script: str, environment: dict[str, str]) -> str:
-    """Run a script in which OURS stands for what `catactl completion` prints."""
-    script = script.replace("OURS", Cli()("completion", shell).stdout)
-    done = subprocess.run(
-        [shell, "-c", script], env=environment, capture_output=True, encoding="utf-8", timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_reads_what_it_inserts_as_the_name(environment: dict[str, str]) -> None:
-    script = f"""{_ASK}
-ask 'catactl org show -- ' ''
-ask 'catactl org show "' ''  '"'
-"""
-    answers = _run("bash", script, environment).split("\n\n")
-    plain, in_quotes = (answer.split("\n") for answer in answers[:2])
-    assert sorted(plain) == sorted(_NAMES)
-    assert sorted(in_quotes) == sorted(set(_NAMES) - {"-dash", "bang!x"})
-
-
-@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
-def test_fish_completes_names(environment: dict[str, str]) -> None:
-    script = "OURS\ncomplete -C 'catactl org show \"my'"
-    assert _run("fish", script, environment) == "my org\n"
-
-
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
-def test_zsh_understands_its_script(environment: dict[str, str]) -> None:
-    script = "autoload -U compinit; compinit -D -u\nOURS\nprint $_comps[catactl]"
-    assert _run("zsh", script, environment) == "_catactl\n"

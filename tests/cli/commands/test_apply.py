@@ -16,8 +16,7 @@ from catactl.cli.framework.command import (
 )
 from catactl.operations.batch_lines import _RUN_BY_THEMSELVES
 from catactl.operations.commands import VERBS
-from tests.cli.support import Cli, Result, run_process
-from tests.cli.test_hostile import _shell
+from tests.cli.support import Cli, Result, run_process, run_shell
 from tests.support import BYTES_1
 
 
@@ -167,7 +166,7 @@ def test_lines_come_from_standard_input_too(sqlite_cli: Cli, source: Path) -> No
     text = _write(source, _CREATE, _FILE).read_text()
     done = run_process("apply", "--from", "-", "--atomic", stdin=text)  # reads it twice
     assert (done.code, _statuses(_rows(done))) == (0, [(1, "ok"), (2, "ok")])
-    closed = _shell('"$@" <&-', "apply", "--from", "-")
+    closed = run_shell('"$@" <&-', "apply", "--from", "-")
     assert (closed.returncode, closed.stdout) == (2, b"")
     assert b"catactl: error: cannot read -: Bad file descriptor" in closed.stderr
 
@@ -176,7 +175,7 @@ def test_a_reader_that_leaves_keeps_no_line_from_being_done(sqlite_cli: Cli, sou
     parts = [_PART | {"number": number} for number in range(1, 1_001)]
     _write(source, _CREATE, _FILE, *parts)
     script = '"$@" | head -c1; exit ${PIPESTATUS[0]}'
-    done = _shell(script, "apply", "--from", source, "--batch", "100")
+    done = run_shell(script, "apply", "--from", source, "--batch", "100")
     assert done.returncode == 0
     assert sqlite_cli.ok("usage", "show", "acme")["part_count"] == 1_000
 

@@ -9,8 +9,7 @@ import pytest
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
 from catactl.errors import ContentUnreachable
-from tests.cli.support import Cli, contents_in, sha256
-from tests.cli.uploading.support import (
+from tests.cli.commands.uploading.support import (
     COMPLETED,
     UPLOADED,
     Put,
@@ -20,6 +19,7 @@ from tests.cli.uploading.support import (
     sizes,
     upload,
 )
+from tests.cli.support import Cli, contents_in, sha256
 
 
 def test_an_upload_that_broke_off_goes_on_where_it_was(

@@ -1,0 +1,1 @@
+"""Tests of single commands: their options, results, refusals and output."""
