@@ -1,1 +1,4 @@
-"""The content of parts, by organization and digest: where it lies, and nothing about the log."""
+"""Stores of content: a local directory or an object store, addressed by organization and digest.
+
+This package knows nothing about the log or the database. It may import `values` and `errors`.
+"""

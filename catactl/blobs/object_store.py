@@ -1,9 +1,10 @@
-"""Content in an object store: S3 and what speaks its language, Google Cloud Storage, Azure.
+"""Store content in an object store: S3 and compatible servers, Google Cloud Storage, Azure.
 
-By obstore, the extra `catactl[s3]`, loaded only when such a store is used. Credentials and
-endpoints come from the environment, as `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`, or from the
-machine's role; no vendor's configuration file is read. An object appears whole or not at all; the
-unfinished uploads of killed writers are for the bucket's life-cycle rules to remove.
+The store uses the package obstore, which the extra `catactl[s3]` installs, and imports it only when
+it is needed. Credentials and endpoints come from the environment, such as `AWS_ACCESS_KEY_ID` and
+`AWS_ENDPOINT_URL`, or from the role of the machine. Configuration files of the vendors are ignored.
+An object is either complete or absent. A killed writer leaves an unfinished upload, which the
+life-cycle rules of the bucket should remove.
 """
 
 import hashlib
@@ -12,13 +13,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
 
 from catactl.blobs.store import (
     CHUNK_BYTES,
-    FIRST,
+    NO_GENERATIONS,
     Blob,
     Chunk,
     Content,
@@ -50,7 +52,7 @@ class ObjectStore:
             from obstore.store import from_url
         except ImportError:
             raise BadConfiguration(
-                f"content at {url} needs the package obstore",
+                f"the blob URL {url} needs the package obstore",
                 "install catactl with its extra s3, as in: pip install '.[s3]'",
             ) from None
         options: Any = dict(_TIMEOUTS)
@@ -65,7 +67,7 @@ class ObjectStore:
                 raise BadConfiguration(f"blob URL {url}: {_first_line(error)}") from error
 
     def put(
-        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = FIRST
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = NO_GENERATIONS
     ) -> Content:
         digest = hashlib.sha256()
         size_bytes = 0
@@ -83,7 +85,7 @@ class ObjectStore:
                 self._requests.put(
                     self._store,
                     key_of(org_id, content.address),
-                    # A file is read piece by piece, and each copied.
+                    # A large spool is read and copied in pieces.
                     spool.read() if size_bytes <= _IN_MEMORY_BYTES else spool,
                     chunk_size=_IN_MEMORY_BYTES,
                     max_concurrency=1,
@@ -103,11 +105,11 @@ class ObjectStore:
     def missing(self, org_id: UUID, contents: Collection[Content]) -> set[Content]:
         wanted = list(contents)
         if len(wanted) < 2:
-            there = [self._is_there(org_id, content) for content in wanted]
+            present = [self._has_size(org_id, content) for content in wanted]
         else:
             with ThreadPoolExecutor(min(len(wanted), _REQUESTS_AT_ONCE)) as pool:
-                there = list(pool.map(lambda content: self._is_there(org_id, content), wanted))
-        return {content for content, is_there in zip(wanted, there, strict=True) if not is_there}
+                present = list(pool.map(partial(self._has_size, org_id), wanted))
+        return {content for content, is_there in zip(wanted, present, strict=True) if not is_there}
 
     def list(self, org_id: UUID) -> Iterator[Blob]:
         with _translated(f"{self._url}/{org_id}"):
@@ -136,23 +138,24 @@ class ObjectStore:
             return None
 
     def discard_abandoned(self, org_id: UUID) -> int:
-        return 0  # what is unfinished has no name that we could list
+        return 0  # the API does not list unfinished uploads
 
     def locate(self, org_id: UUID, address: str) -> str:
         return f"{self._url}/{key_of(org_id, address)}"
 
-    def _is_there(self, org_id: UUID, content: Content) -> bool:
+    def _has_size(self, org_id: UUID, content: Content) -> bool:
         with _translated(self.locate(org_id, content.address)):
             try:
                 found = self._requests.head(self._store, key_of(org_id, content.address))
             except FileNotFoundError:
                 return False
-        return found["size"] == content.size_bytes
+        size_bytes: int = found["size"]
+        return size_bytes == content.size_bytes
 
 
 @contextmanager
 def _translated(where: str) -> Iterator[None]:
-    """Turn what obstore raises into errors of ours; a missing object passes as it is."""
+    """Translate the errors of obstore. A `FileNotFoundError` passes unchanged."""
     from obstore import exceptions
 
     try:
@@ -164,7 +167,7 @@ def _translated(where: str) -> Iterator[None]:
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
         raise Forbidden(f"{where}: {_first_line(error)}", "check the credentials") from error
     except (exceptions.BaseError, OSError) as error:
-        # Listing tells of these only in words.
+        # When it lists, obstore reports these errors only in the text.
         if "NoSuchBucket" in str(error):
             raise _no_such_bucket(where) from error
         if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):
@@ -174,12 +177,14 @@ def _translated(where: str) -> Iterator[None]:
 
 @contextmanager
 def _spool() -> Iterator[Any]:
-    """Yield a temporary file; what is too large for memory goes to disk."""
+    """Yield a temporary file that is in memory until it is too large."""
     spool = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed below
     try:
         yield spool
     finally:
-        with suppress(OSError):  # it would flush what does not fit, and hide why we are here
+        with suppress(
+            OSError
+        ):  # closing writes the rest and can fail again, which would hide the first error
             spool.close()
 
 
@@ -195,7 +200,9 @@ def _translated_disk() -> Iterator[None]:
 
 
 def _no_such_bucket(where: str) -> BadConfiguration:
-    return BadConfiguration(f"there is no such bucket: {where}", "create it, or check the blob URL")
+    return BadConfiguration(
+        f"the bucket does not exist: {where}", "create it, or check the blob URL"
+    )
 
 
 def _first_line(error: Exception) -> str:

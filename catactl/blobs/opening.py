@@ -1,4 +1,4 @@
-"""From a URL to the place it names."""
+"""Open the blob store that a URL names."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,36 +12,35 @@ _EXAMPLES = "as in file:///srv/catactl/blobs or s3://bucket/prefix"
 
 
 def open_blobs(url: str, *, is_private: bool = False) -> BlobStore:
-    """Return the store that a URL names; nothing is connected or created yet.
+    """Return the store that a URL names, without connecting or creating anything.
 
-    If a directory does not exist and `is_private` is true, it is made so that only its owner can
-    enter it. Raises `BadConfiguration` for a URL of another kind, or if the extra that it needs is
-    not installed.
+    With `is_private`, only the owner can enter a directory that the store creates. Raises
+    `BadConfiguration` for an unknown URL, or if the extra that the URL needs is not installed.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise BadConfiguration("the blob URL cannot be read", _EXAMPLES) from None
+        raise BadConfiguration("the blob URL is not valid", _EXAMPLES) from None
     if parts.password is not None:
         raise BadConfiguration(
-            "the blob URL holds a password", "give it in the environment: AWS_SECRET_ACCESS_KEY"
+            "the blob URL contains a password", "set AWS_SECRET_ACCESS_KEY instead"
         )
     if parts.query or parts.fragment:
         raise BadConfiguration(f"blob URL {url!r} has a query or a fragment", "write ? as %3F")
     if parts.scheme == "file":
         path = unquote(parts.path, errors="surrogateescape")
         if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
-            raise BadConfiguration(f"blob URL {url!r} names no absolute path", _EXAMPLES)
+            raise BadConfiguration(f"blob URL {url!r} does not name an absolute path", _EXAMPLES)
         return Directory(Path(path), is_private=is_private)
     if parts.scheme not in _OBJECT_STORES:
-        raise BadConfiguration(f"blob URL {url!r} is of no kind that is known", _EXAMPLES)
+        raise BadConfiguration(f"blob URL {url!r} has an unknown scheme", _EXAMPLES)
     if not parts.netloc:
-        raise BadConfiguration(f"blob URL {url!r} names no bucket", _EXAMPLES)
-    from catactl.blobs.object_store import ObjectStore  # which most users do without
+        raise BadConfiguration(f"blob URL {url!r} does not name a bucket", _EXAMPLES)
+    from catactl.blobs.object_store import ObjectStore  # late, because few users need it
 
     return ObjectStore(url)
 
 
 def url_beside(database_path: str) -> str:
-    """The URL of the directory that keeps the content for a SQLite database, by default."""
+    """Return the URL of the folder `blobs` beside a SQLite database, the default blob store."""
     return (Path(database_path).absolute().parent / "blobs").as_uri()

@@ -1,4 +1,4 @@
-"""Whether a place keeps content, tried in earnest."""
+"""Test whether a blob store stores, returns and removes content."""
 
 from uuid import uuid4
 
@@ -10,9 +10,10 @@ _PROBE = b"written by catactl to see whether it can be read back\n"
 
 
 def probe(blobs: BlobStore) -> None:
-    """Write, read back and remove a little content, below an organization that does not exist.
+    """Write, read and remove a small blob of an organization that does not exist.
 
-    Nothing is left behind. Raises what the store raises, `ContentDamaged` if other bytes come back.
+    Raises the errors of the store, `ContentDamaged` if the store returns other bytes, and
+    `ContentUnreachable` if it does not remove the blob.
     """
     org_id = uuid4()
     try:
@@ -20,11 +21,11 @@ def probe(blobs: BlobStore) -> None:
         where = blobs.locate(org_id, content.address)
         try:
             if not is_whole(blobs, org_id, content):
-                raise ContentDamaged(f"what was written reads back otherwise: {where}")
+                raise ContentDamaged(f"the content was written and reads back differently: {where}")
         finally:
             blobs.delete(org_id, [content.address])
         if not blobs.missing(org_id, [content]):
-            raise ContentUnreachable(f"what was removed is still there: {where}")
+            raise ContentUnreachable(f"the content was removed and is still there: {where}")
     finally:
         if isinstance(blobs, Directory):
             blobs.remove_empty_folders(org_id)

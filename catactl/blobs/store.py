@@ -1,11 +1,13 @@
-"""What a place for content can do.
+"""The interface of a blob store.
 
-Content is addressed by its SHA-256 below the organization's own folder: `ORG_ID/ab/abcd…`, in a
-directory as in a bucket, so that one can be copied to the other. Content of a digest that was swept
-before has a generation as well, `abcd….1`: an address that was given up is never used again. It is
-written whole or not at all: nothing half-written ever has a final name. It does not roll back with
-a transaction; so it is made safe before an event may point at it, and removed only after an event
-has given it up. `ORG_ID/head` holds the mark of the log that recorded content last.
+A blob lies below the folder of its organization, under the SHA-256 of its content:
+`ORG_ID/ab/abcd…`. Directories and buckets have the same layout, so one can be copied to the other.
+If a sweep removed content of that digest before, the address has a generation as well: `abcd….1`.
+A swept address is never used again. A blob is either complete or absent.
+
+Content does not roll back with a transaction. Therefore a blob is durable before an event refers to
+it, and is removed only after an event has swept its address. `ORG_ID/head` holds the mark of the
+log that recorded content last.
 """
 
 import hashlib
@@ -19,7 +21,7 @@ from uuid import UUID
 Chunk = bytes | bytearray | memoryview
 
 CHUNK_BYTES = 1024 * 1024
-FIRST: Mapping[str, int] = MappingProxyType({})
+NO_GENERATIONS: Mapping[str, int] = MappingProxyType({})
 _MARK = re.compile(
     rb"(?P<position>[1-9][0-9]{0,17}) (?P<hash>[0-9a-f]{64}) (?P<database>[0-9a-f]{16})\n"
 )
@@ -27,7 +29,7 @@ _ADDRESS = re.compile(r"(?P<sha256>[0-9a-f]{64})(?:\.(?P<generation>[1-9][0-9]{0
 
 
 class Content(NamedTuple):
-    """What identifies content. `sha256` is 64 lower-case hexadecimal digits."""
+    """The identity of content. `sha256` is 64 lower-case hexadecimal digits."""
 
     sha256: str
     size_bytes: int
@@ -42,7 +44,7 @@ class Content(NamedTuple):
 
 
 class Blob(NamedTuple):
-    """Content that is there, and since when."""
+    """Content in a blob store."""
 
     sha256: str
     generation: int
@@ -55,8 +57,8 @@ class Blob(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A position of a log and the hash of the event at that position. Only this log holds both, and
-    copies of it that have reached the position. `database` names the database that left the mark.
+    """A position of a log and the hash of the event at that position. Only this log and its copies
+    that have reached the position hold both. `database` names the database that left the mark.
     """
 
     position: int
@@ -76,8 +78,8 @@ class Mark(NamedTuple):
         match = _MARK.fullmatch(text)
         if match is None:
             return NO_LOGS_MARK
-        hash_ = bytes.fromhex(match["hash"].decode())
-        return cls(int(match["position"]), hash_, match["database"].decode())
+        digest = bytes.fromhex(match["hash"].decode())
+        return cls(int(match["position"]), digest, match["database"].decode())
 
 
 # Replaces the marks of several logs that recorded content, and a mark that cannot be read.
@@ -85,35 +87,35 @@ NO_LOGS_MARK = Mark(-1, b"", "")
 
 
 class BlobStore(Protocol):
-    """Safe to use from several threads at once.
+    """A store of blobs. Several threads can use it at once.
 
-    Raises `ContentUnreachable` when the place cannot be had or is full, `Forbidden`,
+    Every method raises `ContentUnreachable` if the store is unreachable or full, `Forbidden` and
     `BadConfiguration`.
     """
 
     def put(
-        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = FIRST
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = NO_GENERATIONS
     ) -> Content:
-        """Store what the chunks hold and return what it was, once it is safe.
+        """Store the chunks as one blob, and return its content once it is durable.
 
-        `generations` says which one a digest is in; 0 if it says nothing. Chunks are read one at a
-        time. What is there already under the address stays if it is whole.
+        `generations` maps digests to generations; a digest that it does not contain has generation
+        0. The store reads one chunk at a time. An undamaged blob at the address stays as it is.
         """
 
     def open(self, org_id: UUID, address: str) -> Iterator[Chunk]:
-        """Yield content a chunk at a time; each is valid until the next is asked for.
+        """Yield the chunks of a blob. Each chunk is valid until the next one.
 
-        Raises `ContentMissing`. Whether the digest holds is for the reader to check.
+        Raises `ContentMissing`. The caller must compare the digest.
         """
 
     def missing(self, org_id: UUID, contents: Collection[Content]) -> set[Content]:
-        """Return those that are not there in their full size."""
+        """Return the contents that the store does not have in full size."""
 
     def list(self, org_id: UUID) -> Iterator[Blob]:
-        """Yield an organization's content in order of its address."""
+        """Yield the blobs of an organization in order of address."""
 
     def delete(self, org_id: UUID, addresses: Collection[str]) -> None:
-        """Remove content; what is gone already is no error."""
+        """Remove blobs. An address without a blob is not an error."""
 
     def mark(self, org_id: UUID, mark: Mark) -> None:
         """Replace an organization's mark atomically, and return once it is durable."""
@@ -122,14 +124,16 @@ class BlobStore(Protocol):
         """Return an organization's mark, or None."""
 
     def discard_abandoned(self, org_id: UUID) -> int:
-        """Remove what writers that were killed left unfinished; return how many there were."""
+        """Remove the unfinished files of killed writers. Return their number."""
 
     def locate(self, org_id: UUID, address: str) -> str:
-        """Where content lies, for people."""
+        """Return the place of a blob, as users would write it."""
 
 
 class Measure:
-    """Measures content while another function reads it, in one or several series of chunks."""
+    """Computes the size and digest of content while another function reads it, in one or several
+    series of chunks.
+    """
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -144,12 +148,12 @@ class Measure:
 
     @property
     def content(self) -> Content:
-        """Return the size and digest of all chunks so far."""
+        """The size and digest of all chunks so far."""
         return Content(self._digest.hexdigest(), self._size_bytes)
 
 
 def measure(chunks: Iterable[Chunk]) -> Content:
-    """Return what the chunks hold, keeping nothing of it."""
+    """Return the size and digest of the chunks, without keeping them."""
     measure = Measure()
     for _ in measure.passing(chunks):
         pass
@@ -157,26 +161,26 @@ def measure(chunks: Iterable[Chunk]) -> Content:
 
 
 def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
-    """Whether stored content is what its digest says; raise `ContentMissing` if it is not there."""
+    """Return whether a blob has its size and digest. Raise `ContentMissing` if it is absent."""
     return measure(blobs.open(org_id, content.address)).has_bytes_of(content)
 
 
 def address_of(sha256: str, generation: int) -> str:
-    """Storage format."""
+    """Return the address of content. This is a storage format."""
     return f"{sha256}.{generation}" if generation else sha256
 
 
 def parse_address(name: str) -> tuple[str, int] | None:
-    """Return the digest and the generation, None if the name is no address."""
+    """Return the digest and generation of an address; None for any other name."""
     match = _ADDRESS.fullmatch(name)
     return (match["sha256"], int(match["generation"] or 0)) if match is not None else None
 
 
 def key_of(org_id: UUID, address: str) -> str:
-    """The relative path of content. Storage format."""
+    """Return the relative path of a blob. This is a storage format."""
     return f"{org_id}/{address[:2]}/{address}"
 
 
 def mark_key_of(org_id: UUID) -> str:
-    """Return the relative path of an organization's mark. Storage format."""
+    """Return the relative path of the mark of an organization. This is a storage format."""
     return f"{org_id}/head"

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.blobs.store import FIRST, BlobStore, Chunk, Content
+from catactl.blobs.store import NO_GENERATIONS, BlobStore, Chunk, Content
 from catactl.content.mark import record_and_mark
 from catactl.content.recording import (
     ANY_SHA256,
@@ -100,7 +100,7 @@ def record_part(
     replayed = ask_for_room(handler, org_id, find_file, number, size_bytes or 0, intent_to_ask)
     if replayed:
         return replayed
-    content = store(FIRST)
+    content = store(NO_GENERATIONS)
     intent = of_content(intent, content)
     for attempts_left in reversed(range(_ATTEMPTS)):
         part = stored_part(number, content)

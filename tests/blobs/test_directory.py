@@ -261,7 +261,7 @@ def test_content_whose_incoming_file_someone_removed_is_not_said_to_be_safe(
         [half] = incoming(folder)
         (folder.root / half).unlink()
 
-    with pytest.raises(ContentUnreachable, match="was removed while it was written"):
+    with pytest.raises(ContentUnreachable, match="was removed during the write"):
         folder.blobs.put(ORG, robbed())
     assert folder.all_keys() == []
 

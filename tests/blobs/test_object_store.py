@@ -54,7 +54,7 @@ def test_a_bucket_that_is_not_there_is_a_bad_configuration(
 ) -> None:
     """Whether one content is missing it cannot say: such an answer has no text."""
     url = s3_url.replace("bucket-", "no-bucket-")
-    with pytest.raises(BadConfiguration, match="there is no such bucket: s3://no-bucket-"):
+    with pytest.raises(BadConfiguration, match="the bucket does not exist: s3://no-bucket-"):
         use(open_blobs(url))
 
 

@@ -25,7 +25,7 @@ def test_other_bytes_than_were_written_are_found_and_removed(
 ) -> None:
     folder.root.mkdir()
     monkeypatch.setattr(folder.blobs, "open", lambda *_: iter([b"others"]))
-    with pytest.raises(ContentDamaged, match="reads back otherwise"):
+    with pytest.raises(ContentDamaged, match="reads back differently"):
         probe(folder.blobs)
     assert list(folder.root.iterdir()) == []
 

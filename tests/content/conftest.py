@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.blobs.directory import Directory
-from catactl.blobs.store import FIRST, BlobStore, Content
+from catactl.blobs.store import NO_GENERATIONS, BlobStore, Content
 from catactl.content.part import record_part
 from catactl.content.reading import contents, readable
 from catactl.content.sweep import sweep
@@ -66,7 +66,7 @@ class Place:
             is_repeatable=True,
         )
 
-    def store(self, content: bytes, generations: Mapping[str, int] = FIRST) -> Content:
+    def store(self, content: bytes, generations: Mapping[str, int] = NO_GENERATIONS) -> Content:
         return self.blobs.put(self.org_id, [content], generations)
 
     def record(self, file_id: UUID, number: int, content: Content) -> None:
