@@ -111,7 +111,7 @@ def upload_stream(
                 content = recorder.blobs.put(recorder.org_id, chunks, recorder.generations)
             part = stored_part(number, content)
             there = known.parts.get(number) if known is not None else None
-            if known is not None and known.completed and there and not there.has_content_of(part):
+            if known is not None and known.completed and there and not there.has_same_content(part):
                 raise part_ranges.other_content(known)
             draft.ready.append(StoredPart(part, skipped=part == there))
             if draft.is_recordable:

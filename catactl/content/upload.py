@@ -301,7 +301,7 @@ class _Uploading:
         if draft.intent.dry_run or (known is not None and known.size_bytes == size_bytes):
             content = measure(self._metered(opened.read(offset, size_bytes), draft.name))
             part = _unchanged_part(draft, opened, number, content)
-            if file is not None and file.completed and known and not known.has_content_of(part):
+            if file is not None and file.completed and known and not known.has_same_content(part):
                 raise SourceError(part_ranges.other_content(file))
             if draft.intent.dry_run:
                 return StoredPart(part, skipped=part == known)

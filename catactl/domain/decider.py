@@ -1,7 +1,7 @@
-"""The shape every aggregate has: `decide` says what happens, `evolve` says what then is.
+"""The interface of an aggregate: `decide` returns a command's events, `evolve` applies an event.
 
-Both are pure. The clock and new ids arrive inside the command, so the same command on the same
-state always gives the same events. The shape is Jérémie Chassaing's decider.
+Both are pure. The current time and new ids arrive inside the command, so the same command on the
+same state always gives the same events. The interface is Jérémie Chassaing's decider.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,9 +13,12 @@ from catactl.errors import CorruptLog
 
 
 class Command:
-    """A request to one stream. `adds` marks those that add to what an organization holds."""
+    """A request to one stream.
 
-    adds: ClassVar[bool] = False
+    A suspended organization refuses a command with `needs_active_organization`.
+    """
+
+    needs_active_organization: ClassVar[bool] = False
 
 
 class Event:
@@ -36,7 +39,7 @@ class Decider(Generic[S, C, E]):
 
 
 class EventEnvelope(NamedTuple):
-    """An event together with where it happened: all that a saga gets to see."""
+    """An event with its organization and stream. Sagas receive nothing else."""
 
     org_id: UUID
     stream_id: UUID
@@ -44,15 +47,17 @@ class EventEnvelope(NamedTuple):
 
 
 class CommandEnvelope(NamedTuple):
-    """A command together with the stream it goes to: all that a saga gets to send."""
+    """A command with the stream that it is sent to. Sagas return these."""
 
     stream_id: UUID
     command: Command
 
 
-def changed(state: S, **changes: object) -> S:
-    """Return a frozen dataclass with other values for some fields: `dataclasses.replace` without a
-    look at each field, for what happens at every event.
+def fast_replace(state: S, **changes: object) -> S:
+    """Return a copy of a frozen dataclass with other values for some fields.
+
+    It is faster than `dataclasses.replace`, which examines every field. `evolve` calls it for every
+    event.
     """
     after = object.__new__(type(state))
     after.__dict__.update(state.__dict__)
@@ -60,16 +65,17 @@ def changed(state: S, **changes: object) -> S:
     return after
 
 
-def misplaced(event: Never) -> CorruptLog:
-    """Return the error for an event in a stream of another aggregate, which only a manual change
-    can cause. The type checker proves that events of the aggregate itself never get here.
+def wrong_stream(event: Never) -> CorruptLog:
+    """Return the error for an event in a stream of another aggregate, which only a manual change of
+    the database can cause. The type checker verifies that an aggregate handles all events of its
+    own.
     """
     message = f"event {type(event).__name__} in a stream of another kind"
     return CorruptLog(message, "catactl event verify")
 
 
 def fold(decider: Decider[S, C, E], state: S | None, events: Iterable[E]) -> S | None:
-    """Return the state after the events, oldest first."""
+    """Return the state after the events, which are given oldest first."""
     for event in events:
         state = decider.evolve(state, event)
     return state

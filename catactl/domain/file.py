@@ -1,4 +1,4 @@
-"""A file: a name, its parts, whether it is finished, and which job configurations read it."""
+"""A file: its name, its parts, its status, and the job configurations that use it as an input."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar, assert_never
 from uuid import UUID
 
-from catactl.domain.decider import Command, Decider, Event, changed, misplaced
+from catactl.domain.decider import Command, Decider, Event, fast_replace, wrong_stream
 from catactl.domain.parts import Part, Parts
 from catactl.errors import (
     AlreadyExists,
@@ -35,8 +35,9 @@ class FileCreated(Event):
 
 @dataclass(frozen=True)
 class PartUploaded(Event):
-    """`replaced_sha256` is null when the number was free, and `replaced_bytes` then 0. `stored`
-    says that the content was put into our blob store; else it is kept elsewhere.
+    """`stored` is true if our blob store holds the content, false if it is kept elsewhere.
+
+    If the part replaced none, `replaced_sha256` is null and `replaced_bytes` is 0.
     """
 
     number: int
@@ -67,7 +68,7 @@ class FileRestored(Event):
 
 @dataclass(frozen=True)
 class FileContentSwept(Event):
-    """From here on the content of a deleted file may be removed, so it cannot be restored."""
+    """The content of a deleted file may be removed, so the file cannot be restored."""
 
     swept_bytes: int
     swept_parts: int
@@ -105,9 +106,9 @@ class FileStatus(StrEnum):
 
 @dataclass(frozen=True)
 class File:
-    """`linked_by` holds the ids of the job configurations that name the file as an input.
+    """`linked_by` holds the ids of the job configurations that use the file as an input.
 
-    `swept` says that the content of a deleted file may be gone.
+    `swept` is true if the content of a deleted file may have been removed.
     """
 
     name: str
@@ -137,21 +138,21 @@ def evolve(state: File | None, event: FileEvent) -> File:
     match event:
         case PartUploaded():
             part = Part(event.number, event.size_bytes, event.sha256, event.stored)
-            return changed(state, parts=state.parts.with_part(part))
+            return fast_replace(state, parts=state.parts.with_part(part))
         case FileCompleted():
-            return changed(state, completed=True)
+            return fast_replace(state, completed=True)
         case FileDeleted():
-            return changed(state, deleted=True)
+            return fast_replace(state, deleted=True)
         case FileRestored():
-            return changed(state, deleted=False)
+            return fast_replace(state, deleted=False)
         case FileContentSwept():
-            return changed(state, swept=True)
+            return fast_replace(state, swept=True)
         case FileLinked():
-            return changed(state, linked_by=state.linked_by | {event.job_id})
+            return fast_replace(state, linked_by=state.linked_by | {event.job_id})
         case FileUnlinked():
-            return changed(state, linked_by=state.linked_by - {event.job_id})
+            return fast_replace(state, linked_by=state.linked_by - {event.job_id})
         case _:
-            raise misplaced(event)
+            raise wrong_stream(event)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -159,18 +160,18 @@ def evolve(state: File | None, event: FileEvent) -> File:
 
 @dataclass(frozen=True)
 class CreateFile(Command):
-    adds: ClassVar[bool] = True
+    needs_active_organization: ClassVar[bool] = True
     name: str
     created_at: datetime
 
 
 @dataclass(frozen=True)
 class UploadPart(Command):
-    """`stored`: the content lies in our blob store, where whoever sends this has seen it under the
-    lock; else it is kept elsewhere.
+    """With `stored`, the sender has found the content in our blob store under the lock. Otherwise
+    the content is kept elsewhere.
     """
 
-    adds: ClassVar[bool] = True
+    needs_active_organization: ClassVar[bool] = True
     number: int
     size_bytes: int
     sha256: str
@@ -179,7 +180,9 @@ class UploadPart(Command):
 
 @dataclass(frozen=True)
 class CompleteFile(Command):
-    """With `parts`, refused unless the file consists of exactly these: nobody else's among them."""
+    """With `parts`, the file must consist of exactly these parts, so that a part from another
+    client is not completed with them.
+    """
 
     parts: Parts | None = None
 
@@ -191,24 +194,24 @@ class DeleteFile(Command):
 
 @dataclass(frozen=True)
 class RestoreFile(Command):
-    adds: ClassVar[bool] = True
+    needs_active_organization: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class SweepFileContent(Command):
-    """Gives up the content of a deleted file; it may be removed once this is committed."""
+    """Allow the content of a deleted file to be removed after the commit."""
 
 
 @dataclass(frozen=True)
 class LinkFile(Command):
-    """Sent by the job inputs saga alone."""
+    """Only the job inputs saga sends it."""
 
     job_id: UUID
 
 
 @dataclass(frozen=True)
 class UnlinkFile(Command):
-    """Sent by the job inputs saga alone."""
+    """Only the job inputs saga sends it."""
 
     job_id: UUID
 
@@ -245,7 +248,7 @@ def decide(state: File | None, command: FileCommand) -> list[FileEvent]:
             return _sweep_content(state)
         case LinkFile():
             if state.deleted:
-                raise Refused(f"file {state.name!r} is deleted and can be no input")
+                raise Refused(f"file {state.name!r} is deleted, so it cannot be an input of a job")
             return [] if command.job_id in state.linked_by else [FileLinked(command.job_id)]
         case UnlinkFile():
             return [FileUnlinked(command.job_id)] if command.job_id in state.linked_by else []
@@ -255,10 +258,10 @@ def decide(state: File | None, command: FileCommand) -> list[FileEvent]:
 
 def _upload_part(state: File, command: UploadPart) -> list[FileEvent]:
     if state.deleted:
-        raise Refused(f"file {state.name!r} is deleted and takes no parts")
+        raise Refused(f"file {state.name!r} is deleted, so parts cannot be uploaded")
     if not _SHA256.fullmatch(command.sha256):
         raise InvalidValue(
-            "sha256 is not 64 lower-case hexadecimal digits", "as sha256sum prints it"
+            "sha256 is not 64 lower-case hexadecimal digits", "use the output of sha256sum"
         )
     part = Part(
         check_part_number(command.number),
@@ -267,13 +270,13 @@ def _upload_part(state: File, command: UploadPart) -> list[FileEvent]:
         command.stored,
     )
     replaced = state.parts.get(part.number)
-    is_same = replaced is not None and replaced.has_content_of(part)
+    is_same = replaced is not None and replaced.has_same_content(part)
     if replaced is not None and is_same and (replaced.stored or not part.stored):
         return []
     if state.completed and not is_same:
         raise Refused(
-            f"file {state.name!r} is complete and takes no parts",
-            "delete it, then upload it again, or give the new one another name",
+            f"file {state.name!r} is complete, so other parts cannot be uploaded",
+            "delete it and upload it again, or upload to a file of another name",
         )
     return [
         PartUploaded(
@@ -290,10 +293,10 @@ def _upload_part(state: File, command: UploadPart) -> list[FileEvent]:
 def _complete(state: File, command: CompleteFile) -> list[FileEvent]:
     if state.deleted:
         raise Refused(f"file {state.name!r} is deleted")
-    if command.parts is not None and not state.parts.have_content_of(command.parts):
+    if command.parts is not None and not state.parts.have_same_content(command.parts):
         raise Conflict(
-            f"file {state.name!r} has other parts than those that were uploaded",
-            "somebody else uploads to it: let them finish, or delete it and upload it again",
+            f"file {state.name!r} has parts that differ from the uploaded parts",
+            "wait for other clients that upload to it, or delete it and upload it again",
         )
     if state.completed:
         return []
@@ -301,7 +304,7 @@ def _complete(state: File, command: CompleteFile) -> list[FileEvent]:
     if missing is not None:
         raise Refused(
             f"file {state.name!r} lacks part {missing:,} and cannot be completed",
-            "upload it, then complete the file again",
+            "upload the part, then complete the file again",
         )
     return [FileCompleted(state.parts.size_bytes, state.parts.count)]
 
@@ -313,7 +316,7 @@ def _delete(state: File) -> FileDeleted:
         jobs = ", ".join(sorted(map(str, state.linked_by)))
         raise InUse(
             f"file {state.name!r} is in use as an input of job configuration {jobs}",
-            "let the job name other inputs, or delete it, first",
+            "change the inputs of the job, or delete the job, first",
         )
     return FileDeleted(state.parts.size_bytes, state.parts.count)
 
@@ -331,7 +334,7 @@ def _restore(state: File) -> FileRestored:
 
 def _sweep_content(state: File) -> list[FileEvent]:
     if not state.deleted:
-        raise Refused(f"file {state.name!r} is not deleted, so its content stays")
+        raise Refused(f"file {state.name!r} is not deleted, so its content cannot be swept")
     if state.swept:
         return []
     stored = [part for part in state.parts if part.stored]

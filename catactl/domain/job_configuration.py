@@ -1,4 +1,4 @@
-"""A job configuration: which image runs which command, when, with what, on which input files."""
+"""A job configuration: an image, its command, environment, resources, schedule and input files."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
 
-from catactl.domain.decider import Command, Decider, Event, misplaced
+from catactl.domain.decider import Command, Decider, Event, wrong_stream
 from catactl.errors import AlreadyExists, CorruptLog, InvalidValue, NotFound, Refused
 from catactl.values.names import check_name, check_text, check_value
 from catactl.values.schedules import check_schedule
@@ -22,9 +22,9 @@ _MAX_VALUE_BYTES = 65_536
 
 @dataclass(frozen=True)
 class JobSpec:
-    """Everything about a job that can be set. `inputs` are file ids, sorted, each once.
+    """The settings of a job. `inputs` are file ids, sorted and without duplicates.
 
-    `cpu_millis` are thousandths of a processor; null means that the platform decides.
+    `cpu_millis` is in thousandths of a processor. The platform chooses a limit that is null.
     """
 
     name: str
@@ -49,9 +49,7 @@ class JobConfigurationCreated(Event):
 
 @dataclass(frozen=True)
 class JobConfigurationUpdated(Event):
-    """`spec` is the whole configuration after the change, `removed_inputs` what it no longer
-    names.
-    """
+    """`spec` is the whole configuration after the change."""
 
     spec: JobSpec
     added_inputs: tuple[UUID, ...]
@@ -121,7 +119,7 @@ def evolve(state: JobConfiguration | None, event: JobConfigurationEvent) -> JobC
         case JobConfigurationDeleted():
             return replace(state, deleted=True)
         case _:
-            raise misplaced(event)
+            raise wrong_stream(event)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -129,14 +127,14 @@ def evolve(state: JobConfiguration | None, event: JobConfigurationEvent) -> JobC
 
 @dataclass(frozen=True)
 class CreateJobConfiguration(Command):
-    adds: ClassVar[bool] = True
+    needs_active_organization: ClassVar[bool] = True
     spec: JobSpec
     created_at: datetime
 
 
 @dataclass(frozen=True)
 class UpdateJobConfiguration(Command):
-    """`changes` holds the fields of `JobSpec` to set; those absent stay as they are."""
+    """`changes` holds new values of fields of `JobSpec`; other fields keep their values."""
 
     changes: Mapping[str, object]
 
@@ -206,21 +204,23 @@ def _update(
 
 
 def check_spec(spec: JobSpec, stored: JobSpec | None = None) -> JobSpec:
-    """Return the configuration in its canonical form; raise `InvalidValue` for a configuration that
-    cannot run. A name and a schedule that are stored already stay as they are, because earlier
-    versions allowed others.
+    """Return the configuration in its canonical form; raise `InvalidValue` for one that cannot run.
+
+    The stored name and schedule remain valid, because earlier versions accepted more of them.
     """
     name = spec.name
     if stored is None or name != stored.name:
         name = check_name("job name", name)
     check_text("image", spec.image)
     if not spec.image or re.search(r"\s", spec.image):
-        raise InvalidValue(f"not an image reference: {spec.image!r}", "as in registry/name:tag")
+        raise InvalidValue(
+            f"not an image reference: {spec.image!r}", "use the form registry/name:tag"
+        )
     if spec.command is not None:
         check_value("command", spec.command, _MAX_VALUE_BYTES)
     for variable, value in spec.env.items():
         if not _ENV_NAME.fullmatch(variable):
-            raise InvalidValue(f"not the name of an environment variable: {variable!r}")
+            raise InvalidValue(f"not a name of an environment variable: {variable!r}")
         check_value(f"value of {variable}", value, _MAX_VALUE_BYTES)
     _check_range("cpu", spec.cpu_millis, _MAX_CPU_MILLIS)
     _check_range("timeout", spec.timeout_seconds, _MAX_TIMEOUT_SECONDS)
@@ -229,7 +229,7 @@ def check_spec(spec: JobSpec, stored: JobSpec | None = None) -> JobSpec:
     if spec.schedule is not None and (stored is None or spec.schedule != stored.schedule):
         check_schedule(spec.schedule)
     if len(spec.inputs) > _MAX_INPUTS:
-        raise InvalidValue(f"a job takes at most {_MAX_INPUTS:,} inputs, not {len(spec.inputs):,}")
+        raise InvalidValue(f"a job has at most {_MAX_INPUTS:,} inputs, not {len(spec.inputs):,}")
     return replace(spec, name=name, inputs=tuple(sorted(set(spec.inputs))))
 
 

@@ -1,4 +1,4 @@
-"""An organization: its name, its quota, whether it may grow, and the storage its files use."""
+"""An organization: its name, its status, its quota, and the storage that its files use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from catactl.domain.decider import Command, Decider, Event, changed, misplaced
+from catactl.domain.decider import Command, Decider, Event, fast_replace, wrong_stream
 from catactl.errors import (
     AlreadyExists,
     CorruptLog,
@@ -60,7 +60,7 @@ class OrganizationDeleted(Event):
 
 @dataclass(frozen=True)
 class StorageUsageChanged(Event):
-    """What one file event did to the usage, and the usage after it."""
+    """A file event changed the usage by `delta_*`; the other fields are the usage after it."""
 
     delta_bytes: int
     delta_files: int
@@ -72,11 +72,10 @@ class StorageUsageChanged(Event):
 
 @dataclass(frozen=True)
 class StorageUsageCorrected(Event):
-    """The running figure departed from the file events; from here on it is theirs again.
+    """The running figures differed from the file events, and were corrected.
 
-    `before_*` is the running figure, `used_bytes` and its companions what the file events add up
-    to, `unpaired_events` how many file or usage events had no counterpart when the two were
-    compared.
+    `before_*` are the running figures, `used_bytes`, `file_count` and `part_count` the sums of the
+    file events. `unpaired_events` is the number of file and usage events without a counterpart.
     """
 
     before_bytes: int
@@ -91,10 +90,10 @@ class StorageUsageCorrected(Event):
 
 @dataclass(frozen=True)
 class OrganizationContentSwept(Event):
-    """Content that nothing refers to was given up, before it is removed.
+    """Unreferenced content may be removed from now on.
 
-    For each digest the generation that content of it is stored in from here on: what is removed,
-    however late, is never what a later upload relies on.
+    `generations` maps each digest to the generation in which later uploads store its content. A
+    late removal deletes an earlier generation, so it never deletes the content of a later upload.
     """
 
     generations: Mapping[str, int]
@@ -104,7 +103,7 @@ class OrganizationContentSwept(Event):
 class OrganizationClockCorrected(Event):
     """The log was ahead of the clock: its last event was dated `last_recorded_at`.
 
-    Each event before this one that is dated later than `corrected_at` counts from `corrected_at`.
+    Each earlier event that is dated later than `corrected_at` counts from `corrected_at`.
     """
 
     last_recorded_at: datetime
@@ -156,30 +155,30 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
         raise CorruptLog(f"{type(event).__name__} in a log without OrganizationCreated")
     match event:
         case StorageUsageChanged() | StorageUsageCorrected():
-            return changed(
+            return fast_replace(
                 state,
                 used_bytes=event.used_bytes,
                 file_count=event.file_count,
                 part_count=event.part_count,
             )
         case OrganizationRenamed():
-            return changed(state, name=event.name)
+            return fast_replace(state, name=event.name)
         case QuotaSet():
-            return changed(state, quota_bytes=event.quota_bytes)
+            return fast_replace(state, quota_bytes=event.quota_bytes)
         case QuotaCleared():
-            return changed(state, quota_bytes=None)
+            return fast_replace(state, quota_bytes=None)
         case OrganizationSuspended():
-            return changed(state, status=OrganizationStatus.SUSPENDED)
+            return fast_replace(state, status=OrganizationStatus.SUSPENDED)
         case OrganizationResumed():
-            return changed(state, status=OrganizationStatus.ACTIVE)
+            return fast_replace(state, status=OrganizationStatus.ACTIVE)
         case OrganizationDeleted():
-            return changed(state, status=OrganizationStatus.DELETED)
+            return fast_replace(state, status=OrganizationStatus.DELETED)
         case OrganizationClockCorrected():
-            return changed(state, created_at=min(state.created_at, event.corrected_at))
+            return fast_replace(state, created_at=min(state.created_at, event.corrected_at))
         case OrganizationContentSwept():
             return state
         case _:
-            raise misplaced(event)
+            raise wrong_stream(event)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -224,7 +223,7 @@ class DeleteOrganization(Command):
 
 @dataclass(frozen=True)
 class ChangeStorageUsage(Command):
-    """Sent by the storage usage saga alone: one for each file event that changes usage."""
+    """Only the storage usage saga sends it, once for each file event that changes usage."""
 
     delta_bytes: int
     delta_files: int
@@ -233,7 +232,7 @@ class ChangeStorageUsage(Command):
 
 @dataclass(frozen=True)
 class CorrectStorageUsage(Command):
-    """Sent by recomputation alone, with what the file events add up to."""
+    """Only recomputation sends it, with the sums of the file events."""
 
     used_bytes: int
     file_count: int
@@ -244,7 +243,7 @@ class CorrectStorageUsage(Command):
 
 @dataclass(frozen=True)
 class SweepOrganizationContent(Command):
-    """Sent by the sweep alone, with what it saw under the lock that nothing refers to."""
+    """Only the sweep sends it, with the content that it found unreferenced under the lock."""
 
     generations: Mapping[str, int]
 
@@ -272,32 +271,37 @@ OrganizationCommand = (
 )
 
 
-def admits(organization: Organization | None, command: Command) -> None:
-    """Raise unless the organization lets a command pass to one of its files or job configurations.
+def check_accepts(organization: Organization | None, command: Command) -> None:
+    """Raise unless the organization accepts a command to one of its files or job configurations.
 
-    A suspended organization takes nothing new, but lets go; a deleted one takes nothing at all.
+    A suspended organization refuses commands that add something. A deleted one refuses all.
     """
     if organization is None or organization.status is OrganizationStatus.DELETED:
-        raise NotFound("organization does not exist or is deleted")
-    if organization.status is OrganizationStatus.SUSPENDED and command.adds:
+        raise _does_not_exist()
+    if organization.status is OrganizationStatus.SUSPENDED and command.needs_active_organization:
         raise Suspended(
-            f"organization {organization.name!r} is suspended and takes nothing new",
+            f"organization {organization.name!r} is suspended, so nothing can be added to it",
             f"catactl org resume {organization.name}",
         )
+
+
+def _does_not_exist() -> NotFound:
+    return NotFound("organization does not exist or is deleted")
 
 
 def decide(state: Organization | None, command: OrganizationCommand) -> list[OrganizationEvent]:
     if isinstance(command, CreateOrganization):
         return _create(state, command)
-    if state is not None and isinstance(command, SweepOrganizationContent):
+    if state is None:
+        raise _does_not_exist()
+    # A deleted organization accepts these two, because its log and its content remain.
+    if isinstance(command, SweepOrganizationContent):
         return [OrganizationContentSwept(command.generations)] if command.generations else []
-    if state is not None and isinstance(command, CorrectClock):
+    if isinstance(command, CorrectClock):
         return [_correct_clock(state, command)]
-    if state is None or state.status is OrganizationStatus.DELETED:
-        raise NotFound("organization does not exist or is deleted")
+    if state.status is OrganizationStatus.DELETED:
+        raise _does_not_exist()
     match command:
-        case SweepOrganizationContent() | CorrectClock():
-            raise AssertionError("a deleted organization accepts these commands too")
         case ChangeStorageUsage():
             return [_change_usage(state, command)]
         case CorrectStorageUsage():
@@ -345,10 +349,10 @@ def _change_usage(state: Organization, command: ChangeStorageUsage) -> StorageUs
         raise QuotaExceeded(
             f"quota of organization {state.name!r} exceeded: {state.used_bytes:,} of "
             f"{quota_bytes:,} bytes are used, {command.delta_bytes:,} more do not fit",
-            f"delete files, or raise it: catactl quota set {state.name} SIZE",
+            f"delete files, or raise the quota: catactl quota set {state.name} SIZE",
         )
     if used_bytes > MAX_BYTES:
-        raise Refused(f"storage usage would pass {MAX_BYTES:,} bytes (2^63-1)")
+        raise Refused(f"storage usage would exceed {MAX_BYTES:,} bytes (2^63-1)")
     return StorageUsageChanged(
         delta_bytes=command.delta_bytes,
         delta_files=command.delta_files,

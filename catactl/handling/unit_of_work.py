@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from catactl.domain.decider import Command, CommandEnvelope, Event, EventEnvelope
 from catactl.domain.file import File
-from catactl.domain.organization import CorrectClock, Organization, admits
+from catactl.domain.organization import CorrectClock, Organization, check_accepts
 from catactl.errors import ClockBehindLog, NotFound, Refused, VersionConflict
 from catactl.handling.name_reservations import NameReservations, table_of
 from catactl.handling.state_cache import StateCache
@@ -297,7 +297,7 @@ class UnitOfWork:
         """Return the events of a command, with the stream's state already evolved over them."""
         aggregate = entry.aggregate
         if aggregate is not ORGANIZATION:
-            admits(self.organization(), command)
+            check_accepts(self.organization(), command)
         before = entry.state
         self._entries_before.append((entry, before, entry.version))
         events: list[Event] = aggregate.decider.decide(before, command)

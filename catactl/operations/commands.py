@@ -28,7 +28,7 @@ from catactl.domain.organization import (
     ResumeOrganization,
     SetQuota,
     SuspendOrganization,
-    admits,
+    check_accepts,
 )
 from catactl.errors import AlreadyExists, ConfirmationRequired, InvalidValue
 from catactl.operations.registry import VERBS as VERBS
@@ -203,7 +203,7 @@ def _change_users(
     at: OperationScope, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
 ) -> Result:
     at.unit.check_clock(Command())
-    admits(at.unit.organization(), Command())
+    check_accepts(at.unit.organization(), Command())
     row = change()
     version = None if removes else row["version"]
     at.unit.evidence = partial(

@@ -1,1 +1,1 @@
-"""Pure reactions: the commands that an event leads to. May import `domain`."""
+"""The reactions: pure functions from an event to the commands that follow. May import `domain`."""

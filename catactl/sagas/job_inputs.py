@@ -1,6 +1,4 @@
-"""Job inputs: a file knows which job configurations read it, so it refuses by itself to be
-deleted.
-"""
+"""Link a job configuration to its input files, so that a file that is in use cannot be deleted."""
 
 from uuid import UUID
 
@@ -19,10 +17,10 @@ LISTENS: tuple[type[Event], ...] = (
 )
 
 
-def react(occurred: EventEnvelope) -> list[CommandEnvelope]:
+def react(envelope: EventEnvelope) -> list[CommandEnvelope]:
     added: tuple[UUID, ...] = ()
     removed: tuple[UUID, ...] = ()
-    match occurred.event:
+    match envelope.event:
         case JobConfigurationCreated() as event:
             added = event.spec.inputs
         case JobConfigurationUpdated() as event:
@@ -31,7 +29,7 @@ def react(occurred: EventEnvelope) -> list[CommandEnvelope]:
             removed = event.released_inputs
         case other:
             raise AssertionError(f"job inputs does not listen to {type(other).__name__}")
-    job_id = occurred.stream_id
+    job_id = envelope.stream_id
     return [CommandEnvelope(file_id, LinkFile(job_id)) for file_id in added] + [
         CommandEnvelope(file_id, UnlinkFile(job_id)) for file_id in removed
     ]

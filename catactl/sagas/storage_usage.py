@@ -1,6 +1,7 @@
-"""Storage usage: each file event that changes bytes or files is answered by one usage command.
+"""Change the organization's storage usage after each file event that changes bytes or files.
 
-Exactly one for each, also when nothing but a digest changed: so the pairs can be audited.
+Each such event leads to exactly one command, even if only a digest changed, so that an audit can
+pair them.
 """
 
 from catactl.domain.decider import CommandEnvelope, Event, EventEnvelope
@@ -10,8 +11,8 @@ from catactl.domain.organization import ChangeStorageUsage
 LISTENS: tuple[type[Event], ...] = (FileCreated, PartUploaded, FileDeleted, FileRestored)
 
 
-def react(occurred: EventEnvelope) -> list[CommandEnvelope]:
-    match occurred.event:
+def react(envelope: EventEnvelope) -> list[CommandEnvelope]:
+    match envelope.event:
         case FileCreated():
             change = ChangeStorageUsage(delta_bytes=0, delta_files=1, delta_parts=0)
         case PartUploaded() as event:
@@ -26,4 +27,4 @@ def react(occurred: EventEnvelope) -> list[CommandEnvelope]:
             change = ChangeStorageUsage(event.charged_bytes, 1, event.charged_parts)
         case other:
             raise AssertionError(f"storage usage does not listen to {type(other).__name__}")
-    return [CommandEnvelope(occurred.org_id, change)]
+    return [CommandEnvelope(envelope.org_id, change)]

@@ -1,4 +1,4 @@
-"""Given these events, when this command arrives, then those events follow, or it is refused."""
+"""Given events, when a command arrives, then it is refused or other events follow."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,18 +20,18 @@ class When(Generic[S, C, E]):
     command: C
 
     def then(self, *expected: E) -> None:
-        """Exactly these events, which the state can be evolved over."""
+        """Expect exactly these events, and that they can be applied to the state."""
         events = self.decider.decide(self.state, self.command)
         assert events == list(expected)
         fold(self.decider, self.state, events)
 
     def then_nothing(self) -> None:
-        """The command is satisfied already."""
+        """Expect no events."""
         self.then()
 
-    def then_refused(self, error: type[CatactlError], saying: str) -> None:
-        """Exactly this error, no subclass of it, with this in its message."""
-        with pytest.raises(error, match=saying) as raised:
+    def then_refused(self, error: type[CatactlError], message: str) -> None:
+        """Expect exactly this error, not a subclass, with `message` in its message."""
+        with pytest.raises(error, match=message) as raised:
             self.decider.decide(self.state, self.command)
         assert type(raised.value) is error
 

@@ -71,14 +71,14 @@ def test_a_file_is_created_empty_and_uploading() -> None:
     assert state.live_name == "data.bin"
 
 
-def test_a_stream_holds_one_file_alone() -> None:
+def test_a_stream_holds_one_file() -> None:
     create = CreateFile("other.bin", NOON)
     given(CREATED).when(create).then_refused(AlreadyExists, "'data.bin' exists already")
     given(CREATED, FileDeleted(0, 0)).when(create).then_refused(AlreadyExists, "exists already")
 
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../up", "a//b", "a\\b", "C:x"])
-def test_a_file_takes_no_name_that_leads_elsewhere(name: str) -> None:
+def test_a_name_that_leads_outside_the_folder_is_refused(name: str) -> None:
     given().when(CreateFile(name, NOON)).then_refused(InvalidValue, "file name")
 
 
@@ -95,7 +95,7 @@ def test_a_file_takes_no_name_that_leads_elsewhere(name: str) -> None:
     ],
     ids=lambda command: type(command).__name__,
 )
-def test_what_was_never_created_is_not_found(command: FileCommand) -> None:
+def test_a_file_that_was_never_created_is_not_found(command: FileCommand) -> None:
     given().when(command).then_refused(NotFound, "no such file")
 
 
@@ -112,7 +112,7 @@ def test_the_same_part_again_changes_nothing(later: tuple[FileEvent, ...]) -> No
     given(CREATED, FIRST, *later).when(UploadPart(1, 10, BYTES_1)).then_nothing()
 
 
-def test_other_content_replaces_a_part_and_says_what_it_replaced() -> None:
+def test_other_content_replaces_a_part_and_the_event_holds_what_it_replaced() -> None:
     replaced = PartUploaded(1, 7, BYTES_2, False, replaced_bytes=10, replaced_sha256=BYTES_1)
     given(CREATED, FIRST).when(UploadPart(1, 7, BYTES_2)).then(replaced)
     assert list(state_after(CREATED, FIRST, replaced).parts) == [Part(1, 7, BYTES_2)]
@@ -134,7 +134,7 @@ def test_a_part_may_be_empty() -> None:
     given(CREATED).when(UploadPart(1, 0, BYTES_1)).then(PartUploaded(1, 0, BYTES_1, False, 0, None))
 
 
-def test_replacing_an_empty_part_still_says_that_there_was_one() -> None:
+def test_the_event_holds_the_digest_of_a_replaced_empty_part() -> None:
     empty = PartUploaded(1, 0, BYTES_1, False, 0, None)
     given(CREATED, empty).when(UploadPart(1, 5, BYTES_2)).then(
         PartUploaded(1, 5, BYTES_2, False, replaced_bytes=0, replaced_sha256=BYTES_1)
@@ -154,7 +154,7 @@ def test_other_part_numbers_are_refused(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 0])
-def test_a_number_out_of_range_never_reaches_another_part(number: int) -> None:
+def test_a_number_out_of_range_never_replaces_another_part(number: int) -> None:
     full = [PartUploaded(n, 1, BYTES_1, False, 0, None) for n in (98, 99, 100)]
     upload = UploadPart(number, 1, BYTES_1)
     given(CREATED, *full).when(upload).then_refused(InvalidValue, "part number")
@@ -169,7 +169,7 @@ def test_a_size_out_of_range_is_refused(size_bytes: int) -> None:
 @pytest.mark.parametrize(
     "sha256", ["", "ab", BYTES_1.upper(), BYTES_1 + "0", BYTES_1[:-1] + "g", BYTES_1 + "\n"]
 )
-def test_what_is_no_digest_is_refused(sha256: str) -> None:
+def test_an_invalid_digest_is_refused(sha256: str) -> None:
     upload = UploadPart(1, 1, sha256)
     given(CREATED).when(upload).then_refused(InvalidValue, "sha256 is not 64")
 
@@ -178,48 +178,48 @@ def test_what_is_no_digest_is_refused(sha256: str) -> None:
 @pytest.mark.parametrize(
     ("number", "size_bytes", "sha256"), [(3, 1, BYTES_1), (1, 10, BYTES_2), (1, 11, BYTES_1)]
 )
-def test_a_complete_file_takes_no_other_parts(
+def test_a_complete_file_refuses_other_parts(
     number: int, size_bytes: int, sha256: str, stored: bool
 ) -> None:
     complete = given(CREATED, FIRST, SECOND, COMPLETED)
     upload = UploadPart(number, size_bytes, sha256, stored)
-    complete.when(upload).then_refused(Refused, "is complete and takes no parts")
+    complete.when(upload).then_refused(Refused, "is complete, so other parts")
 
 
-def test_a_deleted_file_takes_no_parts_and_not_the_same_again() -> None:
+def test_a_deleted_file_refuses_new_and_known_parts() -> None:
     deleted = given(CREATED, FIRST, FileDeleted(10, 1))
     for number in (1, 2):
         upload = UploadPart(number, 10, BYTES_1, stored=True)
-        deleted.when(upload).then_refused(Refused, "is deleted and takes no parts")
+        deleted.when(upload).then_refused(Refused, "is deleted, so parts")
 
 
-# --- where content lies ---------------------------------------------------------------------------
+# --- stored content ------------------------------------------------------------------------------
 
 
-def test_a_part_whose_content_we_store_says_so() -> None:
+def test_a_part_is_uploaded_with_stored_content() -> None:
     given(CREATED).when(UploadPart(1, 10, BYTES_1, stored=True)).then(STORED)
     assert list(state_after(CREATED, STORED).parts) == [Part(1, 10, BYTES_1, stored=True)]
 
 
 @pytest.mark.parametrize("later", [(), (SECOND, COMPLETED)], ids=["uploading", "complete"])
-def test_content_that_comes_for_a_recorded_part_changes_where_it_lies_and_no_size(
+def test_storing_the_content_of_a_recorded_part_does_not_change_its_size(
     later: tuple[FileEvent, ...],
 ) -> None:
-    came = PartUploaded(1, 10, BYTES_1, True, replaced_bytes=10, replaced_sha256=BYTES_1)
+    now_stored = PartUploaded(1, 10, BYTES_1, True, replaced_bytes=10, replaced_sha256=BYTES_1)
     before = (CREATED, FIRST, *later)
-    given(*before).when(UploadPart(1, 10, BYTES_1, stored=True)).then(came)
-    assert state_after(*before, came).parts.get(1) == Part(1, 10, BYTES_1, stored=True)
+    given(*before).when(UploadPart(1, 10, BYTES_1, stored=True)).then(now_stored)
+    assert state_after(*before, now_stored).parts.get(1) == Part(1, 10, BYTES_1, stored=True)
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["recorded", "stored"])
 @pytest.mark.parametrize("later", [(), (FileCompleted(10, 1),)], ids=["uploading", "complete"])
-def test_what_we_store_stays_stored_when_the_same_comes_again(
+def test_a_stored_part_stays_stored_if_it_is_uploaded_again(
     later: tuple[FileEvent, ...], stored: bool
 ) -> None:
     given(CREATED, STORED, *later).when(UploadPart(1, 10, BYTES_1, stored)).then_nothing()
 
 
-def test_other_content_that_is_kept_elsewhere_replaces_what_we_store() -> None:
+def test_other_content_that_is_kept_elsewhere_replaces_stored_content() -> None:
     replaced = PartUploaded(1, 10, BYTES_2, False, replaced_bytes=10, replaced_sha256=BYTES_1)
     given(CREATED, STORED).when(UploadPart(1, 10, BYTES_2)).then(replaced)
     assert list(state_after(CREATED, STORED, replaced).parts) == [Part(1, 10, BYTES_2)]
@@ -256,7 +256,7 @@ def test_a_deleted_file_is_not_completed() -> None:
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["recorded", "stored"])
-def test_a_file_of_exactly_the_parts_that_were_uploaded_is_completed_once(stored: bool) -> None:
+def test_a_file_with_exactly_the_uploaded_parts_is_completed_once(stored: bool) -> None:
     complete = CompleteFile(Parts.of([Part(1, 10, BYTES_1, stored), Part(2, 20, BYTES_2)]))
     given(CREATED, FIRST, SECOND).when(complete).then(COMPLETED)
     given(CREATED, FIRST, SECOND, COMPLETED).when(complete).then_nothing()
@@ -273,14 +273,14 @@ def test_a_file_of_exactly_the_parts_that_were_uploaded_is_completed_once(stored
     ],
     ids=["none", "fewer", "more", "others"],
 )
-def test_a_file_of_other_parts_than_those_that_were_uploaded_is_not_completed(
+def test_a_file_with_other_parts_than_the_uploaded_ones_is_not_completed(
     uploaded: list[Part], later: tuple[FileEvent, ...]
 ) -> None:
     file = given(CREATED, FIRST, SECOND, *later)
-    file.when(CompleteFile(Parts.of(uploaded))).then_refused(Conflict, "has other parts than those")
+    file.when(CompleteFile(Parts.of(uploaded))).then_refused(Conflict, "has parts that differ")
 
 
-def test_a_file_with_a_gap_is_not_completed_though_its_parts_are_those_that_were_uploaded() -> None:
+def test_a_file_with_a_gap_is_not_completed_even_with_exactly_the_uploaded_parts() -> None:
     complete = CompleteFile(Parts.of([Part(2, 20, BYTES_2)]))
     given(CREATED, SECOND).when(complete).then_refused(Refused, "lacks part 1 ")
 
@@ -288,7 +288,7 @@ def test_a_file_with_a_gap_is_not_completed_though_its_parts_are_those_that_were
 # --- delete and restore ---------------------------------------------------------------------------
 
 
-def test_deleting_a_file_releases_what_it_holds() -> None:
+def test_deleting_a_file_releases_its_bytes_and_parts() -> None:
     given(CREATED, FIRST, SECOND).when(DeleteFile()).then(FileDeleted(30, 2))
     state = state_after(CREATED, FIRST, SECOND, COMPLETED, FileDeleted(30, 2))
     assert state.status is FileStatus.DELETED
@@ -305,12 +305,12 @@ def test_a_file_cannot_be_deleted_twice() -> None:
     deleted.when(DeleteFile()).then_refused(Refused, "is deleted already")
 
 
-def test_restoring_a_file_charges_what_it_holds() -> None:
+def test_restoring_a_file_charges_its_bytes_and_parts() -> None:
     deleted = given(CREATED, FIRST, SECOND, COMPLETED, FileDeleted(30, 2))
     deleted.when(RestoreFile()).then(FileRestored(30, 2))
 
 
-def test_a_restored_file_is_what_it_was() -> None:
+def test_a_restored_file_equals_the_file_before_its_deletion() -> None:
     for before in ((CREATED, FIRST), (CREATED, FIRST, SECOND, COMPLETED)):
         after = (*before, FileDeleted(0, 0), FileRestored(0, 0))
         assert given(*after).state == given(*before).state
@@ -330,7 +330,7 @@ def test_a_restored_file_can_be_deleted_again() -> None:
 # --- sweep ----------------------------------------------------------------------------------------
 
 
-def test_sweeping_a_deleted_file_gives_up_the_content_that_we_store_and_no_other() -> None:
+def test_sweeping_a_deleted_file_counts_only_stored_content() -> None:
     before = (CREATED, STORED, SECOND, FileDeleted(30, 2))
     given(*before).when(SweepFileContent()).then(FileContentSwept(10, 1))
     state = state_after(*before, FileContentSwept(10, 1))
@@ -343,7 +343,9 @@ def test_sweeping_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("parts", [(), (FIRST,)], ids=["no parts", "recorded"])
-def test_where_we_store_nothing_there_is_nothing_to_sweep(parts: tuple[FileEvent, ...]) -> None:
+def test_sweeping_a_file_without_stored_content_changes_nothing(
+    parts: tuple[FileEvent, ...],
+) -> None:
     given(CREATED, *parts, FileDeleted(0, 0)).when(SweepFileContent()).then_nothing()
 
 
@@ -354,7 +356,7 @@ def test_where_we_store_nothing_there_is_nothing_to_sweep(parts: tuple[FileEvent
 )
 def test_the_content_of_a_live_file_is_not_swept(later: tuple[FileEvent, ...]) -> None:
     live = given(CREATED, STORED, *later)
-    live.when(SweepFileContent()).then_refused(Refused, "is not deleted, so its content stays")
+    live.when(SweepFileContent()).then_refused(Refused, "is not deleted, so its content")
 
 
 def test_a_file_whose_content_was_swept_cannot_be_restored() -> None:
@@ -381,18 +383,18 @@ def test_an_input_of_a_job_is_not_deleted() -> None:
     linked.when(DeleteFile()).then_refused(InUse, f"input of job configuration {JOB_1}, {JOB_2}")
 
 
-def test_what_is_no_input_any_more_is_deleted() -> None:
+def test_a_former_input_of_a_job_can_be_deleted() -> None:
     unlinked = given(CREATED, FileLinked(JOB_1), FileUnlinked(JOB_1))
     unlinked.when(DeleteFile()).then(FileDeleted(0, 0))
 
 
-def test_an_input_still_takes_parts() -> None:
+def test_an_input_still_accepts_parts() -> None:
     given(CREATED, FileLinked(JOB_1)).when(UploadPart(1, 10, BYTES_1)).then(FIRST)
 
 
-def test_a_deleted_file_can_be_no_input() -> None:
+def test_a_deleted_file_cannot_become_an_input() -> None:
     deleted = given(CREATED, FileDeleted(0, 0))
-    deleted.when(LinkFile(JOB_1)).then_refused(Refused, "is deleted and can be no input")
+    deleted.when(LinkFile(JOB_1)).then_refused(Refused, "is deleted, so it cannot be an input")
 
 
 # --- evolve ---------------------------------------------------------------------------------------
@@ -410,10 +412,10 @@ def test_a_deleted_file_can_be_no_input() -> None:
     ],
     ids=lambda event: type(event).__name__,
 )
-def test_a_stream_without_a_beginning_is_corrupt(event: FileEvent) -> None:
+def test_a_stream_without_its_first_event_is_corrupt(event: FileEvent) -> None:
     with pytest.raises(CorruptLog, match="without FileCreated"):
         evolve(None, event)
 
 
-def test_a_new_files_parts_are_none() -> None:
+def test_a_new_file_has_no_parts() -> None:
     assert state_after(CREATED).parts == Parts()

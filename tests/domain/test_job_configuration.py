@@ -54,13 +54,13 @@ def test_a_job_is_created_enabled() -> None:
     assert (state.status, state.live_name, state.name) == ("enabled", "nightly", "nightly")
 
 
-def test_a_stream_holds_one_job_alone() -> None:
+def test_a_stream_holds_one_job() -> None:
     create = CreateJobConfiguration(SPEC, NOON)
     given(CREATED).when(create).then_refused(AlreadyExists, "'nightly' exists already")
     given(CREATED, DELETED).when(create).then_refused(AlreadyExists, "exists already")
 
 
-def test_inputs_are_stored_sorted_and_each_once() -> None:
+def test_inputs_are_stored_sorted_and_without_duplicates() -> None:
     messy = replace(SPEC, inputs=(B, A, B))
     given().when(CreateJobConfiguration(messy, NOON)).then(CREATED)
 
@@ -71,7 +71,7 @@ def test_an_update_sets_the_fields_it_names_and_leaves_the_others() -> None:
     )
 
 
-def test_an_update_says_which_inputs_came_and_went() -> None:
+def test_an_update_event_holds_the_added_and_removed_inputs() -> None:
     given(CREATED).when(UpdateJobConfiguration({"inputs": (C, B)})).then(
         JobConfigurationUpdated(
             replace(SPEC, inputs=(B, C)), added_inputs=(C,), removed_inputs=(A,)
@@ -79,7 +79,7 @@ def test_an_update_says_which_inputs_came_and_went() -> None:
     )
 
 
-def test_an_update_to_what_is_already_so_changes_nothing() -> None:
+def test_an_update_to_the_present_values_changes_nothing() -> None:
     given(CREATED).when(UpdateJobConfiguration({})).then_nothing()
     given(CREATED).when(UpdateJobConfiguration({"image": SPEC.image})).then_nothing()
     given(CREATED).when(UpdateJobConfiguration({"inputs": (B, A)})).then_nothing()
@@ -91,12 +91,12 @@ def test_an_update_can_rename() -> None:
     assert state_after(CREATED, renamed).live_name == "hourly"
 
 
-def test_an_update_to_something_invalid_is_refused() -> None:
+def test_an_update_to_an_invalid_value_is_refused() -> None:
     update = UpdateJobConfiguration({"image": ""})
     given(CREATED).when(update).then_refused(InvalidValue, "not an image")
 
 
-def test_a_stored_name_or_schedule_that_is_refused_today_does_not_prevent_another_update() -> None:
+def test_a_stored_name_or_schedule_that_is_now_invalid_does_not_prevent_another_update() -> None:
     old = replace(SPEC, name="a/b", schedule="0 0 30 2 *")
     stored = given(JobConfigurationCreated(old, NOON))
     stored.when(UpdateJobConfiguration({"cpu_millis": 500})).then(
@@ -138,7 +138,7 @@ _LATER: list[JobConfigurationCommand] = [
 
 
 @pytest.mark.parametrize("command", _LATER, ids=lambda command: type(command).__name__)
-def test_what_was_never_created_or_is_deleted_takes_no_command(
+def test_a_job_that_was_never_created_or_is_deleted_refuses_commands(
     command: JobConfigurationCommand,
 ) -> None:
     given().when(command).then_refused(NotFound, "no such job")
@@ -155,12 +155,12 @@ def test_what_was_never_created_or_is_deleted_takes_no_command(
     ],
     ids=lambda event: type(event).__name__,
 )
-def test_a_stream_without_a_beginning_is_corrupt(event: JobConfigurationEvent) -> None:
+def test_a_stream_without_its_first_event_is_corrupt(event: JobConfigurationEvent) -> None:
     with pytest.raises(CorruptLog, match="without JobConfigurationCreated"):
         evolve(None, event)
 
 
-# --- what can be run ------------------------------------------------------------------------------
+# --- validation ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_stream_without_a_beginning_is_corrupt(event: JobConfigurationEvent) -
         {"image": "localhost:5000/a/b@sha256:00"},
     ],
 )
-def test_a_sound_configuration_passes_unchanged(changes: Mapping[str, Any]) -> None:
+def test_a_valid_configuration_is_unchanged(changes: Mapping[str, Any]) -> None:
     spec = replace(SPEC, **changes)
     assert check_spec(spec) == spec
 
@@ -211,7 +211,7 @@ def test_a_sound_configuration_passes_unchanged(changes: Mapping[str, Any]) -> N
         ),
     ],
 )
-def test_what_cannot_be_run_is_refused(
+def test_an_invalid_configuration_is_refused(
     changes: Mapping[str, Any], error: type[CatactlError], saying: str
 ) -> None:
     spec = replace(SPEC, **changes)

@@ -45,7 +45,7 @@ from catactl.domain.organization import (
     StorageUsageCorrected,
     SuspendOrganization,
     SweepOrganizationContent,
-    admits,
+    check_accepts,
     decider,
     evolve,
 )
@@ -95,18 +95,18 @@ def test_an_organization_can_be_created_with_a_quota() -> None:
     given().when(CreateOrganization("acme", NOON, 10)).then(CREATED, QuotaSet(10))
 
 
-def test_a_quota_of_nothing_is_a_quota() -> None:
+def test_a_quota_of_0_bytes_is_a_quota() -> None:
     given().when(CreateOrganization("acme", NOON, 0)).then(CREATED, QuotaSet(0))
 
 
-def test_a_stream_holds_one_organization_alone() -> None:
+def test_a_stream_holds_one_organization() -> None:
     create = CreateOrganization("acme", NOON)
     given(CREATED).when(create).then_refused(AlreadyExists, "exists already")
     given(CREATED, DELETED).when(create).then_refused(AlreadyExists, "exists already")
 
 
 @pytest.mark.parametrize("name", ["", " acme", "a/b", "0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10"])
-def test_an_organization_takes_no_name_that_cannot_be_one(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     given().when(CreateOrganization(name, NOON)).then_refused(InvalidValue, "organization name")
     given(CREATED).when(RenameOrganization(name)).then_refused(InvalidValue, "organization name")
 
@@ -125,7 +125,7 @@ def test_an_organization_is_renamed() -> None:
     assert state.live_name == "beta"
 
 
-def test_the_name_that_it_has_already_changes_nothing() -> None:
+def test_renaming_to_the_present_name_changes_nothing() -> None:
     given(CREATED).when(RenameOrganization("acme")).then_nothing()
 
 
@@ -156,7 +156,9 @@ def test_an_organization_with_live_files_is_not_deleted_even_when_they_are_empty
     ],
     ids=lambda command: type(command).__name__,
 )
-def test_what_is_not_there_or_deleted_takes_no_command(command: OrganizationCommand) -> None:
+def test_an_organization_that_does_not_exist_or_is_deleted_refuses_commands(
+    command: OrganizationCommand,
+) -> None:
     given().when(command).then_refused(NotFound, "does not exist or is deleted")
     given(CREATED, DELETED).when(command).then_refused(NotFound, "does not exist or is deleted")
 
@@ -171,7 +173,7 @@ def test_a_quota_is_set_changed_and_cleared() -> None:
     assert given(CREATED, QuotaSet(10), QuotaCleared()).state == given(CREATED).state
 
 
-def test_the_quota_that_is_set_already_changes_nothing() -> None:
+def test_setting_the_present_quota_changes_nothing() -> None:
     given(CREATED, QuotaSet(10)).when(SetQuota(10)).then_nothing()
     given(CREATED).when(ClearQuota()).then_nothing()
 
@@ -186,14 +188,14 @@ def test_usage_may_reach_the_quota_to_the_byte() -> None:
     )
 
 
-def test_usage_may_not_pass_the_quota_by_one_byte() -> None:
+def test_usage_may_not_exceed_the_quota_by_one_byte() -> None:
     change = ChangeStorageUsage(41, 0, 1)
     given(CREATED, QuotaSet(100), used(60)).when(change).then_refused(
         QuotaExceeded, "60 of 100 bytes are used, 41 more do not fit"
     )
 
 
-def test_over_the_quota_usage_may_shrink_or_stay_but_not_grow() -> None:
+def test_usage_above_the_quota_may_shrink_or_stay_but_not_grow() -> None:
     over = given(CREATED, used(60), QuotaSet(10))
     over.when(ChangeStorageUsage(-5, 0, 0)).then(StorageUsageChanged(-5, 0, 0, 55, 1, 1))
     over.when(ChangeStorageUsage(0, 1, 0)).then(StorageUsageChanged(0, 1, 0, 60, 2, 1))
@@ -215,7 +217,7 @@ def test_a_usage_event_carries_the_change_and_the_figures_after_it() -> None:
     )
 
 
-def test_usage_changes_while_suspended_since_deletes_are_allowed() -> None:
+def test_usage_changes_while_suspended_because_deletes_are_allowed() -> None:
     given(CREATED, used(10), SUSPENDED).when(ChangeStorageUsage(-10, -1, -1)).then(
         StorageUsageChanged(-10, -1, -1, 0, 0, 0)
     )
@@ -229,7 +231,7 @@ def test_a_correction_carries_the_figures_before_and_after() -> None:
     assert (state.used_bytes, state.file_count, state.part_count) == (7, 1, 1)
 
 
-def test_a_correction_may_pass_the_quota_because_it_tells_what_is() -> None:
+def test_a_correction_may_exceed_the_quota_because_it_records_facts() -> None:
     corrected = StorageUsageCorrected(0, 0, 0, 7, 1, 1, compared="events", unpaired_events=0)
     given(CREATED, QuotaSet(1)).when(CORRECT).then(corrected)
 
@@ -260,7 +262,7 @@ def test_a_suspended_organization_keeps_its_name() -> None:
     assert state.live_name == "acme"
 
 
-# --- content that is given up ---------------------------------------------------------------------
+# --- swept content --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_a_suspended_organization_keeps_its_name() -> None:
     [(CREATED,), (CREATED, SUSPENDED), (CREATED, DELETED), (CREATED, SUSPENDED, DELETED)],
     ids=["active", "suspended", "deleted", "deleted while suspended"],
 )
-def test_content_is_given_up_whatever_became_of_the_organization(
+def test_content_is_swept_in_every_status_of_the_organization(
     events: tuple[OrganizationEvent, ...],
 ) -> None:
     before = given(*events)
@@ -302,22 +304,22 @@ def test_an_organization_is_not_created_later_than_its_clock_was_corrected() -> 
         assert state.created_at == min(NOON, moment)
 
 
-def test_what_is_not_there_has_no_content() -> None:
+def test_an_organization_that_does_not_exist_has_no_content_to_sweep() -> None:
     for generations in ({}, {BYTES_1: 1}):
         sweep = SweepOrganizationContent(generations)
         given().when(sweep).then_refused(NotFound, "does not exist or is deleted")
 
 
-# --- what passes to files and job configurations --------------------------------------------------
+# --- commands to files and job configurations -----------------------------------------------------
 
 _SPEC = JobSpec("nightly", "image")
-_ADDS = [
+_ADDING = [
     CreateFile("a", NOON),
     UploadPart(1, 1, BYTES_1),
     RestoreFile(),
     CreateJobConfiguration(_SPEC, NOON),
 ]
-_LETS_GO = [
+_OTHERS = [
     DeleteFile(),
     CompleteFile(),
     LinkFile(new_id(NOON)),
@@ -330,28 +332,28 @@ def _name(command: Command) -> str:
     return type(command).__name__
 
 
-@pytest.mark.parametrize("command", _ADDS, ids=_name)
-def test_a_suspended_organization_takes_nothing_new(command: Command) -> None:
-    with pytest.raises(Suspended, match="is suspended and takes nothing new"):
-        admits(given(CREATED, SUSPENDED).state, command)
+@pytest.mark.parametrize("command", _ADDING, ids=_name)
+def test_a_suspended_organization_refuses_commands_that_add_something(command: Command) -> None:
+    with pytest.raises(Suspended, match="is suspended, so nothing can be added"):
+        check_accepts(given(CREATED, SUSPENDED).state, command)
 
 
-@pytest.mark.parametrize("command", _LETS_GO, ids=_name)
-def test_a_suspended_organization_lets_go(command: Command) -> None:
-    admits(given(CREATED, SUSPENDED).state, command)
+@pytest.mark.parametrize("command", _OTHERS, ids=_name)
+def test_a_suspended_organization_accepts_other_commands(command: Command) -> None:
+    check_accepts(given(CREATED, SUSPENDED).state, command)
 
 
-@pytest.mark.parametrize("command", _ADDS + _LETS_GO, ids=_name)
-def test_an_active_organization_admits_everything(command: Command) -> None:
-    admits(given(CREATED).state, command)
-    admits(given(CREATED, SUSPENDED, OrganizationResumed()).state, command)
+@pytest.mark.parametrize("command", _ADDING + _OTHERS, ids=_name)
+def test_an_active_organization_accepts_all_commands(command: Command) -> None:
+    check_accepts(given(CREATED).state, command)
+    check_accepts(given(CREATED, SUSPENDED, OrganizationResumed()).state, command)
 
 
-@pytest.mark.parametrize("command", _ADDS + _LETS_GO, ids=_name)
-def test_a_deleted_organization_takes_nothing_at_all(command: Command) -> None:
+@pytest.mark.parametrize("command", _ADDING + _OTHERS, ids=_name)
+def test_a_deleted_organization_refuses_all_commands(command: Command) -> None:
     for state in (None, given(CREATED, DELETED).state, given(CREATED, SUSPENDED, DELETED).state):
         with pytest.raises(NotFound, match="does not exist or is deleted"):
-            admits(state, command)
+            check_accepts(state, command)
 
 
 # --- evolve ---------------------------------------------------------------------------------------
@@ -362,12 +364,12 @@ def test_a_deleted_organization_takes_nothing_at_all(command: Command) -> None:
     [OrganizationRenamed("b"), QuotaSet(1), QuotaCleared(), SUSPENDED, DELETED, used(1), SWEPT],
     ids=lambda event: type(event).__name__,
 )
-def test_a_log_without_a_beginning_is_corrupt(event: OrganizationEvent) -> None:
+def test_a_log_without_its_first_event_is_corrupt(event: OrganizationEvent) -> None:
     with pytest.raises(CorruptLog, match="without OrganizationCreated"):
         evolve(None, event)
 
 
-def test_evolving_leaves_the_state_before_as_it_was() -> None:
+def test_evolve_does_not_change_the_state_before() -> None:
     before = given(CREATED, used(5)).state
     assert before is not None
     copy = replace(before)

@@ -281,7 +281,7 @@ def test_a_job_whose_input_is_deleted_is_not_created_at_all(
     a, b = create_file(handler, org_id, "a"), create_file(handler, org_id, "b")
     delete_file(handler, org_id, b)
     before = contents(engine)
-    with pytest.raises(Refused, match="can be no input"):
+    with pytest.raises(Refused, match="cannot be an input"):
         create_job(handler, org_id, inputs=(a, b))
     assert contents(engine) == before
 

@@ -40,13 +40,13 @@ def spec(*inputs: UUID) -> JobSpec:
         ),
     ],
 )
-def test_inputs_that_come_are_linked_and_those_that_go_are_unlinked(
+def test_added_inputs_are_linked_and_removed_inputs_are_unlinked(
     event: Event, commands: list[CommandEnvelope]
 ) -> None:
     assert react(EventEnvelope(ORG, JOB, event)) == commands
 
 
-def test_it_listens_to_the_events_that_change_inputs_and_no_others() -> None:
+def test_it_listens_only_to_events_that_change_inputs() -> None:
     assert set(LISTENS) == {
         JobConfigurationCreated,
         JobConfigurationUpdated,

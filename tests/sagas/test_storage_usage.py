@@ -33,13 +33,13 @@ ORG, FILE = UUID(int=1), UUID(int=2)
         (FileRestored(30, 2), ChangeStorageUsage(30, 1, 2)),
     ],
 )
-def test_each_file_event_that_counts_is_answered_by_one_change_of_the_organization(
+def test_each_event_that_changes_usage_leads_to_one_command_to_the_organization(
     event: Event, change: ChangeStorageUsage
 ) -> None:
     assert react(EventEnvelope(ORG, FILE, event)) == [CommandEnvelope(ORG, change)]
 
 
-def test_it_listens_to_the_events_that_move_bytes_or_files_and_no_others() -> None:
+def test_it_listens_only_to_events_that_change_bytes_or_files() -> None:
     assert set(LISTENS) == {FileCreated, PartUploaded, FileDeleted, FileRestored}
     with pytest.raises(AssertionError, match="does not listen to FileCompleted"):
         react(EventEnvelope(ORG, FILE, FileCompleted(1, 1)))

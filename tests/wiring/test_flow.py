@@ -232,7 +232,7 @@ def test_sagas_and_views_listen_to_events_that_are_wired() -> None:
 
 def test_saga_only_commands_add_nothing_by_themselves() -> None:
     for saga in SAGAS:
-        assert not any(command.adds for command in saga.sends)
+        assert not any(command.needs_active_organization for command in saga.sends)
 
 
 def test_a_quota_that_was_set_is_traced_to_the_command_that_set_it() -> None:
