@@ -1,4 +1,4 @@
-"""The configuration file: settings at its top, and others for each `[profiles.NAME]`."""
+"""Read the configuration file `config.toml`: settings at its top, others in `[profiles.NAME]`."""
 
 import stat
 from collections.abc import Iterator
@@ -9,50 +9,41 @@ from typing import Any, NamedTuple
 from catactl.errors import BadConfiguration, InvalidValue
 from catactl.values.text_input import decode
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "database_url": (str,),
-    "database_url_file": (str,),
-    "blob_url": (str,),
-    "actor": (str,),
-    "output": (str,),
-    "log_format": (str,),
-    "lock_timeout": (int, float, str),
-}
-_MAX_BYTES = 1024 * 1024
+_STRINGS = ("database_url", "database_url_file", "blob_url", "actor", "output", "log_format")
+KEYS = (*_STRINGS, "lock_timeout")
+_MAX_FILE_BYTES = 1024 * 1024
+_MAX_URL_BYTES = 65_536
 _TYPE_NAMES = {dict: "a table", list: "an array", bool: "a boolean", int: "a number"}
 
 
 class Problem(NamedTuple):
-    """What is wrong with the file, where: its path, or that and a profile."""
+    """A mistake in the file. `where` is the path of the file, followed by the profile, if any."""
 
     where: str
     key: str | None
     message: str
     hint: str | None
 
-    def as_error(self) -> BadConfiguration:
-        return BadConfiguration(f"{self.where}: {self.message}", self.hint)
-
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the file's tables; a file that is not there has none. Raises `BadConfiguration` with
-    the first problem.
+    """Return the file's tables, which are empty if the file does not exist. Raises
+    `BadConfiguration` with the first problem.
     """
     document = parse(path)
     for problem in problems(path, document):
-        raise problem.as_error()
+        raise BadConfiguration(f"{problem.where}: {problem.message}", problem.hint)
     return document
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """Return what the file says, whether it makes sense or not."""
+    """Return the file's tables without checking keys and types."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise BadConfiguration(f"{path} is no file")
-        if status.st_size > _MAX_BYTES:
-            raise BadConfiguration(f"{path} is over {_MAX_BYTES:,} bytes long")
-        import tomllib  # which takes longer than finding that there is no file
+            raise BadConfiguration(f"{path} is not a regular file")
+        if status.st_size > _MAX_FILE_BYTES:
+            raise BadConfiguration(f"{path} is over {_MAX_FILE_BYTES:,} bytes long")
+        import tomllib  # its import takes longer than finding out that there is no file
 
         return tomllib.loads(decode("it", path.read_bytes()))
     except FileNotFoundError:
@@ -60,36 +51,42 @@ def parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadConfiguration(f"cannot read {path}: {error.strerror}") from error
     except InvalidValue as error:
-        raise BadConfiguration(f"{path} cannot be read: {error.message}", error.hint) from error
-    except (ValueError, RecursionError) as error:  # also numbers and nesting beyond all measure
-        raise BadConfiguration(f"{path} is not TOML that can be read: {error}") from error
+        raise BadConfiguration(f"cannot read {path}: {error.message}", error.hint) from error
+    except (ValueError, RecursionError) as error:  # TOML errors, huge numbers, deep nesting
+        raise BadConfiguration(f"{path} is not valid TOML: {error}") from error
 
 
 def problems(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
-    """Yield all that is wrong with keys and types. Values are looked at when they are used."""
+    """Yield all problems with keys and types. Values are checked where they are used."""
     profiles = document.get("profiles", {})
     hint = "as in [profiles.production]"
     if not isinstance(profiles, dict):
-        yield Problem(str(path), "profiles", "'profiles' is no table of profiles", hint)
+        yield Problem(str(path), "profiles", "'profiles' is not a table of profiles", hint)
     else:
         for name, profile in profiles.items():
             if not isinstance(profile, dict):
-                yield Problem(str(path), f"profiles.{name}", f"profile {name!r} is no table", hint)
+                message = f"profile {name!r} is not a table"
+                yield Problem(str(path), f"profiles.{name}", message, hint)
     for where, table in tables(path, document):
         for key, value in table.items():
-            if key not in _TYPES:
-                yield Problem(where, key, f"unknown key {key!r}", _known(key))
-            elif isinstance(value, bool) or not isinstance(value, _TYPES[key]):
-                wanted = "a string" if _TYPES[key] == (str,) else "a number"
-                found = _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
-                yield Problem(where, key, f"{key!r} is {found}, not {wanted}", None)
+            types = (str,) if key in _STRINGS else (str, int, float)
+            if key not in KEYS:
+                yield Problem(where, key, f"unknown key {key!r}", _suggestion(key))
+            elif isinstance(value, bool) or not isinstance(value, types):
+                expected = "a string" if key in _STRINGS else "a number"
+                actual = _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
+                yield Problem(where, key, f"{key!r} is {actual}, not {expected}", None)
 
 
 def tables(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each table of settings, and where it stands."""
+    """Yield the place and the settings of each table."""
     yield str(path), {key: value for key, value in document.items() if key != "profiles"}
     for name, table in profiles_in(document).items():
-        yield f"{path} [profiles.{name}]", table
+        yield place_of_profile(path, name), table
+
+
+def place_of_profile(path: Path, name: str) -> str:
+    return f"{path} [profiles.{name}]"
 
 
 def profiles_in(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -99,6 +96,24 @@ def profiles_in(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: table for name, table in named if isinstance(table, dict)}
 
 
-def _known(key: str) -> str:
-    close = get_close_matches(key, _TYPES, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_TYPES)}"
+def read_url_file(path: str, origin: str) -> str:
+    """Return the database URL in a file; raise `BadConfiguration` if the file has none."""
+    try:
+        with open(path, "rb") as file:  # may be a pipe from a secret store
+            text = decode("it", file.read(_MAX_URL_BYTES + 1)).strip()
+    except InvalidValue as error:
+        message = f"cannot read the database URL from {origin}: {error.message}"
+        raise BadConfiguration(message, error.hint) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadConfiguration(f"cannot read the database URL from {origin}: {reason}") from error
+    if not text:
+        raise BadConfiguration(f"{origin} is empty")
+    if len(text) > _MAX_URL_BYTES:
+        raise BadConfiguration(f"{origin} is too long to be a database URL")
+    return text
+
+
+def _suggestion(key: str) -> str:
+    close = get_close_matches(key, KEYS, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(KEYS)}"

@@ -1,4 +1,4 @@
-"""Everything that is wrong with the configuration file, not the first thing alone."""
+"""Find all problems of the configuration file. `load_settings` stops at the first one."""
 
 import os
 import stat
@@ -9,46 +9,39 @@ from typing import Any
 from catactl.blobs.opening import open_blobs
 from catactl.config import file
 from catactl.config.file import Problem
-from catactl.config.settings import (
-    check_log_format,
-    check_output,
-    mask,
-    read_url_file,
-)
+from catactl.config.masking import mask
+from catactl.config.settings import CHECKS
 from catactl.errors import BadConfiguration, CatactlError
 from catactl.store.sql.urls import parse_url
-from catactl.values.durations import parse_lock_timeout
 
 _CHECKS: Mapping[str, Callable[[str], object]] = {
     "database_url": parse_url,
     "blob_url": open_blobs,
-    "output": check_output,
-    "log_format": check_log_format,
-    "lock_timeout": parse_lock_timeout,
+    **CHECKS,
 }
 
 
 def validate(path: Path) -> list[Problem]:
-    """Return all problems of a file, in its order; one that is not there has none.
+    """Return all problems of a file, in its order; none if the file does not exist.
 
-    Nothing is connected to. What is said holds no password.
+    Opens no connection. Messages contain no password.
     """
     try:
         document = file.parse(path)
     except BadConfiguration as error:
         return [Problem(str(path), None, error.message, error.hint)]
-    found = list(file.problems(path, document))
-    unusable = {(problem.where, problem.key) for problem in found}
+    problems = list(file.problems(path, document))
+    unusable = {(problem.where, problem.key) for problem in problems}
     for where, table in file.tables(path, document):
         usable = {key: value for key, value in table.items() if (where, key) not in unusable}
-        found += _of_values(where, usable)
-        found += _of_database_urls(path, where, usable)
+        problems += _problems_of_values(where, usable)
+        problems += _problems_of_database_urls(path, where, usable)
     order = [where for where, _ in file.tables(path, document)]
-    found.sort(key=lambda problem: order.index(problem.where))
-    return [problem._replace(message=mask(problem.message)) for problem in found]
+    problems.sort(key=lambda problem: order.index(problem.where))
+    return [problem._replace(message=mask(problem.message)) for problem in problems]
 
 
-def _of_values(where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of_values(where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in table.items():
         try:
             if key in _CHECKS:
@@ -57,28 +50,30 @@ def _of_values(where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(where, key, f"{key}: {error.message}", error.hint)
 
 
-def _of_database_urls(path: Path, where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
-    """Look into the file that holds the URL, and at who else can read what holds a password."""
+def _problems_of_database_urls(
+    path: Path, where: str, table: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Check the file that contains the URL, and the permissions of files with a password."""
     url, url_file = table.get("database_url"), table.get("database_url_file")
-    if url is not None and mask(url) != url and _others_may_read(path):
+    if url is not None and mask(url) != url and _others_may_access(path):
         message = f"everybody can read the password in {path}"
         yield Problem(where, "database_url", message, f"chmod 600 {path}")
     if url_file is None:
         return
     if url is not None:
-        message = "database_url goes before database_url_file"
+        message = "database_url overrides database_url_file"
         yield Problem(where, "database_url_file", message, "keep one of them")
     try:
-        parse_url(read_url_file(url_file, url_file))
+        parse_url(file.read_url_file(url_file, url_file))
     except CatactlError as error:
         message = f"database_url_file: {error.message}"
         yield Problem(where, "database_url_file", message, error.hint)
-    if _others_may_read(Path(url_file)):
+    if _others_may_access(Path(url_file)):
         message = f"everybody can read {url_file}"
         yield Problem(where, "database_url_file", message, f"chmod 600 {url_file}")
 
 
-def _others_may_read(path: Path) -> bool:
+def _others_may_access(path: Path) -> bool:
     try:
         return bool(os.stat(path).st_mode & (stat.S_IROTH | stat.S_IWOTH))
     except (OSError, ValueError):

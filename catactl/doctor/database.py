@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
-from catactl.config.settings import default_database_path
+from catactl.config.paths import default_database_path
 from catactl.doctor.findings import Finding, ok, problem, warning
 from catactl.store import clock as clocks
 from catactl.store import migrations, name_lookup, server_status

@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from catactl.config.settings import Settings, mask
+from catactl.config.masking import mask
+from catactl.config.settings import Settings
 from catactl.doctor.findings import Finding, ok, problem, warning
 from catactl.values.sizes import format_size
 

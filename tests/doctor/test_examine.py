@@ -88,7 +88,7 @@ def test_an_output_format_that_cannot_be_used_is_reported_in_another(
     configure(home, "output = 'xml'")
     result = stranger("doctor")
     assert result.code == 6
-    assert result.lines[0].startswith("problem\tsettings\tno output format 'xml'")
+    assert result.lines[0].startswith("problem\tsettings\tunknown output format 'xml'")
 
 
 def test_settings_show_where_the_database_is_named(stranger: Cli, home: Path) -> None:

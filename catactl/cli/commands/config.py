@@ -8,7 +8,9 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.config.settings import Setting, config_path, mask, masked_url, no_home
+from catactl.config.masking import mask, mask_url
+from catactl.config.paths import config_path, no_home
+from catactl.config.settings import Setting
 from catactl.errors import BadConfiguration
 from catactl.results.shapes import PROBLEM_IN_CONFIG, SETTING, Shape
 
@@ -48,7 +50,7 @@ def show(run: Context) -> None:
 
 
 def _masked(value: str, *, is_url: bool) -> str:
-    return masked_url(value) if is_url else mask(value)
+    return mask_url(value) if is_url else mask(value)
 
 
 @command(app)

@@ -23,7 +23,7 @@ from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.output.progress import Silent
 from catactl.cli.output.text import shown
-from catactl.config.settings import sqlite_url
+from catactl.config.paths import sqlite_url
 from catactl.content.download import to_path
 from catactl.content.reading import readable
 from catactl.content.recording import PendingFile, Recorder, StoredPart, stored_part

@@ -9,7 +9,7 @@ from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.output.render import Output
 from catactl.cli.output.text import counted
-from catactl.config.settings import mask
+from catactl.config.masking import mask
 from catactl.errors import BadConfiguration, Findings
 from catactl.results.shapes import CHECK
 

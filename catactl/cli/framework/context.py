@@ -15,11 +15,11 @@ from catactl.cli.framework.options import Options as Options
 from catactl.cli.output.log import Log
 from catactl.cli.output.render import Lasting, Output
 from catactl.cli.output.text import shown
+from catactl.config.paths import default_database_path
 from catactl.config.settings import (
     OUTPUT_FORMATS,
     Setting,
     Settings,
-    default_database_path,
     guess,
     load_settings,
 )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from catactl.cli.framework import exit_codes
-from catactl.cli.output.log import Log, masked
+from catactl.cli.output.log import Log
 from catactl.cli.output.render import complain
+from catactl.config.masking import mask
 from catactl.errors import CatactlError
 
 # Among short options that take no value, the one that takes the output format, and its value.
@@ -38,7 +39,7 @@ def fail_bug(arguments: Sequence[str], error: Exception) -> int:
     import tempfile
     import traceback
 
-    trace = masked("".join(traceback.format_exception(error)))
+    trace = mask("".join(traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile(
             "w",

@@ -6,6 +6,7 @@ from typing import Any
 
 from catactl.cli.output.render import as_json, complain
 from catactl.cli.output.text import shown
+from catactl.config.masking import mask
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Log:
 
     def error(self, error: dict[str, Any]) -> None:
         """What the command ends with, which everybody is told."""
-        error = error | {"message": masked(error["message"]), "hint": masked(error["hint"])}
+        hint = error["hint"] and mask(error["hint"])
+        error = error | {"message": mask(error["message"]), "hint": hint}
         if self.json:
             self._line("error", error["message"], {"error": error})
         elif self.beside_json:
@@ -60,17 +62,10 @@ class Log:
             self._line(level, message, fields)
 
     def _line(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        message = masked(message)
+        message = mask(message)
         if self.json:
             now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
             line: dict[str, Any] = {"time": now, "level": level, "message": message}
             complain(as_json(line | fields))
         else:
             complain(f"catactl: {'error: ' if level == 'error' else ''}{shown(message)}")
-
-
-def masked(text: str | None) -> Any:
-    """Return the text without the passwords of URLs in it."""
-    from catactl.config.settings import mask
-
-    return mask(text) if text is not None else None

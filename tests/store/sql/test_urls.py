@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, make_url
 
-from catactl.config.settings import sqlite_url
+from catactl.config.paths import sqlite_url
 from catactl.errors import BadConfiguration
 from catactl.store.sql.urls import file_of, is_missing_file, parse_url
 from tests.support import opened
