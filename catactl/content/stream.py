@@ -84,7 +84,7 @@ def upload_stream(
         name, intent.unkeyed()
     )  # because a key needs the content, which is not read yet
     recorder.look_up([draft])
-    meter.begin(name, None)
+    meter.begin(name)
     known = draft.known
     number = 0
     whole = Measure()

@@ -54,11 +54,11 @@ _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
 
 
 class Meter(Protocol):
-    """Is told which file is begun and how many bytes of it went by, from any thread."""
+    """Counts the bytes that are read. Threads call `advance`; `begin` names the next file."""
 
-    def begin(self, name: str, size_bytes: int | None) -> None: ...
+    def begin(self, name: str) -> None: ...
 
-    def advance(self, size_bytes: int, name: str | None = None) -> None: ...
+    def advance(self, size_bytes: int, /) -> None: ...
 
 
 class Uploaded(NamedTuple):
@@ -218,7 +218,7 @@ class _Uploading:
             opened = under_way.opened = OpenFile(
                 under_way.path, self._order.follow_links, under_way.below
             )
-            self._meter.begin(draft.name, opened.size_bytes)
+            self._meter.begin(draft.name)
             if draft.intent.idempotency_key is not None:
                 self._read_before(draft, opened)
             if self._needs_asking(draft, opened.size_bytes):
@@ -244,10 +244,10 @@ class _Uploading:
             ranges = [Range(1, 0, size_bytes)]
         whole = Measure()
         for number, offset, part_bytes in ranges:
-            chunks = self._metered(opened.read(offset, part_bytes), draft.name)
+            chunks = self._metered(opened.read(offset, part_bytes))
             draft.digests[number] = measure(whole.passing(chunks)).sha256
         opened.check_unchanged()
-        self._meter.advance(-size_bytes, draft.name)
+        self._meter.advance(-size_bytes)
         draft.intent = of_content(draft.intent, whole.content)
 
     def _cut(self, draft: PendingFile, size_bytes: int) -> list[Range]:
@@ -299,7 +299,7 @@ class _Uploading:
         file = draft.known
         known = file.parts.get(number) if file is not None else None
         if draft.intent.dry_run or (known is not None and known.size_bytes == size_bytes):
-            content = measure(self._metered(opened.read(offset, size_bytes), draft.name))
+            content = measure(self._metered(opened.read(offset, size_bytes)))
             part = _unchanged_part(draft, opened, number, content)
             if file is not None and file.completed and known and not known.has_same_content(part):
                 raise SourceError(part_ranges.other_content(file))
@@ -307,8 +307,8 @@ class _Uploading:
                 return StoredPart(part, skipped=part == known)
             if part == known and self._is_there(part):
                 return StoredPart(part, skipped=True)
-            self._meter.advance(-size_bytes, draft.name)
-        chunks = self._metered(opened.read(offset, size_bytes), draft.name)
+            self._meter.advance(-size_bytes)
+        chunks = self._metered(opened.read(offset, size_bytes))
         content = self._blobs.put(self._org_id, chunks, self._recorder.generations)
         return StoredPart(_unchanged_part(draft, opened, number, content), skipped=False)
 
@@ -318,12 +318,12 @@ class _Uploading:
             return False
         return not self._order.verify or is_whole(self._blobs, self._org_id, content)
 
-    def _metered(self, chunks: Iterable[memoryview], name: str) -> Iterator[Chunk]:
+    def _metered(self, chunks: Iterable[memoryview]) -> Iterator[Chunk]:
         for chunk in chunks:
             if self._stopped.is_set():
                 raise _Stopped
             yield chunk
-            self._meter.advance(len(chunk), name)
+            self._meter.advance(len(chunk))
 
     # --- recording --------------------------------------------------------------------------------
 

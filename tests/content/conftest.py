@@ -32,10 +32,10 @@ from tests.support import (
 
 
 class Silent:
-    def begin(self, name: str, size_bytes: int | None) -> None:
+    def begin(self, name: str) -> None:
         pass
 
-    def advance(self, size_bytes: int, name: str | None = None) -> None:
+    def advance(self, size_bytes: int, /) -> None:
         pass
 
 

@@ -26,10 +26,10 @@ class Unread:
 
     read_bytes = 0
 
-    def begin(self, name: str, size_bytes: int | None) -> None:
+    def begin(self, name: str) -> None:
         pass
 
-    def advance(self, size_bytes: int, name: str | None = None) -> None:
+    def advance(self, size_bytes: int, /) -> None:
         self.read_bytes += size_bytes
 
 

@@ -5,8 +5,8 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
@@ -14,7 +14,7 @@ import typer
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.output.progress import rate
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.results.shapes import APPLIED
@@ -85,20 +85,20 @@ class _Applying:
         from catactl.operations.batch import apply_in_batches
         from catactl.operations.batch_lines import read_lines
 
-        with self._rate() as advance:
+        with self._progress() as progress:
             lines = read_lines(self._file, self._intent)
             for outcomes in apply_in_batches(
                 self._run.handler, lines, self._intent, self._batch, fails_fast=fails_fast
             ):
                 yield from map(self._as_row, outcomes)
-                advance(len(outcomes))
+                progress.advance(len(outcomes))
 
     def at_once(self) -> Iterator[dict[str, Any]]:
         """Yield a result a line once all are committed; a temporary file keeps them until then."""
         from catactl.operations.batch import StoppedAt, apply_at_once
         from catactl.operations.batch_lines import read_lines
 
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as kept, self._rate() as advance:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as kept, self._progress() as progress:
 
             def open_lines() -> "Iterator[Line | Failed]":
                 self._file.seek(0)
@@ -109,7 +109,7 @@ class _Applying:
 
             def keep(outcomes: "list[Outcome]") -> None:
                 kept.writelines(json.dumps(self._as_row(outcome)) + "\n" for outcome in outcomes)
-                advance(len(outcomes))
+                progress.advance(len(outcomes))
 
             try:
                 apply_at_once(self._run.handler, open_lines, self._intent, self._batch, keep)
@@ -153,8 +153,8 @@ class _Applying:
             "error": exit_codes.as_fields(outcome.error),
         }
 
-    def _rate(self) -> AbstractContextManager[Callable[[int], None]]:
-        return rate(self._run, "applying", "line", self._file)
+    def _progress(self) -> Progress:
+        return Progress(self._run, "applying", "line", source=self._file)
 
 
 @contextmanager

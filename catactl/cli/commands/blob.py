@@ -8,7 +8,7 @@ import typer
 from catactl.cli.commands.usage import Orgs, organization_ids
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.output.progress import progress, transfer
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import ContentOfAnotherLog, InvalidValue
 from catactl.results.shapes import SWEPT
@@ -38,9 +38,9 @@ def verify(run: Context, orgs: Orgs = None, older_than: OlderThan = "7d") -> Non
     before = _before(run, older_than)
     ids = organization_ids(run, orgs)
     found = Verified()
-    with transfer(run, "verifying", len(ids), None, "organization") as meter:
+    with Progress(run, "verifying", "byte") as progress:
         for org_id in ids:
-            verify_organization(run.engine, run.blobs, org_id, before, found, meter.advance)
+            verify_organization(run.engine, run.blobs, org_id, before, found, progress.advance)
     report(run, found, "blob")
 
 
@@ -82,7 +82,7 @@ def gc(
     intent = run.intent("", lambda: request)
     rows: list[dict[str, Any]] = []
     refused: list[ContentOfAnotherLog] = []
-    with progress(run, "sweeping", len(ids)) as advance:
+    with Progress(run, "sweeping", "organization", len(ids)) as progress:
         for org_id in ids:
             try:
                 row = sweep(
@@ -95,7 +95,7 @@ def gc(
                 run.failure(error.message)
             else:
                 rows.append(row)
-            advance(1)
+            progress.advance(1)
     summary: dict[str, Any] = {
         name: sum(row[name] for row in rows) for name in SWEPT.columns if name != "org_id"
     }

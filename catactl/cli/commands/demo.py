@@ -21,7 +21,6 @@ from catactl.blobs.opening import open_blobs, url_beside
 from catactl.blobs.store import BlobStore
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.output.progress import Silent
 from catactl.cli.output.text import shown
 from catactl.config.paths import sqlite_url
 from catactl.content.download import to_path
@@ -247,6 +246,14 @@ def _changed_since(source: Source, moment: float) -> bool:
         return True
 
 
+class _NoProgress:
+    def begin(self, name: str) -> None:
+        pass
+
+    def advance(self, size_bytes: int, /) -> None:
+        pass
+
+
 class _Uploader:
     """What a process has at hand."""
 
@@ -257,7 +264,7 @@ class _Uploader:
         self._order = Order(lambda _name: place.intent, _PART_BYTES)
 
     def upload(self, source: Source) -> Uploaded:
-        (uploaded,) = upload_files(self.recorder, [source], self._order, Silent())
+        (uploaded,) = upload_files(self.recorder, [source], self._order, _NoProgress())
         return uploaded
 
     def break_off(self, source: Source) -> None:

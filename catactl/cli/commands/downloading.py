@@ -9,7 +9,7 @@ from uuid import UUID
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.context import Context
-from catactl.cli.output.progress import transfer
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.content.download import Advance, to_path, to_stream
 from catactl.content.reading import Readable, readable
@@ -64,13 +64,13 @@ def _make_folder(path: str) -> None:
 
 def _download_one(run: Context, org_id: UUID, file_id: UUID, to: str, *, force: bool) -> None:
     file = _readable(run, org_id, file_id)
-    with transfer(run, "downloading", 1, file.size_bytes) as meter:
-        meter.begin(file.name, file.size_bytes)
+    with Progress(run, "downloading", "byte", file.size_bytes, files=1) as progress:
+        progress.begin(file.name)
         if to == _STDOUT:
             sys.stdout.flush()
-            to_stream(run.blobs, file, sys.stdout.fileno(), meter.advance)
+            to_stream(run.blobs, file, sys.stdout.fileno(), progress.advance)
             return
-        row = _download(run, file, to, meter.advance, force=force)
+        row = _download(run, file, to, progress.advance, force=force)
     run.output.show(row, DOWNLOADED)
 
 
@@ -84,8 +84,8 @@ def _download_all(
         for file_id, name in files.items():
             try:
                 file = _readable(run, org_id, file_id)
-                meter.begin(file.name, file.size_bytes)
-                row = _download(run, file, to, meter.advance, force=force)
+                progress.begin(file.name)
+                row = _download(run, file, to, progress.advance, force=force)
             except Unreachable:
                 raise
             except CatactlError as error:
@@ -100,7 +100,7 @@ def _download_all(
             counts[row["outcome"]] += 1
             yield row
 
-    with transfer(run, "downloading", len(files), None) as meter:
+    with Progress(run, "downloading", "byte", files=len(files)) as progress:
         run.output.rows(results(), DOWNLOADED)
     run.note(
         f"{counted(counts.total(), 'file')}: {counts['downloaded']:,} downloaded, "

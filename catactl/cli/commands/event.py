@@ -11,7 +11,7 @@ from catactl.cli.commands.usage import Orgs
 from catactl.cli.framework.command import Org, command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import MOST
-from catactl.cli.output.progress import progress
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import Findings, InvalidValue, NotFound
 from catactl.queries import resources
@@ -98,7 +98,7 @@ def verify(run: Context, orgs: Orgs = None) -> None:
         ids = [name_lookup.resolve_organization(conn, org) for org in orgs or ()]
         ids = ids or name_lookup.all_logs(conn)
     rows: list[dict[str, Any]] = []
-    with progress(run, "verifying", len(ids)) as advance:
+    with Progress(run, "verifying", "organization", len(ids)) as progress:
         for org_id in ids:
             with run.reading() as conn:
                 holding, found = event_log.verify(conn, org_id)
@@ -113,7 +113,7 @@ def verify(run: Context, orgs: Orgs = None) -> None:
                     "problem": found.problem if found is not None else None,
                 }
             )
-            advance(1)
+            progress.advance(1)
     run.output.rows(rows, VERIFIED)
     broken = [row for row in rows if not row["ok"]]
     if broken:

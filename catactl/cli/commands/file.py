@@ -9,7 +9,7 @@ from catactl.cli.commands.org import Deleted
 from catactl.cli.framework.command import AsOf, AtVersion, Org, command
 from catactl.cli.framework.context import Context, key_suffix
 from catactl.cli.framework.past_names import organization_at
-from catactl.cli.output.progress import transfer
+from catactl.cli.output.progress import Progress
 from catactl.errors import CatactlError, PartialFailure
 from catactl.queries import resources
 from catactl.results.shapes import FILE
@@ -243,7 +243,7 @@ def verify(
         else:
             ids = [UUID(row["file_id"]) for row in resources.list_files(conn, org_id)]
     found = Verified()
-    with transfer(run, "verifying", len(ids), None) as meter:
+    with Progress(run, "verifying", "byte") as progress:
         for file_id in ids:
-            verify_file(run.engine, run.blobs, org_id, file_id, found, meter.advance)
+            verify_file(run.engine, run.blobs, org_id, file_id, found, progress.advance)
     report(run, found, "part")

@@ -11,7 +11,7 @@ from catactl.cli.commands.usage import Orgs
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.output.progress import progress
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import (
     AlreadyExists,
@@ -72,10 +72,10 @@ def check(run: Context, orgs: Orgs = None) -> None:
         chosen = [name_lookup.resolve_organization(conn, org) for org in dict.fromkeys(orgs or ())]
         ids = chosen or row_check.organization_ids(conn)
         found = [] if orgs else row_check.orphans(conn)
-    with progress(run, "checking", len(ids)) as advance:
+    with Progress(run, "checking", "organization", len(ids)) as progress:
         for checked in row_check.check(run.engine, ids):
             found.append(checked)
-            advance(1)
+            progress.advance(1)
     differing = [checked for checked in found if checked.differs]
     summary: dict[str, Any] = {
         "checked": len(found),
@@ -156,7 +156,7 @@ def rebuild(
         return inspect
 
     failures: list[CatactlError] = []
-    with progress(run, "rebuilding", len(org_ids)) as advance:
+    with Progress(run, "rebuilding", "organization", len(org_ids)) as progress:
         for org_id in org_ids:
             try:
                 run.handler.inspect_and_handle(org_id, intent, rebuild_in(org_id))
@@ -164,7 +164,7 @@ def rebuild(
                 rebuilt.pop(org_id, None)
                 failures.append(error)
                 run.failure(f"{org_id}: {error}")
-            advance(1)
+            progress.advance(1)
     run.output.rows(
         (
             {

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from catactl.blobs.store import Chunk, Content, measure
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.context import Context, key_suffix
-from catactl.cli.output.progress import transfer
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.content.own import find_own, refusal
 from catactl.content.part import ask_for_room, record_part, while_there_is_room
@@ -28,7 +28,7 @@ from catactl.content.sources import (
     totals,
 )
 from catactl.content.stream import STANDARD_INPUT, Stream, metered, upload_stream
-from catactl.content.upload import Meter, Order, Uploaded, upload_files
+from catactl.content.upload import Order, Uploaded, upload_files
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.handling.handler import Intent, Outcome
 from catactl.operations.registry import normal_name
@@ -91,10 +91,10 @@ def run_upload(
     read_bytes = 0
     rows: list[dict[str, Any]] = []
 
-    def results(meter: Meter) -> Iterator[dict[str, Any]]:
+    def results(progress: Progress) -> Iterator[dict[str, Any]]:
         nonlocal read_bytes
         sources = _usable(run, find(paths, name, follow_links=follow_links, own=own))
-        for uploaded in upload_files(recorder, sources, order, meter):
+        for uploaded in upload_files(recorder, sources, order, progress):
             if uploaded.error is not None:
                 if is_single:
                     raise uploaded.error
@@ -107,19 +107,19 @@ def run_upload(
 
     if paths == [STANDARD_INPUT]:
         assert name is not None
-        with transfer(run, "uploading", 1, None) as meter:
-            row = upload_stream(recorder, Stream(_STDIN), name, order, meter)
+        with Progress(run, "uploading", "byte", files=1) as progress:
+            row = upload_stream(recorder, Stream(_STDIN), name, order, progress)
         run.output.show(_row(Uploaded(STANDARD_INPUT, name, row, None)), UPLOADED)
         return
     count: int = 0
     size_bytes: int | None = None
     if not run.common.quiet:
         count, size_bytes = totals(paths, follow_links=follow_links, own=own)
-    with transfer(run, "uploading", count, size_bytes) as meter:
+    with Progress(run, "uploading", "byte", size_bytes, files=count) as progress:
         if not is_single:
-            run.output.rows(results(meter), UPLOADED)
+            run.output.rows(results(progress), UPLOADED)
         else:
-            rows = list(results(meter))
+            rows = list(results(progress))
     if is_single and len(rows) == 1:
         run.output.show(rows[0], UPLOADED)
         return
@@ -194,18 +194,18 @@ def run_part_upload(
             opened = OpenFile(path, follow_links=True, reader=PART_READER)
         size_bytes = opened.size_bytes if opened is not None else None
         stream = Stream(_STDIN)
-        with transfer(run, "uploading", 1, size_bytes) as meter:
-            meter.begin(path, size_bytes)
+        with Progress(run, "uploading", "byte", size_bytes, files=1) as progress:
+            progress.begin(path)
 
             def read() -> Iterator[Chunk]:
                 chunks = stream.read() if opened is None else opened.read(0, opened.size_bytes)
-                return metered(chunks, meter)
+                return metered(chunks, progress)
 
             # Store nothing if the key was used, because standard input can be read only once.
             known: Content | None = None
             if is_key_used(run.engine, org_id, intent) or (is_keyed and opened is not None):
                 known = measure(read())
-                meter.advance(-known.size_bytes)
+                progress.advance(-known.size_bytes)
 
             def find_file(conn: Connection) -> UUID:
                 return name_lookup.resolve_file(conn, org_id, file)

@@ -1,6 +1,6 @@
 """catactl usage"""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import MOST
 from catactl.cli.framework.past_names import organization_at, organization_between
 from catactl.cli.output.clock_warning import Ahead
-from catactl.cli.output.progress import progress
+from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import Busy, ClockBehindLog, CorruptLog, Findings
 from catactl.queries import resources
@@ -272,8 +272,8 @@ def check(run: Context, orgs: Orgs = None) -> None:
     from catactl.usage import check as usage_check
 
     ids = organization_ids(run, orgs)
-    with progress(run, "checking", len(ids)) as advance:
-        findings = _counted(usage_check.check(run.engine, ids), advance)
+    with Progress(run, "checking", "organization", len(ids)) as progress:
+        findings = _counted(usage_check.check(run.engine, ids), progress)
         _report(run, findings)
     _raise_for_unreadable(run, findings)
     drifted = sum(finding.drifted for finding in findings)
@@ -310,8 +310,8 @@ def recompute(
 
     ids = organization_ids(run, orgs)
     intent = run.intent("", lambda: {"command": "usage.recompute"})
-    with progress(run, "recomputing", len(ids)) as advance:
-        findings = _counted(usage_check.recompute(run.handler, run.engine, ids, intent), advance)
+    with Progress(run, "recomputing", "organization", len(ids)) as progress:
+        findings = _counted(usage_check.recompute(run.handler, run.engine, ids, intent), progress)
         _report(run, findings)
     corrected = sum(finding.correction is not None for finding in findings)
     busy = [finding for finding in findings if isinstance(finding.error, Busy)]
@@ -355,13 +355,12 @@ def organization_ids(run: Context, orgs: Sequence[str] | None) -> list[UUID]:
         return name_lookup.all_logs(conn)
 
 
-def _counted(findings: Iterable["Finding"], advance: Callable[[int], None]) -> list["Finding"]:
-    def counting() -> Iterator["Finding"]:
-        for finding in findings:
-            yield finding
-            advance(1)
-
-    return list(counting())
+def _counted(findings: Iterable["Finding"], progress: Progress) -> list["Finding"]:
+    counted_findings = []
+    for finding in findings:
+        counted_findings.append(finding)
+        progress.advance(1)
+    return counted_findings
 
 
 def _report(run: Context, findings: list["Finding"]) -> None:

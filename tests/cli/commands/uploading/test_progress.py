@@ -28,7 +28,7 @@ def test_off_a_terminal_progress_is_a_plain_line_now_and_then(
 def test_the_result_is_not_touched_by_a_bar_on_the_terminal(sqlite_acme: Cli, path: Path) -> None:
     """Rich would send to its own console what is printed while a bar is shown."""
     terminal, theirs = os.openpty()
-    program = "from catactl.cli.output import progress; progress._SILENT_SECONDS = -1.0; "
+    program = "from catactl.cli.output import progress; progress._SECONDS_BEFORE_BAR = -1.0; "
     program += "from catactl.cli.main import main; main()"
     arguments = ["file", "upload", "acme", str(path), "--json"]
     done = subprocess.run(
