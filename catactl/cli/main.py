@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command_tree import COMPLETION_VARIABLE, root
-from catactl.cli.framework.errors import fail, fail_bug, fail_usage, interrupted
+from catactl.cli.framework.errors import fail, fail_bug, fail_interrupted, fail_usage
 from catactl.cli.output.render import ReaderGone, discard
 from catactl.errors import CatactlError, Unreachable
 
@@ -80,7 +80,7 @@ def _run(arguments: Sequence[str]) -> int:
         with _unwinding_at_signals(arguments):
             code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
         if code == exit_codes.INTERRUPTED:
-            return interrupted(arguments, exit_codes.INTERRUPTED)
+            return fail_interrupted(arguments, exit_codes.INTERRUPTED)
         return int(code or exit_codes.DONE)
     except CatactlError as error:
         return fail(arguments, error)
@@ -88,9 +88,9 @@ def _run(arguments: Sequence[str]) -> int:
         discard(1)
         return exit_codes.DONE
     except KeyboardInterrupt:
-        return interrupted(arguments, exit_codes.INTERRUPTED)
+        return fail_interrupted(arguments, exit_codes.INTERRUPTED)
     except Terminated:
-        return interrupted(arguments, exit_codes.TERMINATED)
+        return fail_interrupted(arguments, exit_codes.TERMINATED)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return fail_usage(arguments, error)
@@ -112,9 +112,9 @@ def _unwinding_at_signals(arguments: Sequence[str]) -> Iterator[None]:
         # Python cannot raise an interrupt everywhere, as in the callbacks of imports: the command
         # would go on as if nobody had asked it to stop.
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            os._exit(interrupted(arguments, exit_codes.INTERRUPTED))
+            os._exit(fail_interrupted(arguments, exit_codes.INTERRUPTED))
         if issubclass(lost.exc_type, Terminated):
-            os._exit(interrupted(arguments, exit_codes.TERMINATED))
+            os._exit(fail_interrupted(arguments, exit_codes.TERMINATED))
         unraisable(lost)
 
     sys.unraisablehook = end_if_interrupted

@@ -57,7 +57,7 @@ def schema(run: Context) -> None:
         "commands": [_command(ctx) for ctx in leaves],
         "option_groups": groups,
         "exit_codes": [
-            {"code": code, "meaning": meaning} for code, meaning in exit_codes.MEANINGS.items()
+            {"code": code, "meaning": row.meaning} for code, row in exit_codes.EXIT_CODES.items()
         ],
         "error": list(_fields(_ERROR)),
         "lines": _lines(),

@@ -1,41 +1,40 @@
-"""The one place where errors end: each is told on stderr, in the format of the command's output,
-and becomes an exit code.
+"""Print the error that ends a command, in the format of the command's output, and return its exit
+code.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from typer.core import TyperCommand, TyperOption
+
 from catactl.cli.framework import exit_codes
+from catactl.cli.framework.options import Options
 from catactl.cli.output.log import Log
 from catactl.cli.output.render import complain
 from catactl.config.masking import mask
+from catactl.config.settings import guess
 from catactl.errors import CatactlError
-
-# Among short options that take no value, the one that takes the output format, and its value.
-_SHORT_OUTPUT = re.compile(r"-[a-np-zA-Z]*o(?P<value>.*)")
-_LONG = {"--output": "output", "--log-format": "log_format", "--profile": "profile"}
 
 
 def fail(arguments: Sequence[str], error: CatactlError) -> int:
-    """Tell of an error of ours."""
+    """Print an error of catactl."""
     _log(arguments).error(exit_codes.as_fields(error))
     return exit_codes.exit_code(error)
 
 
 def fail_usage(arguments: Sequence[str], error: Any) -> int:
-    """Tell of Typer's own complaints: unknown commands, bad options and values."""
+    """Print an error of Typer: an unknown command, a bad option or a bad value."""
     if type(error).__name__ == "NoArgsIsHelpError":
         complain(error.format_message())
         return exit_codes.USAGE
-    from catactl.cli.framework.usage_errors import translated
+    from catactl.cli.framework.usage_errors import describe
 
-    message, hint = translated(error)
-    return _tell(arguments, "usage", exit_codes.USAGE, message, hint)
+    message, hint = describe(error)
+    return _fail(arguments, "usage", exit_codes.USAGE, message, hint)
 
 
 def fail_bug(arguments: Sequence[str], error: Exception) -> int:
-    """Write the trace where the user can find it; say so in a line that holds nothing secret."""
+    """Write the traceback to a temporary file, without passwords, and print its path."""
     import tempfile
     import traceback
 
@@ -52,56 +51,63 @@ def fail_bug(arguments: Sequence[str], error: Exception) -> int:
             file.write(trace)
         hint = f"please report it with {file.name}"
     except OSError:
-        hint = "please report it; no temporary folder could take its trace"
-    return _tell(arguments, "bug", exit_codes.BUG, f"a bug: {type(error).__name__}", hint)
+        hint = "please report it; its traceback could not be written to a temporary folder"
+    return _fail(arguments, "bug", exit_codes.BUG, f"a bug: {type(error).__name__}", hint)
 
 
-def interrupted(arguments: Sequence[str], code: int) -> int:
-    """Tell that a signal ended the command."""
-    word = "terminated" if code == exit_codes.TERMINATED else "interrupted"
-    text = "nothing is half done: run it again, and it goes on"
+def fail_interrupted(arguments: Sequence[str], exit_code: int) -> int:
+    """Print that a signal ended the command."""
+    word = "terminated" if exit_code == exit_codes.TERMINATED else "interrupted"
+    text = "no partial change was committed; run it again to continue"
     log = _log(arguments)
     if log.json or log.beside_json:
-        return _tell(arguments, word, code, word, text, retryable=True)
+        return _fail(arguments, word, exit_code, word, text, retryable=True)
     complain(f"catactl: {word}; {text}")
-    return code
+    return exit_code
 
 
-def _tell(
+def _fail(
     arguments: Sequence[str],
     code: str,
-    exit_: int,
+    exit_code: int,
     message: str,
     hint: str,
     *,
     retryable: bool = False,
 ) -> int:
-    fields = {"code": code, "exit": exit_, "message": message, "hint": hint}
+    fields = {"code": code, "exit": exit_code, "message": message, "hint": hint}
     _log(arguments).error(fields | {"retryable": retryable})
-    return exit_
+    return exit_code
 
 
 def _log(arguments: Sequence[str]) -> Log:
-    """How errors are told, as far as can be known: arguments may not parse, nor the file."""
-    from catactl.config.settings import guess
-
-    flags = _flags(arguments)
+    """Return a log in the format that the command line, environment and file ask for, even if they
+    contain errors.
+    """
+    flags = _options(arguments).flags
     return Log(
         json=guess("log_format", flags) == "json",
         beside_json=guess("output", flags) in {"json", "jsonl"},
     )
 
 
-def _flags(arguments: Sequence[str]) -> dict[str, str | None]:
-    """Return what the options say that errors depend on; of one given twice, the last."""
-    flags: dict[str, str | None] = {}
-    is_json = False
-    options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    for argument, following in zip(options, [*options[1:], None], strict=True):
-        name, equals, value = argument.partition("=")
-        if name in _LONG:
-            flags[_LONG[name]] = value if equals else following
-        elif found := _SHORT_OUTPUT.fullmatch(argument):
-            flags["output"] = found["value"].removeprefix("=") or following
-        is_json = is_json or argument == "--json"
-    return flags | {"output": "json"} if is_json else flags
+def _options(arguments: Sequence[str]) -> Options:
+    """Parse the options that the format depends on, and ignore all other arguments."""
+    command = TyperCommand(
+        "catactl",
+        params=[
+            TyperOption(param_decls=["--output", "-o"]),
+            TyperOption(param_decls=["--json"], is_flag=True),
+            TyperOption(param_decls=["--log-format"]),
+            TyperOption(param_decls=["--profile"]),
+        ],
+        add_help_option=False,
+    )
+    context = command.make_context(
+        "catactl",
+        list(arguments),
+        ignore_unknown_options=True,
+        allow_extra_args=True,
+        resilient_parsing=True,
+    )
+    return Options(**context.params)

@@ -1,6 +1,23 @@
-"""The only table from errors to exit codes."""
+"""The only table of exit codes, with the errors that lead to each."""
 
-from catactl import errors
+from typing import NamedTuple
+
+from catactl.errors import (
+    BadConfiguration,
+    Busy,
+    CatactlError,
+    ConfirmationRequired,
+    Conflict,
+    CorruptLog,
+    Findings,
+    Forbidden,
+    InvalidValue,
+    NotFound,
+    PartialFailure,
+    Refused,
+    SourceChanged,
+    Unreachable,
+)
 
 DONE = 0
 BUG = 1
@@ -8,47 +25,57 @@ USAGE = 2
 INTERRUPTED = 130
 TERMINATED = 143
 
-# The first class that an error is an instance of decides, so subclasses may stand before their
-# bases.
-EXIT_CODES: tuple[tuple[type[errors.CatactlError], int], ...] = (
-    (errors.InvalidValue, USAGE),
-    (errors.NotFound, 3),
-    (errors.Conflict, 4),
-    (errors.Refused, 5),
-    (errors.Findings, 6),
-    (errors.CorruptLog, 6),
-    (errors.PartialFailure, 7),
-    (errors.ConfirmationRequired, 8),
-    (errors.Unreachable, 69),
-    (errors.Busy, 75),
-    (errors.SourceChanged, 75),
-    (errors.Forbidden, 77),
-    (errors.BadConfiguration, 78),
-)
+
+class ExitCode(NamedTuple):
+    """The meaning of a code, and the classes of errors, with their subclasses, that have it."""
+
+    meaning: str
+    errors: tuple[type[CatactlError], ...] = ()
 
 
-MEANINGS = {
-    DONE: "done, or nothing left to do",
-    BUG: "a bug in catactl",
-    USAGE: "unknown command, bad option or value",
-    3: "not found",
-    4: "conflict: exists with other content, version, key used for another request, ambiguous name",
-    5: "refused by a rule: quota, suspended, not empty, in use",
-    6: "findings: drift, stored rows that differ, a broken log, lost content",
-    7: "some of several failed",
-    8: "confirmation missing or declined",
-    69: "database or content unreachable, disk full, outcome of a commit unknown",
-    75: "locked, a file changed while it was read, or else worth running again",
-    77: "permission",
-    78: "configuration, no place for content, content of another log, schema not at head, "
-    "a clock behind the log",
-    INTERRUPTED: "interrupted",
-    TERMINATED: "terminated",
+EXIT_CODES = {
+    DONE: ExitCode("done, or nothing left to do"),
+    BUG: ExitCode("a bug in catactl"),
+    USAGE: ExitCode("unknown command, bad option or value", (InvalidValue,)),
+    3: ExitCode("not found", (NotFound,)),
+    4: ExitCode(
+        "conflict: exists with other content, version, key used for another request, "
+        "ambiguous name",
+        (Conflict,),
+    ),
+    5: ExitCode("refused by a rule: quota, suspended, not empty, in use", (Refused,)),
+    6: ExitCode(
+        "findings: drift, stored rows that differ, a broken log, lost content",
+        (Findings, CorruptLog),
+    ),
+    7: ExitCode("some of several failed", (PartialFailure,)),
+    8: ExitCode("confirmation missing or declined", (ConfirmationRequired,)),
+    69: ExitCode(
+        "database or content unreachable, disk full, outcome of a commit unknown",
+        (Unreachable,),
+    ),
+    75: ExitCode(
+        "locked, a file changed while it was read, or else worth running again",
+        (Busy, SourceChanged),
+    ),
+    77: ExitCode("permission", (Forbidden,)),
+    78: ExitCode(
+        "configuration, no place for content, content of another log, schema not at head, "
+        "a clock behind the log",
+        (BadConfiguration,),
+    ),
+    INTERRUPTED: ExitCode("interrupted"),
+    TERMINATED: ExitCode("terminated"),
 }
 
 
-def as_fields(error: errors.CatactlError) -> dict[str, object]:
-    """Return an error as programs get it."""
+def exit_code(error: CatactlError) -> int:
+    """Return the exit code of a command that ends with the error."""
+    return next((code for code, row in EXIT_CODES.items() if isinstance(error, row.errors)), BUG)
+
+
+def as_fields(error: CatactlError) -> dict[str, object]:
+    """Return the JSON object that describes the error."""
     return {
         "code": error.code,
         "exit": exit_code(error),
@@ -56,7 +83,3 @@ def as_fields(error: errors.CatactlError) -> dict[str, object]:
         "hint": error.hint,
         "retryable": error.retryable,
     }
-
-
-def exit_code(error: errors.CatactlError) -> int:
-    return next((code for cls, code in EXIT_CODES if isinstance(error, cls)), BUG)

@@ -1,4 +1,4 @@
-"""What cannot be parsed is told as any other error: what is wrong, and what to do."""
+"""A command line that Typer rejects leads to an error like any other: a message and a hint."""
 
 import pytest
 
@@ -10,27 +10,27 @@ from tests.cli.support import Cli
     [
         (
             ["event", "list", "acme", "--limit", "0"],
-            "--limit takes a whole number of 1 or more, not 0",
+            "invalid value for '--limit': 0 is not in the range 1<=x<=9223372036854775807",
             "see: catactl event list --help",
         ),
         (
             ["org", "rename", "acme", "new", "--expected-version", "-1"],
-            "--expected-version takes a whole number of 0 or more, not -1",
+            "invalid value for '--expected-version': -1 is not in the range x>=0",
             "see: catactl org rename --help",
         ),
         (
             ["file", "upload", "acme", "x", "--workers", "65"],
-            "--workers takes a whole number from 1 to 64, not 65",
+            "invalid value for '--workers': 65 is not in the range 1<=x<=64",
             "see: catactl file upload --help",
         ),
         (
             ["event", "show", "acme", "first"],
-            "argument POSITION takes a whole number, not 'first'",
+            "invalid value for 'POSITION': 'first' is not a valid integer",
             "see: catactl event show --help",
         ),
         (
             ["usage", "history", "acme", "--every", "week"],
-            "--every takes hour, day or month, not 'week'",
+            "invalid value for '--every': 'week' is not one of 'hour', 'day', 'month'",
             "see: catactl usage history --help",
         ),
         (
@@ -39,15 +39,27 @@ from tests.cli.support import Cli
             "a value that begins with - goes after --, as in: catactl part upload -- …",
         ),
         (["org", "list", "--quite"], "no such option --quite", "did you mean --quiet?"),
-        (["org", "create", "acme", "--quota"], "--quota needs a value", "org create --help"),
-        (["org", "list", "--verbose=1"], "--verbose takes no value", "org list --help"),
-        (["org", "list", "acme", "x"], "too many arguments: acme x", "catactl org list [OPTIONS]"),
+        (
+            ["org", "create", "acme", "--quota"],
+            "option '--quota' requires an argument",
+            "org create --help",
+        ),
+        (
+            ["org", "list", "--verbose=1"],
+            "option '--verbose' does not take a value",
+            "org list --help",
+        ),
+        (
+            ["org", "list", "acme", "x"],
+            "got unexpected extra argument(s) (acme x)",
+            "catactl org list [OPTIONS]",
+        ),
         (
             ["part", "record", "acme", "data.bin", "1"],
-            "missing --size",
+            "missing option '--size'",
             "part record [OPTIONS] ORG FILE NUMBER --size BYTES --sha256 HEX",
         ),
-        (["user", "show", "acme"], "missing argument USER", "user show [OPTIONS] ORG USER"),
+        (["user", "show", "acme"], "missing argument 'USER'", "user show [OPTIONS] ORG USER"),
     ],
 )
 def test_a_command_line_that_cannot_be_parsed_names_what_is_wrong_and_the_mend(
