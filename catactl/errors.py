@@ -1,14 +1,16 @@
-"""Everything that can go wrong, as one tree.
+"""All errors that catactl raises, as one tree.
 
-An error carries a stable `code` for programs, a message for people (lower case, no period), a hint
-that names the mend where there is one, and whether the same command may succeed when run again.
-Exit codes are not known here: `cli/exits.py` maps each class to its own.
+An error has a stable `code` for programs, a message for people (lower case, no period) and, if
+there is a remedy, a hint. After a `retryable` error the same command may succeed when it is run
+again. The exit code of each class is in `cli.framework.exit_codes`.
 """
 
 from typing import ClassVar
 
 
 class CatactlError(Exception):
+    """The root of the tree. Raise one of its subclasses."""
+
     code: ClassVar[str] = "error"
     retryable: bool = False
 
@@ -18,33 +20,57 @@ class CatactlError(Exception):
         self.hint = hint
 
 
+# --- the request ----------------------------------------------------------------------------------
+
+
 class InvalidValue(CatactlError):
-    """A value that no state of the system would accept: malformed, out of range, wrong type."""
+    """A value is malformed, out of range or of the wrong type, whatever the state of the system."""
 
     code = "invalid_value"
 
 
+class ConfirmationRequired(CatactlError):
+    """The user did not confirm a command that cannot be undone."""
+
+    code = "confirmation_required"
+
+
+class Forbidden(CatactlError):
+    """The database, the blob store or the file system denies permission."""
+
+    code = "permission_denied"
+
+
+# --- the state contradicts the request ------------------------------------------------------------
+
+
 class NotFound(CatactlError):
+    """A name or an id does not exist."""
+
     code = "not_found"
 
 
 class Conflict(CatactlError):
-    """The request contradicts what is there already."""
+    """The request contradicts what exists already."""
 
     code = "conflict"
 
 
 class AlreadyExists(Conflict):
+    """The name is taken, or the object exists with other content."""
+
     code = "already_exists"
 
 
 class VersionConflict(Conflict):
-    """A stream or a stored state is not at the version that the writer saw."""
+    """A stream or a state row is not at the version that the writer expects."""
 
     code = "version_conflict"
 
 
 class IdempotencyConflict(Conflict):
+    """The idempotency key was used for another request."""
+
     code = "idempotency_key_reused"
 
 
@@ -55,62 +81,80 @@ class AmbiguousName(Conflict):
 
 
 class Refused(CatactlError):
-    """A rule of the domain says no; the state could change so that it says yes."""
+    """A rule of the domain forbids the change in the present state."""
 
     code = "refused"
 
 
 class QuotaExceeded(Refused):
+    """The change would raise an organization's usage above its quota."""
+
     code = "quota_exceeded"
 
 
 class Suspended(Refused):
+    """A suspended organization accepts no new parts, files or jobs."""
+
     code = "organization_suspended"
 
 
 class InUse(Refused):
+    """A job configuration names the file as an input."""
+
     code = "in_use"
 
 
 class NotEmpty(Refused):
+    """The organization still has live files."""
+
     code = "not_empty"
 
 
+# --- results of checks and of several operations --------------------------------------------------
+
+
 class Findings(CatactlError):
-    """A check ran to its end and found something."""
+    """A check ran to its end and found problems."""
 
     code = "findings"
 
 
 class ContentMissing(Findings):
-    """The log says that content is stored, and it is not there."""
+    """Content that the log refers to is missing."""
 
     code = "content_missing"
 
 
 class ContentDamaged(Findings):
-    """Stored content has not the digest that the log says."""
+    """The digest of stored content differs from the digest in the log."""
 
     code = "content_damaged"
 
 
+class CorruptLog(CatactlError):
+    """The log contains events that no version of the rules can have written."""
+
+    code = "corrupt_log"
+
+
 class PartialFailure(CatactlError):
-    """Some of several independent operations failed; the others are done."""
+    """Some of several independent operations failed. The others are done."""
 
     code = "partial_failure"
 
 
-class ConfirmationRequired(CatactlError):
-    code = "confirmation_required"
+# --- the environment ------------------------------------------------------------------------------
 
 
 class Unreachable(CatactlError):
+    """The database or the output cannot be reached, or a disk is full."""
+
     code = "database_unreachable"
     retryable = True
 
 
 class ConnectionLost(Unreachable):
-    """A connection to the database broke after it was made."""
+    """A connection to the database broke after it was established."""
 
     code = "connection_lost"
 
@@ -130,41 +174,39 @@ class OutcomeUnknown(Unreachable):
 
 
 class ContentUnreachable(Unreachable):
-    """Where content is kept cannot be had, or is full."""
+    """The blob store cannot be reached, or is full."""
 
     code = "content_unreachable"
 
 
-class SourceChanged(CatactlError):
-    """What is uploaded changed while it was read."""
-
-    code = "changed_while_read"
-    retryable = True
-
-
 class Busy(CatactlError):
-    """Locked, or a transaction that the database asks to run again."""
+    """The log is locked, or the database asks to run the transaction again."""
 
     code = "busy"
     retryable = True
 
 
-class Forbidden(CatactlError):
-    code = "permission_denied"
+class SourceChanged(CatactlError):
+    """A file changed while it was read for an upload."""
+
+    code = "changed_while_read"
+    retryable = True
 
 
 class BadConfiguration(CatactlError):
+    """A setting is missing or wrong."""
+
     code = "bad_configuration"
 
 
 class ContentOfAnotherLog(BadConfiguration):
-    """Another log recorded an organization's content last, for example that of a copy of the
+    """Another log recorded an organization's content last, for example the log in a copy of the
     database.
     """
 
 
 class SchemaMismatch(BadConfiguration):
-    """The database is empty, older, newer, or not one of ours."""
+    """The database is empty, its schema is older or newer, or it is not a database of catactl."""
 
     code = "schema_mismatch"
 
@@ -175,9 +217,3 @@ class ClockBehindLog(BadConfiguration):
     """
 
     code = "clock_behind_log"
-
-
-class CorruptLog(CatactlError):
-    """Events that cannot have been written by any version of the rules."""
-
-    code = "corrupt_log"

@@ -159,7 +159,7 @@ def _check_escapes(document: dict[str, Any]) -> None:
     except UnicodeEncodeError:
         raise InvalidValue("the line holds half of a surrogate pair") from None
     if b"\\u0000" in plain.replace(b"\\\\", b""):  # a backslash is no escape before an escape
-        raise InvalidValue("the line holds the control character U+0000")
+        raise InvalidValue("the line contains the control character U+0000")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -50,10 +50,10 @@ def usage_history(
 ) -> Iterator[Span]:
     """Yield usage by hour, day or month, also where nothing happened; in flat memory."""
     if every is Every.HOUR:
-        yield from _from_events(conn, org_id, interval, every.cut(interval))
+        yield from _from_events(conn, org_id, interval, every.buckets(interval))
         return
     days = _Days(conn, org_id, interval)
-    for bucket in every.cut(interval):
+    for bucket in every.buckets(interval):
         yield days.over(bucket)
 
 

@@ -69,7 +69,7 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
     the period are left out unless they are given. The interval must not be empty. The caller must
     not query the connection meanwhile.
     """
-    *earlier, last = Every.MONTH.cut(interval)
+    *earlier, last = Every.MONTH.buckets(interval)
     then = _organizations_then(conn, interval.end)
     earlier = _since_anything_was_stored(conn, earlier)
     before = Interval(interval.start, (*earlier, last)[0].start)
@@ -246,7 +246,7 @@ def by_day(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None)
     level = sum(int(grown) for on, grown in rows if on < interval.start.date())
     grown_on = {on: int(grown) for on, grown in rows}
     first = datetime.combine(rows[0].day, time(), UTC) if rows else interval.end
-    for each in Every.DAY.cut(Interval(max(interval.start, first), interval.end)):
+    for each in Every.DAY.buckets(Interval(max(interval.start, first), interval.end)):
         opening, level = level, level + grown_on.get(each.start.date(), 0)
         total = level * microseconds(each.end - each.start)
         yield Span(*each, opening, level, max(opening, level), total)

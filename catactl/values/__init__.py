@@ -1,4 +1,4 @@
-"""Text that people type and exact values: sizes, times, durations, schedules, names and ids.
+"""Exact values from the text that people type: sizes, times, durations, schedules, names and ids.
 
 May import `errors` alone.
 """

@@ -1,28 +1,30 @@
-"""New ids: UUIDs of version 7 (RFC 9562), so that rows made one after the other lie together."""
+"""Ids: UUIDs of version 7 (RFC 9562), so that the database stores rows of one time together."""
 
 import os
 from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID, SafeUUID, uuid5
 
-# Under this name space an idempotency key gives the id of the organization it creates.
-_CREATED_BY_KEY = UUID("0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10")
-_AT_ONCE = 16
+# The namespace of the ids of organizations that are created under an idempotency key (UUID version
+# 5). A stored format: do not change it.
+_KEY_NAMESPACE = UUID("0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10")
+_BATCH = 16
 
 
 class Id(UUID):
-    """A UUID that has its words from the beginning: an event's ids are written and hashed often."""
+    """A UUID with a cached text, because an event's ids are written and hashed several times."""
 
     __slots__ = ("_text",)
     _text: str
 
     @classmethod
     def of(cls, id_: UUID) -> "Id":
-        return cls.spelled(id_.int, str(id_))
+        """Return the same id with a cached text."""
+        return cls.with_text(id_.int, str(id_))
 
     @classmethod
-    def spelled(cls, number: int, text: str) -> "Id":
-        """Return `UUID(int=number)`, which is spelled as the text, without a look at either."""
+    def with_text(cls, number: int, text: str) -> "Id":
+        """Return `UUID(int=number)` without checking that the text is its text."""
         id_ = object.__new__(cls)
         _set(id_, "int", number)
         _set(id_, "is_safe", SafeUUID.unknown)
@@ -33,10 +35,10 @@ class Id(UUID):
         return self._text
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Id.spelled, (self.int, self._text)
+        return Id.with_text, (self.int, self._text)
 
 
-_set = object.__setattr__  # as UUID itself has to: ids are immutable
+_set = object.__setattr__  # because UUID forbids assignment
 
 
 def parse_id(text: str) -> UUID | None:
@@ -53,26 +55,27 @@ def new_id(now: datetime) -> UUID:
 
 
 def new_ids(now: datetime) -> Iterator[UUID]:
-    """Yield new ids of one moment without end, each greater than those before: by RFC 9562's
-    monotonic random, where they begin and how far they step is random.
+    """Yield new ids of one moment without end, each greater than the one before.
+
+    The first id and the steps are random (RFC 9562, "Monotonic Random").
     """
     milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
     upper = milliseconds << 16 | 0x7000 | int.from_bytes(os.urandom(2)) >> 4
-    lower = 0x2 << 62 | int.from_bytes(os.urandom(8)) >> 3  # 61 bits of 62, so that it can grow
+    lower = 0x2 << 62 | int.from_bytes(os.urandom(8)) >> 3  # 61 of 62 bits, so that it can grow
     digits = f"{upper:016x}"
     beginning, above = f"{digits[:8]}-{digits[8:12]}-{digits[12:]}-", upper << 64
     while True:
-        for step in memoryview(os.urandom(4 * _AT_ONCE)).cast("I"):
+        for step in memoryview(os.urandom(4 * _BATCH)).cast("I"):
             lower += 1 + step
             digits = f"{lower:016x}"
-            yield Id.spelled(above | lower, f"{beginning}{digits[:4]}-{digits[4:]}")
+            yield Id.with_text(above | lower, f"{beginning}{digits[:4]}-{digits[4:]}")
 
 
 def id_to_create(key: str | None, now: datetime) -> UUID:
-    """Return the id that an organization is created with; under a key every run has the same."""
+    """Return the id of a new organization. Under a key, every run returns the same id."""
     return id_for_key(key) if key is not None else new_id(now)
 
 
 def id_for_key(key: str) -> UUID:
-    """Return the id that every run of one request under an idempotency key creates with."""
-    return uuid5(_CREATED_BY_KEY, key)
+    """Return the id of an organization that is created under an idempotency key."""
+    return uuid5(_KEY_NAMESPACE, key)

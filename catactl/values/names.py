@@ -1,7 +1,7 @@
 """Check names, texts and values before they are stored.
 
-A name (of an organization, a file, a job configuration, a user) is stored in one spelling and shows
-all of its characters. A text is one line. A value is anything that a database can store.
+A name (of an organization, a file, a job configuration or a user) is stored in one spelling and has
+no invisible character. A text is one line. A value is any text that a database can store.
 """
 
 import re
@@ -18,56 +18,60 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL stores no NUL, UTF-8
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
-def check_text(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """Return the text if it is one line that can be shown; raise `InvalidValue` otherwise."""
+def check_text(subject: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return the text; raise `InvalidValue` if it has control characters or more than one line."""
     for character in "" if text.isprintable() else text:
         if unicodedata.category(character) in _UNPRINTABLE or character in _BIDI_CONTROLS:
-            raise InvalidValue(f"{what} holds the control character U+{ord(character):04X}")
-    return _check_length(what, text, max_bytes)
+            raise InvalidValue(f"{subject} contains the control character U+{ord(character):04X}")
+    return _check_length(subject, text, max_bytes)
 
 
-def check_value(what: str, value: str, max_bytes: int) -> str:
-    """Return the value, which may have lines; raise `InvalidValue` if it cannot be stored."""
+def check_value(subject: str, value: str, max_bytes: int) -> str:
+    """Return the value, which may have several lines; raise `InvalidValue` if no database can store
+    it.
+    """
     unstorable = _UNSTORABLE.search(value)
     if unstorable is not None:
-        raise InvalidValue(f"{what} holds U+{ord(unstorable[0]):04X}, which databases cannot store")
-    return _check_length(what, value, max_bytes)
+        raise InvalidValue(
+            f"{subject} contains U+{ord(unstorable[0]):04X}, which databases cannot store"
+        )
+    return _check_length(subject, value, max_bytes)
 
 
-def _check_length(what: str, text: str, max_bytes: int) -> str:
+def _check_length(subject: str, text: str, max_bytes: int) -> str:
     length_bytes = len(text.encode())
     if length_bytes > max_bytes:
         raise InvalidValue(
-            f"{what} is {length_bytes:,} bytes long, at most {max_bytes:,} are allowed"
+            f"{subject} is {length_bytes:,} bytes long, at most {max_bytes:,} are allowed"
         )
     return text
 
 
-def check_label(what: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+def check_label(subject: str, text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     """Return the text in its stored spelling; raise `InvalidValue` for invisible characters."""
-    text = check_text(what, normalized(text), max_bytes)
-    check_visible(what, text)
+    text = check_text(subject, normalized(text), max_bytes)
+    check_visible(subject, text)
     return text
 
 
-def check_name(what: str, name: str) -> str:
-    """Return the name of an organization or a job in its stored spelling; raise `InvalidValue` if
-    it is not valid.
-    """
-    name = check_label(what, name)
+def check_name(subject: str, name: str) -> str:
+    """Return the name of an organization or a job in its stored spelling; raise `InvalidValue`."""
+    name = check_label(subject, name)
     if not name.strip():
-        raise InvalidValue(f"{what} is empty")
+        raise InvalidValue(f"{subject} is empty")
     if name != name.strip():
-        raise InvalidValue(f"{what} begins or ends with white space")
+        raise InvalidValue(f"{subject} begins or ends with white space")
     if "/" in name or "\\" in name or name in {".", ".."}:
-        raise InvalidValue(f"{what} must not be or hold a path")
+        raise InvalidValue(f"{subject} must not be a path")
     if parse_id(name) is not None:
-        raise InvalidValue(f"{what} looks like an id: {name!r}", "choose a name that is not a UUID")
+        raise InvalidValue(
+            f"{subject} looks like an id: {name!r}", "choose a name that is not a UUID"
+        )
     return name
 
 
 def check_file_name(name: str) -> str:
-    """Return the name of a file in its stored spelling; raise `InvalidValue` if it is not valid."""
+    """Return the name of a file in its stored spelling; raise `InvalidValue`."""
     name = check_relative_path(check_label("file name", name))
     for segment in name.split("/"):
         if segment != segment.strip():
@@ -80,12 +84,14 @@ def check_file_name(name: str) -> str:
 
 
 def check_relative_path(name: str) -> str:
-    """Return the name if it is a relative path that stays below any folder it is put in."""
+    """Return the name; raise `InvalidValue` unless it is a relative path that stays below the
+    folder that it is joined to.
+    """
     if not name:
         raise InvalidValue("file name is empty")
     segments = name.split("/")
     if "\\" in name or re.match(r"[A-Za-z]:", name):
-        raise InvalidValue("file name holds a Windows path", "separate folders with /")
+        raise InvalidValue("file name contains a Windows path", "separate folders with /")
     if name.startswith("/"):
         raise InvalidValue("file name is an absolute path", "names are relative, as in folder/file")
     if any(segment in {"", ".", ".."} for segment in segments):
@@ -94,7 +100,7 @@ def check_relative_path(name: str) -> str:
 
 
 def check_email(email: str) -> str:
-    """Return the address in lower case; raise `InvalidValue` unless it is shaped like one."""
+    """Return the address in lower case; raise `InvalidValue` unless it has the form of one."""
     email = check_label("e-mail address", email, max_bytes=254)
     if not _EMAIL.fullmatch(email):
         raise InvalidValue(f"not an e-mail address: {email!r}", "as in ada@example.com")

@@ -1,7 +1,7 @@
-"""Byte sizes as people write them, and back.
+"""Parse and format sizes in bytes.
 
-1000-based units are KB MB GB TB PB, 1024-based ones KiB MiB GiB TiB PiB (IEC 80000-13). A bare K
-or G is refused, because half the world reads it one way and half the other.
+KB MB GB TB PB are powers of 1000, KiB MiB GiB TiB PiB powers of 1024 (IEC 80000-13). A bare K or G
+is refused, because it is used for both.
 """
 
 import re
@@ -19,9 +19,7 @@ _SIZE = re.compile(
 
 
 def parse_size(text: str) -> int:
-    """Return bytes, exactly. Raises `InvalidValue` for anything that is not a whole number of
-    them.
-    """
+    """Return bytes, exactly; raise `InvalidValue` unless the size is a whole number of bytes."""
     match = _SIZE.fullmatch(text.strip()) if len(text) <= 64 else None
     if match is None:
         raise InvalidValue(f"not a size: {text[:64]!r}", "as in 1048576, 10GB or 10GiB")
@@ -46,7 +44,7 @@ def parse_size(text: str) -> int:
 
 
 def check_size_bytes(size_bytes: int) -> int:
-    """Return the size if it fits a signed 64-bit integer and is not negative."""
+    """Return the size; raise `InvalidValue` if it is negative or over 2^63-1."""
     if size_bytes < 0:
         raise InvalidValue(f"a size is never negative: {size_bytes}")
     if size_bytes > MAX_BYTES:
@@ -55,9 +53,7 @@ def check_size_bytes(size_bytes: int) -> int:
 
 
 def format_size(size_bytes: int) -> str:
-    """Return a size for people, in 1024-based units with one decimal: `1.5 GiB`. Never parsed
-    back.
-    """
+    """Return a size for people, rounded to one decimal, as in `1.5 GiB`. Do not parse it back."""
     if abs(size_bytes) < 1024:
         return f"{size_bytes} B"
     value = float(size_bytes)

@@ -1,8 +1,8 @@
-"""Give each name one spelling: Unicode normalization form C, without invisible characters.
+"""Store each name in one spelling: Unicode normalization form C, without invisible characters.
 
 Equal names then have equal bytes. Other lookalikes are allowed: letters of different scripts (Latin
 and Cyrillic a), compatibility forms (the ligature fi), kinds of spaces, and a variation selector
-after a symbol or a letter without case, because the font decides what it changes.
+after a symbol or a letter without case, because the font decides its effect.
 """
 
 import re
@@ -24,12 +24,12 @@ _VIRAMA = 9  # the combining class of the signs that join letters in Indic scrip
 
 
 def normalized(text: str) -> str:
-    """Return the text in normalization form C: `ü` is one character, never `u` and a mark."""
+    """Return the text in normalization form C: `ü` is one character, not `u` and a mark."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def spellings(name: str) -> tuple[str, ...]:
-    """Return the forms in which a name may be stored; the first is the form that is stored today.
+    """Return the forms in which a name may be stored, today's form first.
 
     Earlier versions stored names as they were typed.
     """
@@ -38,8 +38,8 @@ def spellings(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((normalized(name), name, unicodedata.normalize("NFD", name))))
 
 
-def check_visible(what: str, text: str) -> None:
-    """Raise `InvalidValue` for an invisible character: the text looks the same without it.
+def check_visible(subject: str, text: str) -> None:
+    """Raise `InvalidValue` for an invisible character, without which the text looks the same.
 
     Joiners are allowed where Arabic and Indic scripts and emoji need them, tags in flags, and
     variation selectors after symbols and letters without case.
@@ -48,7 +48,7 @@ def check_visible(what: str, text: str) -> None:
         before, after = text[: match.start()][-1:] or " ", text[match.end() :][:1] or " "
         if not _is_needed(match[0], before, after):
             raise InvalidValue(
-                f"{what} holds the invisible character U+{ord(match[0]):04X}", "remove it"
+                f"{subject} contains the invisible character U+{ord(match[0]):04X}", "remove it"
             )
 
 

@@ -1,4 +1,4 @@
-"""Decode text that people or programs write: UTF-8, with or without a byte order mark."""
+"""Decode text from files and standard input: UTF-8, with or without a byte order mark."""
 
 import codecs
 
@@ -13,24 +13,24 @@ _OTHER_MARKS = (
 )
 
 
-def without_mark(what: str, data: bytes) -> bytes:
-    """Return the first bytes of a text without its byte order mark; raise `InvalidValue` for the
-    mark of another encoding.
+def without_mark(subject: str, data: bytes) -> bytes:
+    """Return the beginning of a text without its byte order mark; raise `InvalidValue` if the mark
+    is that of another encoding.
     """
     for mark, encoding in _OTHER_MARKS:
         if data.startswith(mark):
-            raise InvalidValue(f"{what} is encoded in {encoding}", "save it as UTF-8")
+            raise InvalidValue(f"{subject} is encoded in {encoding}", "save it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def decode(what: str, data: bytes) -> str:
-    """Return a whole text decoded; raise `InvalidValue`, with the line, if it is not UTF-8."""
-    data = without_mark(what, data)
+def decode(subject: str, data: bytes) -> str:
+    """Return the decoded text; raise `InvalidValue`, with the line, if it is not UTF-8."""
+    data = without_mark(subject, data)
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InvalidValue(
-            f"{what} is not UTF-8: byte 0x{data[error.start]:02x} in line {line}",
+            f"{subject} is not UTF-8: byte 0x{data[error.start]:02x} in line {line}",
             "save it as UTF-8",
         ) from None

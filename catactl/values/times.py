@@ -1,6 +1,6 @@
-"""Moments and intervals as people write them: RFC 3339, a date in UTC, `now`, or `-7d` before it.
+"""Parse moments and intervals: RFC 3339, a date in UTC, `now`, or an age such as `-7d`.
 
-Intervals are half-open. Everything is in UTC; days, months and hours are UTC's.
+Intervals are half-open. Days, months and hours begin in UTC.
 """
 
 import re
@@ -19,7 +19,7 @@ _MOMENT = re.compile(
     r"(?P<offset>[Zz]|[+-]\d{2}:\d{2})?",
     re.ASCII,
 )
-_FORMS = "as in 2026-01-31T12:00:00Z, 2026-01-31, now or -7d"
+_HINT = "as in 2026-01-31T12:00:00Z, 2026-01-31, now or -7d"
 DAY = timedelta(days=1)
 
 
@@ -39,19 +39,19 @@ def parse_time(text: str, now: datetime) -> datetime:
             offset = match["offset"].upper().replace("Z", "+00:00")
             return datetime.fromisoformat(match["local"].upper() + offset).astimezone(UTC)
     except (ValueError, OverflowError):
-        pass  # no such day, no such hour, before year 1 or after year 9999
-    raise InvalidValue(f"not a time: {text[:64]!r}", _FORMS)
+        pass  # the day or hour does not exist, or the year is not from 1 to 9999
+    raise InvalidValue(f"not a time: {text[:64]!r}", _HINT)
 
 
 class Interval(NamedTuple):
-    """From a moment, inclusive, to another, exclusive."""
+    """The moments from `start`, inclusive, to `end`, exclusive."""
 
     start: datetime
     end: datetime
 
 
 def checked_interval(start: datetime, end: datetime) -> Interval:
-    """Return the interval; raise `InvalidValue` when it is reversed. An empty one is allowed."""
+    """Return the interval, which may be empty; raise `InvalidValue` if it ends before it begins."""
     if end < start:
         both = (each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in (start, end))
         raise InvalidValue(f"the interval ends before it begins: {' to '.join(both)}")
@@ -59,7 +59,7 @@ def checked_interval(start: datetime, end: datetime) -> Interval:
 
 
 def parse_month(text: str) -> Interval:
-    """Return the month that `2026-01` spells; raise `InvalidValue`."""
+    """Return the interval of a month such as `2026-01`; raise `InvalidValue`."""
     try:
         if _MONTH.fullmatch(text):
             start = datetime.combine(date.fromisoformat(f"{text}-01"), time(), UTC)
@@ -70,21 +70,21 @@ def parse_month(text: str) -> Interval:
 
 
 class Every(StrEnum):
-    """How long a bucket is."""
+    """The length of a bucket, as in `--every day`."""
 
     HOUR = "hour"
     DAY = "day"
     MONTH = "month"
 
     def floor(self, moment: datetime) -> datetime:
-        """The beginning of the bucket that a moment lies in."""
+        """Return the start of the bucket that contains the moment."""
         if self is Every.HOUR:
             return moment.replace(minute=0, second=0, microsecond=0)
         midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight if self is Every.DAY else midnight.replace(day=1)
 
     def next(self, start: datetime) -> datetime:
-        """The beginning of the bucket after that which begins here; may raise `OverflowError`."""
+        """Return the start of the next bucket; raise `OverflowError` after year 9999."""
         if self is Every.HOUR:
             return start + timedelta(hours=1)
         if self is Every.DAY:
@@ -92,22 +92,22 @@ class Every(StrEnum):
         return (start + timedelta(days=31)).replace(day=1)
 
     def back(self, moment: datetime, count: int) -> datetime:
-        """The beginning of the bucket that lies so many before the one of a moment."""
+        """Return the start of the bucket that is `count` buckets before the moment's."""
         start = self.floor(moment)
         try:
             for _ in range(count):
                 start = self.floor(start - timedelta(microseconds=1))
-        except OverflowError:  # there is no time before year 1
+        except OverflowError:  # year 1 has begun
             pass
         return start
 
-    def cut(self, interval: Interval) -> Iterator[Interval]:
-        """Yield the interval's buckets; the first and the last may be shorter than others."""
+    def buckets(self, interval: Interval) -> Iterator[Interval]:
+        """Yield the buckets of an interval. The first and the last may be shorter than others."""
         start, end = interval
         while start < end:
             try:
                 after = min(self.next(self.floor(start)), end)
-            except OverflowError:  # the last one of year 9999
+            except OverflowError:  # the last bucket of year 9999
                 after = end
             yield Interval(start, after)
             start = after

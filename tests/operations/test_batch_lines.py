@@ -68,8 +68,8 @@ _CREATE = b'{"command": "file.create", "org": "acme", "name": '
         (b"{" + b" " * MAX_LINE_BYTES + b"}", "the line is over 1,048,576 bytes long"),
         (b"{" + b" " * MAX_LINE_BYTES * 3 + b"}", "the line is over 1,048,576 bytes long"),
         (_CREATE + rb'"\ud83d"}', "the line holds half of a surrogate pair"),
-        (_CREATE + rb'"a\u0000"}', "the line holds the control character U+0000"),
-        (rb'{"\u0000": 1}', "the line holds the control character U+0000"),
+        (_CREATE + rb'"a\u0000"}', "the line contains the control character U+0000"),
+        (rb'{"\u0000": 1}', "the line contains the control character U+0000"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -131,9 +131,9 @@ def test_a_line_that_is_no_object_of_whole_numbers_and_text_is_told(
         ({**_GOOD, "key": ""}, "'key' is empty", None),
         ({**_GOOD, "key": 1}, "'key' is not a string", None),
         ({**_GOOD, "key": "k" * 257}, "key is 257 bytes long, at most 256 are allowed", None),
-        ({**_GOOD, "key": "a\nb"}, "key holds the control character U+000A", None),
-        ({**_GOOD, "actor": "\x1b[31m"}, "actor holds the control character U+001B", None),
-        ({**_GOOD, "reason": "\u202e"}, "reason holds the control character U+202E", None),
+        ({**_GOOD, "key": "a\nb"}, "key contains the control character U+000A", None),
+        ({**_GOOD, "actor": "\x1b[31m"}, "actor contains the control character U+001B", None),
+        ({**_GOOD, "reason": "\u202e"}, "reason contains the control character U+202E", None),
         ({**_GOOD, "reason": "r" * 4_097}, "reason is 4,097 bytes long", None),
         (
             {**_GOOD, "expected_version": -1},

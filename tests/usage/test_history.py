@@ -186,7 +186,7 @@ def test_usage_over_any_time_is_the_integral_of_its_steps(engine: Engine, past: 
             for every in Every:
                 spans = list(usage_history(conn, past.org_id, interval, every))
                 assert [Interval(span.start, span.end) for span in spans] == list(
-                    every.cut(interval)
+                    every.buckets(interval)
                 )
                 for span in spans:
                     assert tuple(span)[2:] == _over(past.log, span.start, span.end)

@@ -76,7 +76,7 @@ def test_a_line_is_of_the_whole_period_whenever_the_organization_lived_in_it(
     late = create_organization(handler, "late")
     upload(handler, late, create_file(handler, late), 1, 500)
     period = Interval(parse_month("2024-01").start, parse_month("2024-05").end)
-    months = list(Every.MONTH.cut(period))
+    months = list(Every.MONTH.buckets(period))
     with reading(engine) as conn:
         found = {line.org_id: line for line in lines(conn, period, None)}
         for org_id in (gone, late):

@@ -55,7 +55,7 @@ def test_an_interval_does_not_end_before_it_begins() -> None:
 
 def test_months_have_the_days_they_have() -> None:
     start, end = datetime(2024, 1, 15, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
-    spans = [(each.end - each.start).days for each in Every.MONTH.cut(Interval(start, end))]
+    spans = [(each.end - each.start).days for each in Every.MONTH.buckets(Interval(start, end))]
     assert spans == [17, 29, 31]
     assert Every.MONTH.back(end, 2) == datetime(2024, 2, 1, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def test_buckets_cover_an_interval_without_gap_or_overlap(
     start = end - length
     if every is Every.HOUR:
         start = max(start, end - timedelta(days=min(10, (end - start).days)))
-    buckets = list(every.cut(Interval(start, end)))
+    buckets = list(every.buckets(Interval(start, end)))
     assert [each.end for each in buckets[:-1]] == [each.start for each in buckets[1:]]
     assert (buckets[0].start, buckets[-1].end) == (start, end) if buckets else start == end
     assert all(each.start == every.floor(each.start) for each in buckets[1:])
