@@ -23,7 +23,7 @@ from catactl.store import event_log
 from catactl.store.effective_time import effective_at, limits_of
 from catactl.store.latest_event import latest_event
 from catactl.store.sql.engine import reading
-from catactl.store.sql.types import payload_field
+from catactl.store.sql.functions import payload_field
 from catactl.store.tables import events, logs
 from catactl.wiring.flow import FILE
 

@@ -15,14 +15,10 @@ from sqlalchemy import Connection, bindparam, case
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
 from catactl.projections.projection import Columns, DecodedEvent, Rows, Upsert
-from catactl.store.sql.types import (
-    ExactInteger,
-    Instant,
-    microseconds,
-    microseconds_between,
-    plus_product,
-)
+from catactl.store.sql.functions import microseconds_between, plus_product
+from catactl.store.sql.types import ExactInteger, Instant
 from catactl.store.tables import storage_usage_days
+from catactl.values.times import microseconds
 
 NAME = "storage_usage_days"
 TABLE = storage_usage_days

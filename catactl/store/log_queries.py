@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, Text, bindparam, select, tuple_
 from catactl.errors import CorruptLog
 from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
 from catactl.store.event_log import END, StoredEvent, StreamEvent
-from catactl.store.sql.types import payload_field
+from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
 
 CORRECTED = "organization.storage_usage_corrected"

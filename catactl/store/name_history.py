@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Text, select
 
 from catactl.store.effective_time import effective, limits_by_log
-from catactl.store.sql.types import payload_field
+from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events
 from catactl.values.spelling import spellings
 

@@ -30,7 +30,7 @@ from catactl.store import canonical_json, clock
 from catactl.store.latest_event import latest_event
 from catactl.store.log_queries import Figures
 from catactl.store.sql.engine import reading
-from catactl.store.sql.types import payload_field
+from catactl.store.sql.functions import payload_field
 from catactl.store.stored_rows import unchecked
 from catactl.store.tables import events, files, logs, organizations, storage_usage
 from catactl.usage.days import broken_days

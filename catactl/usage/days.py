@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.store.effective_time import effective_at, limits_by_log
 from catactl.store.log_queries import CORRECTED, USAGE_EVENTS
-from catactl.store.sql.types import (
+from catactl.store.sql.functions import (
     day_of,
     exact_sum,
     microseconds_between,

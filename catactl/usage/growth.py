@@ -18,9 +18,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.queries import resources
 from catactl.queries.resources import Resource
-from catactl.store.sql.types import microseconds
 from catactl.store.tables import organizations, storage_usage_days
-from catactl.values.times import Every
+from catactl.values.times import Every, microseconds
 
 _PERIOD_DAYS = 30
 _SHORTEST = timedelta(days=2)  # what an organization stored on its first day says little

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, select
 
 from catactl.store import log_queries
 from catactl.store.log_queries import Step
-from catactl.store.sql.types import microseconds, whole
+from catactl.store.sql.checked_types import checked_integer
 from catactl.store.tables import storage_usage_days
-from catactl.values.times import DAY, Every, Interval
+from catactl.values.times import DAY, Every, Interval, microseconds
 
 
 class Span(NamedTuple):
@@ -108,7 +108,7 @@ class _Days:
         start, end = (moment.date() for moment in interval)
         earlier = of_org.where(day.day < start).order_by(day.day.desc()).limit(1)
         before = conn.execute(earlier).one_or_none()
-        self._level_bytes = whole(before.closing_bytes) if before is not None else 0
+        self._level_bytes = checked_integer(before.closing_bytes) if before is not None else 0
         inside = of_org.where(day.day >= start, day.day <= end).order_by(day.day)
         self._rows = deque(conn.execute(inside))
 
@@ -137,6 +137,8 @@ class _Days:
             interval = Interval(start, end)
             (span,) = _from_events(self._conn, self._org_id, interval, [interval])
             return span
-        opening, closing, peak = map(whole, (row.opening_bytes, row.closing_bytes, row.peak_bytes))
+        opening, closing, peak = map(
+            checked_integer, (row.opening_bytes, row.closing_bytes, row.peak_bytes)
+        )
         integral = row.byte_microseconds + closing * microseconds(end - row.changed_at)
         return Span(start, end, opening, closing, peak, integral)

@@ -18,21 +18,19 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Text, and_, case, func, literal, select
 
 from catactl.store.effective_time import effective, limits_by_log
-from catactl.store.sql.statements import stream
-from catactl.store.sql.types import (
-    Instant,
-    exact,
+from catactl.store.sql.checked_types import checked_integer, read
+from catactl.store.sql.functions import (
     exact_sum,
-    microseconds,
     microseconds_between,
     midnight,
     payload_field,
     plus_product,
-    whole,
 )
+from catactl.store.sql.statements import stream
+from catactl.store.sql.types import Instant
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs, organizations, storage_usage_days
 from catactl.usage.history import Span, joined, usage_over
-from catactl.values.times import DAY, Every, Interval
+from catactl.values.times import DAY, Every, Interval, microseconds
 
 _CORRECTED = "organization.storage_usage_corrected"
 _CREATED, _RENAMED = "organization.created", "organization.renamed"
@@ -165,7 +163,7 @@ def _spans(
     for org in map(_Sums._make, stream(conn, _query(interval, org_ids))):
         first_day = org.first_day
         if first_day is None:
-            level = whole(org.before or 0)
+            level = checked_integer(org.before or 0)
             total = level * microseconds(interval.end - interval.start)
             yield org, Span(*interval, level, level, level, total)
         elif org.changed_at >= interval.end or (within_day and first_day == interval.start.date()):
@@ -173,9 +171,9 @@ def _spans(
         else:
             until_first = datetime.combine(first_day, time(), UTC) - interval.start
             opening, closing, peak = map(
-                whole, (org.opening_bytes, org.closing_bytes, org.peak_bytes)
+                checked_integer, (org.opening_bytes, org.closing_bytes, org.peak_bytes)
             )
-            integral = opening * microseconds(until_first) + exact(org.total)
+            integral = opening * microseconds(until_first) + read(int, org.total)
             yield org, Span(*interval, opening, closing, max(opening, peak), integral)
     for org in left:
         yield org, usage_over(conn, org.org_id, interval)
@@ -293,5 +291,5 @@ def adjustments(
             moment,
             row.actor,
             row.reason,
-            whole(row.delta_bytes),
+            checked_integer(row.delta_bytes),
         )

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 
-from catactl.store.sql.types import microseconds
-from catactl.values.times import Every, Interval
+from catactl.values.times import Every, Interval, microseconds
 
 GB = 10**9
 GIB = 2**30

@@ -43,6 +43,11 @@ def parse_time(text: str, now: datetime) -> datetime:
     raise InvalidValue(f"not a time: {text[:64]!r}", _HINT)
 
 
+def microseconds(period: timedelta) -> int:
+    """Return a period in whole microseconds, exactly, because `total_seconds` returns a float."""
+    return (period.days * 86_400 + period.seconds) * 1_000_000 + period.microseconds
+
+
 class Interval(NamedTuple):
     """The moments from `start`, inclusive, to `end`, exclusive."""
 

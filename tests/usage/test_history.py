@@ -23,11 +23,10 @@ from catactl.queries.as_of import Point
 from catactl.store import log_queries
 from catactl.store.event_log import StoredEvent
 from catactl.store.sql.engine import reading
-from catactl.store.sql.types import microseconds
 from catactl.store.tables import storage_usage_days
 from catactl.usage import days
 from catactl.usage.history import usage_history
-from catactl.values.times import Every, Interval
+from catactl.values.times import Every, Interval, microseconds
 from tests.support import (
     NOON,
     Clock,

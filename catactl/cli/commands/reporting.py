@@ -15,11 +15,17 @@ from catactl.queries.resources import plain
 from catactl.results.shapes import REPORT_COLUMNS, Shape
 from catactl.store import clock
 from catactl.store.closed_periods import why_open
-from catactl.store.sql.types import microseconds
 from catactl.usage.html_report import Page, render
 from catactl.usage.report import Adjustment, Line, adjustments, by_day, lines
 from catactl.usage.units import Unit, byte_months, in_units, rounded
-from catactl.values.times import Every, Interval, checked_interval, parse_month, parse_time
+from catactl.values.times import (
+    Every,
+    Interval,
+    checked_interval,
+    microseconds,
+    parse_month,
+    parse_time,
+)
 
 
 def run_report(

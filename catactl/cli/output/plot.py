@@ -3,10 +3,9 @@
 import shutil
 from collections.abc import Iterable
 
-from catactl.store.sql.types import microseconds
 from catactl.usage.history import Span
 from catactl.values.sizes import format_size
-from catactl.values.times import Interval
+from catactl.values.times import Interval, microseconds
 
 _HEIGHT = 12
 _LEAST_WIDTH = 20

@@ -33,6 +33,13 @@ def unreadable(value: object, column_name: str = "") -> CorruptLog:
     return CorruptLog(f"a stored value{where} cannot be read: {repr(value)[:80]}", hint)
 
 
+def checked_integer(value: object) -> int:
+    """Return an integer of a result row; raise `CorruptLog` if the value has another type."""
+    if type(value) is int:
+        return value
+    raise CorruptLog(f"a stored number cannot be read: {value!r}", "catactl usage check")
+
+
 class Named:
     """A column type that names its column in errors. Each subclass checks values that are read from
     SQLite, and raises `CorruptLog` for a value of another type.

@@ -20,9 +20,9 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from catactl.errors import BadConfiguration, ConnectionLost
 from catactl.store.reserve import Reserve
 from catactl.store.sql.errors import is_busy, translated_errors
+from catactl.store.sql.functions import register_functions
 from catactl.store.sql.statements import begin
 from catactl.store.sql.tracing import trip
-from catactl.store.sql.types import SqliteExactSum, sqlite_plus_product
 from catactl.store.sql.urls import file_of, is_immutable, is_read_only
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
@@ -69,8 +69,7 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float, reserve: Reserve | None)
 
     def set_up(connection: sqlite3.Connection) -> None:
         connection.isolation_level = None  # the driver's own BEGIN, which loses updates
-        connection.create_function("plus_product", 3, sqlite_plus_product, deterministic=True)
-        connection.create_aggregate("exact_sum", 1, SqliteExactSum)  # type: ignore[arg-type]
+        register_functions(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         mode = connection.execute("PRAGMA journal_mode").fetchone()

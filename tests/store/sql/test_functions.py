@@ -6,17 +6,15 @@ import pytest
 from sqlalchemy import Engine, literal, select
 
 from catactl.store.sql.engine import reading
-from catactl.store.sql.types import (
-    Day,
-    ExactInteger,
-    Instant,
+from catactl.store.sql.functions import (
     day_of,
     exact_sum,
-    microseconds,
     microseconds_between,
     midnight,
     plus_product,
 )
+from catactl.store.sql.types import Day, ExactInteger, Instant
+from catactl.values.times import microseconds
 
 _NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 _MOMENTS = [
