@@ -17,7 +17,7 @@ from catactl.config.masking import mask, mask_url
         ("sqlite:////var/lib/catactl.db", "sqlite:////var/lib/catactl.db"),
     ],
 )
-def test_passwords_in_urls_are_masked_and_nothing_else(text: str, masked: str) -> None:
+def test_only_the_passwords_in_urls_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 

@@ -41,8 +41,8 @@ def test_without_a_home_folder_only_settings_that_need_one_fail(
     configured = environ | {"CATACTL_DATABASE_URL": "sqlite:////srv/x.db"}
     assert load_settings({}, configured).database_url.value == "sqlite:////srv/x.db"
     elsewhere = environ | {"XDG_DATA_HOME": "/srv/data"}
-    found = load_settings({}, elsewhere).database_url.value
-    assert found == "sqlite:////srv/data/catactl/catactl.db"
+    url = load_settings({}, elsewhere).database_url.value
+    assert url == "sqlite:////srv/data/catactl/catactl.db"
     with pytest.raises(BadConfiguration, match="no profile 'production'"):
         load_settings({"profile": "production"}, environ)
 

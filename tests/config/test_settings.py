@@ -1,4 +1,4 @@
-"""Settings: which goes before which, and what cannot be used."""
+"""The order of settings, and errors in the configuration file."""
 
 from pathlib import Path
 
@@ -32,54 +32,54 @@ database_url = "sqlite:///profile.db"
 """
 
 
-def test_flag_goes_before_environment_before_profile_before_file(tmp_path: Path) -> None:
-    found = _load(tmp_path, _FILE)
-    assert found.database_url.value == "sqlite:///file.db"
+def test_a_flag_overrides_the_environment_the_profile_and_the_file(tmp_path: Path) -> None:
+    settings = _load(tmp_path, _FILE)
+    assert settings.database_url.value == "sqlite:///file.db"
     profile = {"CATACTL_PROFILE": "production"}
-    found = _load(tmp_path, _FILE, None, **profile)
-    assert found.database_url.value == "sqlite:///profile.db"
-    assert "[profiles.production]" in found.database_url.origin
-    assert found.actor.value == "file"  # what a profile does not say
+    settings = _load(tmp_path, _FILE, None, **profile)
+    assert settings.database_url.value == "sqlite:///profile.db"
+    assert "[profiles.production]" in settings.database_url.origin
+    assert settings.actor.value == "file"  # because the profile does not set it
     variable = profile | {"CATACTL_DATABASE_URL": "sqlite:///variable.db"}
-    found = _load(tmp_path, _FILE, None, **variable)
-    assert found.database_url == ("sqlite:///variable.db", "CATACTL_DATABASE_URL")
-    found = _load(tmp_path, _FILE, {"database_url": "sqlite:///flag.db"}, **variable)
-    assert found.database_url == ("sqlite:///flag.db", "--database-url")
+    settings = _load(tmp_path, _FILE, None, **variable)
+    assert settings.database_url == ("sqlite:///variable.db", "CATACTL_DATABASE_URL")
+    settings = _load(tmp_path, _FILE, {"database_url": "sqlite:///flag.db"}, **variable)
+    assert settings.database_url == ("sqlite:///flag.db", "--database-url")
 
 
-def test_a_profile_named_by_flag_goes_before_the_environments(tmp_path: Path) -> None:
+def test_a_profile_in_a_flag_overrides_the_profile_in_the_environment(tmp_path: Path) -> None:
     toml = '[profiles.a]\nactor = "a"\n[profiles.b]\nactor = "b"\n'
     assert _load(tmp_path, toml, {"profile": "b"}, CATACTL_PROFILE="a").actor.value == "b"
 
 
-def test_without_any_setting_there_are_defaults(tmp_path: Path) -> None:
-    found = _load(tmp_path, XDG_DATA_HOME="relative/is/ignored")
+def test_without_settings_the_defaults_apply(tmp_path: Path) -> None:
+    settings = _load(tmp_path, XDG_DATA_HOME="relative/is/ignored")
     path = tmp_path / ".local/share/catactl/catactl.db"
-    assert found.database_url == (f"sqlite:///{path}", "default")
-    assert "@" in found.actor.value
-    assert (found.output, found.lock_timeout, found.profile) == (None, None, None)
+    assert settings.database_url == (f"sqlite:///{path}", "default")
+    assert "@" in settings.actor.value
+    assert (settings.output, settings.lock_timeout, settings.profile) == (None, None, None)
 
 
-def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+def test_an_empty_variable_is_ignored(tmp_path: Path) -> None:
     assert _load(tmp_path, _FILE, CATACTL_ACTOR="").actor.value == "file"
 
 
-def test_the_url_may_come_from_a_file_wherever_it_is_named(tmp_path: Path) -> None:
+def test_every_layer_may_name_a_file_with_the_database_url(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("postgresql://me:s3cr3t@host/db\n")
     toml = f'database_url_file = "{secret}"\n'
-    for found in (
+    for settings in (
         _load(tmp_path, None, {"database_url_file": str(secret)}),
         _load(tmp_path, CATACTL_DATABASE_URL_FILE=str(secret)),
         _load(tmp_path, toml),
         _load(tmp_path, _FILE, {"database_url_file": str(secret)}, CATACTL_DATABASE_URL="x"),
     ):
-        assert found.database_url.value == "postgresql://me:s3cr3t@host/db"
-        assert str(secret) in found.database_url.origin
-        assert "s3cr3t" not in found.database_url.origin
+        assert settings.database_url.value == "postgresql://me:s3cr3t@host/db"
+        assert str(secret) in settings.database_url.origin
+        assert "s3cr3t" not in settings.database_url.origin
 
 
-def test_a_url_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_the_error_for_an_unusable_url_file_contains_its_path(tmp_path: Path) -> None:
     empty, binary = tmp_path / "empty", tmp_path / "binary"
     empty.write_text("\n")
     binary.write_bytes(b"\xff\xfe")
@@ -108,7 +108,7 @@ def test_a_url_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         ("lock_timeout = nan", "'nan' is not a number of seconds"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_where_and_why(
+def test_the_error_for_an_unusable_file_contains_its_path_and_the_reason(
     toml: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BadConfiguration) as caught:
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_used_says_where_and_why(
     assert "config.toml" in caught.value.message
 
 
-def test_a_mistyped_key_or_profile_is_answered_with_the_near_one(tmp_path: Path) -> None:
+def test_the_hint_for_an_unknown_key_or_profile_is_a_similar_one(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration) as caught:
         _load(tmp_path, "database_ulr = 'x'")
     assert caught.value.hint == "did you mean 'database_url'?"

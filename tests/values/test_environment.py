@@ -6,7 +6,7 @@ from catactl.errors import InvalidValue
 from catactl.values.environment import parse_environment
 
 
-def test_a_value_may_be_empty_and_may_hold_an_equals_sign() -> None:
+def test_a_value_may_be_empty_and_may_contain_an_equals_sign() -> None:
     assert parse_environment(["A=1", "B=", "C=x=y"]) == {"A": "1", "B": "", "C": "x=y"}
 
 

@@ -1,4 +1,4 @@
-"""New ids: of their moment, rising, and random."""
+"""New ids rise with time and are random; ids are parsed in every spelling of a UUID."""
 
 from datetime import timedelta
 from itertools import islice
@@ -10,7 +10,7 @@ from catactl.values.ids import new_ids, parse_id
 from tests.support import NOON
 
 
-def test_ids_of_one_moment_rise_and_carry_it() -> None:
+def test_ids_of_one_moment_rise_and_contain_the_moment() -> None:
     ids = list(islice(new_ids(NOON), 1_000))
     assert ids == sorted(set(ids))
     assert {id_.int >> 80 for id_ in ids} == {int(NOON.timestamp() * 1_000)}

@@ -1,3 +1,5 @@
+"""Names, texts and values that may be stored."""
+
 from collections.abc import Callable
 from functools import partial
 
@@ -28,12 +30,12 @@ check_job_name: Callable[[str], str] = partial(check_name, "job name")
 
 
 @pytest.mark.parametrize("name", ["acme", "a", "Acme & Sons", "ünïcödé 日本", "a.b", "...", "-x"])
-def test_plain_names_pass(name: str) -> None:
+def test_plain_names_are_accepted(name: str) -> None:
     assert check_job_name(name) == name
 
 
 @pytest.mark.parametrize(
-    ("name", "saying"),
+    ("name", "message"),
     [
         ("", "is empty"),
         ("   ", "is empty"),
@@ -48,20 +50,20 @@ def test_plain_names_pass(name: str) -> None:
         ("ü" * 513, "1,026 bytes long"),
     ],
 )
-def test_what_would_be_ambiguous_is_no_name(name: str, saying: str) -> None:
-    with pytest.raises(InvalidValue, match=saying):
+def test_an_ambiguous_name_is_refused(name: str, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
         check_job_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["a", "folder/file", "a/b/c.tar.gz", "a b/c d", "ü/日本", "...x/y"]
 )
-def test_relative_paths_are_file_names(name: str) -> None:
+def test_relative_paths_are_accepted_as_file_names(name: str) -> None:
     assert check_file_name(name) == name
 
 
 @pytest.mark.parametrize(
-    ("name", "saying"),
+    ("name", "message"),
     [
         ("", "is empty"),
         ("/etc/passwd", "absolute"),
@@ -80,8 +82,10 @@ def test_relative_paths_are_file_names(name: str) -> None:
         ("a" * (MAX_NAME_BYTES + 1), "1,025 bytes long"),
     ],
 )
-def test_what_leads_out_of_a_folder_is_no_file_name(name: str, saying: str) -> None:
-    with pytest.raises(InvalidValue, match=saying):
+def test_a_path_that_may_leave_its_folder_is_refused_as_a_file_name(
+    name: str, message: str
+) -> None:
+    with pytest.raises(InvalidValue, match=message):
         check_file_name(name)
 
 
@@ -92,7 +96,7 @@ def test_what_leads_out_of_a_folder_is_no_file_name(name: str, saying: str) -> N
 @pytest.mark.parametrize(
     "check", [check_job_name, check_file_name, check_email], ids=["name", "file name", "e-mail"]
 )
-def test_control_characters_are_nowhere_allowed(
+def test_control_characters_are_refused_everywhere(
     check: Callable[[str], str], character: str
 ) -> None:
     with pytest.raises(InvalidValue, match=f"U\\+{ord(character):04X}"):
@@ -110,7 +114,7 @@ def test_e_mail_addresses_are_stored_in_lower_case(email: str, stored: str) -> N
 @pytest.mark.parametrize(
     "email", ["", "ada", "ada@", "@example.com", "a@b", "a b@example.com", "a@b@c.com", "a@b."]
 )
-def test_what_is_shaped_like_no_address_is_refused(email: str) -> None:
+def test_a_malformed_e_mail_address_is_refused(email: str) -> None:
     with pytest.raises(InvalidValue, match="not an e-mail address"):
         check_email(email)
 
@@ -121,21 +125,21 @@ def test_an_address_has_a_length_limit() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "a\nb\tc\r\n", "\x1b[0m", "\u202e", "\u200b", "ü\u0308"])
-def test_a_value_is_stored_as_it_is(value: str) -> None:
+def test_a_value_is_returned_unchanged(value: str) -> None:
     assert check_value("value", value, 100) == value
 
 
 @pytest.mark.parametrize(
-    ("value", "saying"),
+    ("value", "message"),
     [("a\0b", "U\\+0000"), ("a\udcffb", "U\\+DCFF"), ("ü" * 51, "102 bytes long")],
 )
-def test_a_value_that_databases_cannot_store_is_refused(value: str, saying: str) -> None:
-    with pytest.raises(InvalidValue, match=saying):
+def test_a_value_that_databases_cannot_store_is_refused(value: str, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
         check_value("value", value, 100)
 
 
 @given(st.text())
-def test_a_text_that_passes_can_be_encoded_and_holds_no_nul(text: str) -> None:
+def test_an_accepted_text_can_be_encoded_and_contains_no_nul(text: str) -> None:
     try:
         check_text("text", text)
     except InvalidValue:
@@ -145,7 +149,7 @@ def test_a_text_that_passes_can_be_encoded_and_holds_no_nul(text: str) -> None:
 
 
 @given(st.text(alphabet="ab/.\\: "))
-def test_a_file_name_that_passes_stays_below_its_folder(name: str) -> None:
+def test_an_accepted_file_name_stays_below_its_folder(name: str) -> None:
     try:
         check_relative_path(name)
     except InvalidValue:

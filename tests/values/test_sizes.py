@@ -1,3 +1,5 @@
+"""Sizes in bytes, parsed and formatted."""
+
 from contextlib import suppress
 
 import pytest
@@ -35,12 +37,12 @@ from catactl.values.sizes import MAX_BYTES, check_size_bytes, format_size, parse
         ("9223372036854775807", MAX_BYTES),
     ],
 )
-def test_sizes_are_read_exactly(text: str, size_bytes: int) -> None:
+def test_sizes_are_parsed_exactly(text: str, size_bytes: int) -> None:
     assert parse_size(text) == size_bytes
 
 
 @pytest.mark.parametrize("letter", list("kKmMgGtTpP"))
-def test_a_bare_letter_is_refused_and_both_readings_are_named(letter: str) -> None:
+def test_a_bare_letter_is_refused_with_both_units_in_the_hint(letter: str) -> None:
     with pytest.raises(InvalidValue, match="ambiguous size unit") as raised:
         parse_size(f"10{letter}")
     assert raised.value.hint is not None
@@ -49,7 +51,7 @@ def test_a_bare_letter_is_refused_and_both_readings_are_named(letter: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "saying"),
+    ("text", "message"),
     [
         ("", "not a size"),
         ("GB", "not a size"),
@@ -71,13 +73,13 @@ def test_a_bare_letter_is_refused_and_both_readings_are_named(letter: str) -> No
         ("9" * 65, "not a size"),
     ],
 )
-def test_what_is_no_size_is_refused(text: str, saying: str) -> None:
-    with pytest.raises(InvalidValue, match=saying):
+def test_a_malformed_size_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
         parse_size(text)
 
 
 @given(st.integers(0, MAX_BYTES))
-def test_every_number_of_bytes_is_read_back(size_bytes: int) -> None:
+def test_every_number_of_bytes_is_a_size(size_bytes: int) -> None:
     assert parse_size(str(size_bytes)) == size_bytes
     assert check_size_bytes(size_bytes) == size_bytes
 
@@ -108,5 +110,5 @@ def test_sizes_out_of_range_are_refused(size_bytes: int) -> None:
         (MAX_BYTES, "8,192.0 PiB"),
     ],
 )
-def test_sizes_are_shown_in_units_of_1024(size_bytes: int, text: str) -> None:
+def test_sizes_are_formatted_in_units_of_1024(size_bytes: int, text: str) -> None:
     assert format_size(size_bytes) == text

@@ -1,3 +1,5 @@
+"""The one spelling in which a name is stored."""
+
 from collections.abc import Callable
 from functools import partial
 
@@ -85,14 +87,14 @@ def test_characters_that_scripts_and_emoji_need_are_allowed(
     assert check(name) == name
 
 
-def test_the_stored_form_is_looked_up_before_the_typed_form() -> None:
+def test_spellings_begin_with_the_form_that_is_stored_today() -> None:
     assert spellings("acme") == ("acme",)
     assert spellings("u\u0308e\u0301") == ("\u00fc\u00e9", "u\u0308e\u0301")
     assert spellings("u\u0308\u00e9") == ("\u00fc\u00e9", "u\u0308\u00e9", "u\u0308e\u0301")
 
 
 @given(st.text())
-def test_a_checked_name_passes_the_check_unchanged(text: str) -> None:
+def test_checking_a_name_twice_changes_nothing(text: str) -> None:
     try:
         once = check_label("text", text)
     except InvalidValue:

@@ -14,7 +14,7 @@ def test_a_byte_order_mark_is_not_part_of_a_text(mark: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "saying"),
+    ("data", "message"),
     [
         (codecs.BOM_UTF16_LE + "a".encode("utf-16-le"), "encoded in UTF-16"),
         (codecs.BOM_UTF16_BE + "a".encode("utf-16-be"), "encoded in UTF-16"),
@@ -23,7 +23,7 @@ def test_a_byte_order_mark_is_not_part_of_a_text(mark: bytes) -> None:
         (b"a\nb\xfc\n", "not UTF-8: byte 0xfc in line 2"),
     ],
 )
-def test_another_encoding_is_named(data: bytes, saying: str) -> None:
-    with pytest.raises(InvalidValue, match=saying) as raised:
+def test_another_encoding_is_refused_with_its_name(data: bytes, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message) as raised:
         decode("it", data)
     assert raised.value.hint == "save it as UTF-8"

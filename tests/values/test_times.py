@@ -1,4 +1,4 @@
-"""Moments, intervals and buckets as people write them."""
+"""Moments, intervals and buckets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ _MOMENTS = st.datetimes(
         ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)),
     ],
 )
-def test_a_time_is_read(text: str, moment: datetime) -> None:
+def test_a_time_is_parsed_exactly(text: str, moment: datetime) -> None:
     assert parse_time(text, NOW) == moment
 
 
@@ -42,7 +42,7 @@ def test_a_time_is_read(text: str, moment: datetime) -> None:
         *("-999999999w", "٢٠٢٦-01-01", "2026-W01-1", "2026-01-31T12:00:00.1234567Z"),
     ],
 )
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_a_malformed_time_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
         parse_time(text, NOW)
 
@@ -53,7 +53,7 @@ def test_an_interval_does_not_end_before_it_begins() -> None:
         checked_interval(NOW, NOW - timedelta(microseconds=1))
 
 
-def test_months_have_the_days_they_have() -> None:
+def test_buckets_of_a_month_have_its_days() -> None:
     start, end = datetime(2024, 1, 15, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
     spans = [(each.end - each.start).days for each in Every.MONTH.buckets(Interval(start, end))]
     assert spans == [17, 29, 31]
