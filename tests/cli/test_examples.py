@@ -1,6 +1,5 @@
 """The examples in the help: each does what it says, where there is what it speaks of."""
 
-import json
 import re
 import shlex
 import shutil
@@ -11,9 +10,9 @@ import pytest
 
 from catactl.cli.framework import command_tree
 from catactl.cli.framework.help_format import contexts
-from catactl.store.sql.urls import parse_url
-from tests.cli.support import Cli, leaves_of, run_in_process
-from tests.support import BYTES_1, be_ahead, opened
+from tests.cli.stages import make_stages
+from tests.cli.support import Cli, leaves_of
+from tests.support import BYTES_1
 
 # What an example needs is there, but for these, which speak of what must not be there yet.
 _STAGES = {"org create": "nothing", "demo": "nothing"} | dict.fromkeys(
@@ -39,33 +38,7 @@ def _examples() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders with what examples read: without a database, with an organization, with all."""
-    folder = tmp_path_factory.mktemp("stages")
-    nothing, empty, full = (folder / name for name in ("nothing", "empty", "full"))
-    (nothing / "reports").mkdir(parents=True)
-    for year in (2025, 2026):
-        (nothing / "reports" / f"{year}.csv").write_text(f"year,{year}\n")
-    (nothing / "chunk-1").write_bytes(b"content")
-    line = {"command": "file.create", "org": "acme", "name": "data.bin"}
-    (nothing / "commands.jsonl").write_text(json.dumps(line))
-    shutil.copytree(nothing, empty)
-    run_in_process("org", "create", "acme", *_database_in(empty))
-    shutil.copytree(empty, full)
-    for command in (
-        "user add acme ada@example.com",
-        "job create acme nightly --image python:3.12",
-        f"file upload acme {full / 'reports'} --name reports",
-        "file create acme data.bin",
-    ):
-        assert run_in_process(*command.split(), *_database_in(full)).code == 0
-    ahead = shutil.copytree(empty, folder / "ahead")
-    with opened(parse_url(f"sqlite:///{ahead}/catactl.db")) as engine:
-        be_ahead(engine)
-    return {"nothing": nothing, "empty": empty, "full": full, "ahead": ahead}
-
-
-def _database_in(folder: Path) -> tuple[str, str]:
-    return "--database-url", f"sqlite:///{folder}/catactl.db"
+    return make_stages(tmp_path_factory.mktemp("stages"))
 
 
 @pytest.mark.parametrize(("command", "example"), list(_examples()), ids=lambda text: str(text))

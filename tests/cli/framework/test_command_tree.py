@@ -60,13 +60,6 @@ def test_every_write_takes_the_options_of_writes(noun: str, stranger: Cli) -> No
 
 
 @every_first_word
-def test_every_command_stands_in_the_readme(first: str) -> None:
-    readme = (ROOT / "README.md").read_text()
-    missing = [path for path in leaves_of(first) if f"catactl {' '.join(path)}" not in readme]
-    assert missing == []
-
-
-@every_first_word
 def test_every_first_word_has_a_line_in_the_help(first: str, stranger: Cli) -> None:
     text = stranger("--help").stdout
     assert re.search(rf"^ +{first} +\S", text, re.MULTILINE)
