@@ -9,7 +9,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 _MAX_WIDTH = 100
-_THEME = Theme({"markdown.code": "cyan"})  # Rich's own has a background
+_THEME = Theme({"markdown.code": "bold cyan"})  # Rich's own has a background
 
 
 class _Heading(Heading):
