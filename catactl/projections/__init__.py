@@ -1,1 +1,1 @@
-"""Tables derived from events, one a file."""
+"""Tables derived from events, one a file. May import `store` and `domain`."""

@@ -1,12 +1,12 @@
-"""What every view does, and a statement that inserts a row or merges into the one that is there."""
+"""The interface of projections, and an upsert for both dialects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.base import Executable, ReadOnlyColumnCollection
 
 from catactl.domain.decider import Event
 from catactl.store.event_log import StoredEvent
@@ -17,39 +17,51 @@ from catactl.store.sql.statements import write
 class DecodedEvent(NamedTuple):
     """An event and its row."""
 
-    recorded: StoredEvent
+    stored: StoredEvent
     event: Event
 
 
-# Rows of a view, each a mapping of columns, under a key that the view chooses. A row may also hold
-# values that are no columns, because the next event needs them.
+# Rows by a key of the projection's choice, each a mapping of columns. A row may also hold values
+# that are not columns, because `fold` needs them for the next event.
 Rows = dict[Any, dict[str, Any]]
 
 
 class Projection(Protocol):
-    """A table that `apply` updates with the log, inside the command's transaction.
+    """A table that `apply` updates in the command's transaction.
 
-    `fold` defines the rows. Checks and rebuilds use `fold` alone.
+    `fold` defines the rows. Checks and rebuilds use only `fold`.
     """
 
     NAME: str
     TABLE: Table
     LISTENS: tuple[type[Event], ...]
 
-    def fold(self, rows: Rows, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
+    def fold(self, rows: Rows, org_id: UUID, events: Sequence[DecodedEvent]) -> None:
         """Update an organization's rows with the given events, oldest first."""
 
-    def apply(self, conn: Connection, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
+    def apply(self, conn: Connection, org_id: UUID, events: Sequence[DecodedEvent]) -> None:
         """Update the organization's stored rows with the given events, oldest first."""
+
+
+Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
+
+
+def _replace(new: Columns, present: Columns) -> Mapping[str, Any]:
+    """Set all columns but those of the primary key to the values of the new row."""
+    return {name: new[name] for name, column in present.items() if not column.primary_key}
 
 
 class Upsert:
     """INSERT … ON CONFLICT DO UPDATE, for both dialects.
 
-    `merge` gets the new row's columns and the present row's, and returns what to set.
+    `merge` gets the new row's columns and the present row's, and returns the values to set.
     """
 
-    def __init__(self, table: Table, merge: Any) -> None:
+    def __init__(
+        self,
+        table: Table,
+        merge: Callable[[Columns, Columns], Mapping[str, Any]] = _replace,
+    ) -> None:
         self._table = table
         self._merge = merge
         self._statements: dict[str, Executable] = {}
@@ -63,7 +75,7 @@ class Upsert:
     def _statement(self, dialect: str) -> Executable:
         insertion: Any
         if dialect == "postgresql":
-            from sqlalchemy.dialects import postgresql  # which SQLite does without
+            from sqlalchemy.dialects import postgresql  # lazy, because SQLite does not need it
 
             insertion = postgresql.insert(self._table)
         else:
@@ -73,6 +85,3 @@ class Upsert:
             set_=self._merge(insertion.excluded, self._table.c),
         )
         return statement
-
-
-Columns = Mapping[str, ColumnElement[Any]]

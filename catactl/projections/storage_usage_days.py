@@ -1,8 +1,8 @@
 """Storage usage by day: opening, closing and peak bytes, and the exact integral over time.
 
-A row for each UTC day on which usage changed. `byte_microseconds` integrates usage from the day's
-first moment to `changed_at`, exactly; a reader adds `closing_bytes` times the rest. Days between
-two rows have no row: usage stood at the closing bytes of the row before.
+There is a row for each UTC day on which usage changed. `byte_microseconds` is the exact integral of
+usage from midnight to `changed_at`; a reader adds `closing_bytes` times the rest of the day. On a
+day without a row usage was constant, at the closing bytes of the row before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ LISTENS: tuple[type[Event], ...] = (StorageUsageChanged, StorageUsageCorrected)
 
 
 def _merge(new: Columns, present: Columns) -> Mapping[str, Any]:
-    """Continue a day that has a row: usage stood at its closing bytes until the first new event."""
+    """Update the row of a day, whose usage was its closing bytes until the first new event."""
     until_first = plus_product(
         present["byte_microseconds"],
         present["closing_bytes"],
@@ -48,11 +48,11 @@ def _merge(new: Columns, present: Columns) -> Mapping[str, Any]:
 _UPSERT = Upsert(storage_usage_days, _merge)
 
 
-def fold(rows: Rows, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
-    """Update the day of each event, or begin it."""
-    for recorded, event in happened:
+def fold(rows: Rows, org_id: UUID, events: Sequence[DecodedEvent]) -> None:
+    """Update the row of each event's day, or create it."""
+    for stored, event in events:
         before, after = _before_and_after(event)
-        moment = recorded.recorded_at
+        moment = stored.recorded_at
         day = moment.date()
         row = rows.get(day)
         if row is None:
@@ -72,10 +72,10 @@ def fold(rows: Rows, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
         row["changed_at"] = moment
 
 
-def apply(conn: Connection, org_id: UUID, happened: Sequence[DecodedEvent]) -> None:
-    """Write a row for each day of the events, or update the existing row."""
+def apply(conn: Connection, org_id: UUID, events: Sequence[DecodedEvent]) -> None:
+    """Create or update the row of each day of the events."""
     rows: Rows = {}
-    fold(rows, org_id, happened)
+    fold(rows, org_id, events)
     for day, row in rows.items():
         until_first = row["opening_bytes"] * microseconds(row["first_at"] - _midnight(day))
         _UPSERT.write(conn, row | {"from_first": row["byte_microseconds"] - until_first})

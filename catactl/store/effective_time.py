@@ -14,10 +14,12 @@ from uuid import UUID
 from sqlalchemy import Connection, case, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from catactl.domain.organization import OrganizationClockCorrected
+from catactl.store.codec import EVENT_NAMES
 from catactl.store.sql.types import Instant
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events
 
-CLOCK_CORRECTED = "organization.clock_corrected"
+CLOCK_CORRECTED = EVENT_NAMES[OrganizationClockCorrected]
 
 
 class Limit(NamedTuple):

@@ -12,14 +12,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, Text, bindparam, select, tuple_
 
+from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
 from catactl.errors import CorruptLog
+from catactl.store.codec import EVENT_NAMES
 from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
 from catactl.store.event_log import END, StoredEvent, StreamEvent
 from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
 
-CORRECTED = "organization.storage_usage_corrected"
-USAGE_EVENTS = ("organization.storage_usage_changed", CORRECTED)
+CHANGED = EVENT_NAMES[StorageUsageChanged]
+CORRECTED = EVENT_NAMES[StorageUsageCorrected]
+USAGE_EVENTS = (CHANGED, CORRECTED)
 _AT_ONCE = 500
 _ROWS_AT_ONCE = 2_000
 

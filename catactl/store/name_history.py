@@ -11,13 +11,19 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Text, select
 
+from catactl.domain.organization import (
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationRenamed,
+)
+from catactl.store.codec import EVENT_NAMES
 from catactl.store.effective_time import effective, limits_by_log
 from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events
 from catactl.values.spelling import spellings
 
-_NAMED = ("organization.created", "organization.renamed")
-_DELETED = "organization.deleted"
+_NAMED = (EVENT_NAMES[OrganizationCreated], EVENT_NAMES[OrganizationRenamed])
+_DELETED = EVENT_NAMES[OrganizationDeleted]
 
 
 class Bearer(NamedTuple):

@@ -143,8 +143,8 @@ def _answer_to(cause: DecodedEvent) -> Figures:
 
 def _missing(unanswered: dict[UUID, DecodedEvent], after: int, figures: Figures) -> Iterator[Entry]:
     for cause in unanswered.values():
-        if cause.recorded.position > after:
-            entry = _told(Kind.MISSING, cause.recorded, cause, figures)
+        if cause.stored.position > after:
+            entry = _told(Kind.MISSING, cause.stored, cause, figures)
             yield entry._replace(problem="no usage event answers it")
 
 

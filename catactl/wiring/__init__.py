@@ -1,1 +1,4 @@
-"""Which command leads to which events, sagas and projections, as tables; and printing them."""
+"""Tables of commands, their events, and the sagas and projections that follow; printing them.
+
+May import `projections`, `sagas`, `store` and `domain`.
+"""

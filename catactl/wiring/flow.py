@@ -1,5 +1,5 @@
-"""What leads to what: the one place that says which command goes to which aggregate, which events
-that may give, and which sagas and views hear each event. `catactl topology` prints these tables.
+"""The flow of commands and events: the aggregate of each command, the events that it may lead to,
+and the sagas and projections that listen to each event. `catactl topology` prints these tables.
 """
 
 import re
@@ -63,9 +63,9 @@ from catactl.domain.organization import (
     SuspendOrganization,
     SweepOrganizationContent,
 )
-from catactl.projections import storage_usage as storage_usage_view
-from catactl.projections import storage_usage_days as storage_usage_days_view
-from catactl.projections import swept_content as swept_content_view
+from catactl.projections import storage_usage as storage_usage_projection
+from catactl.projections import storage_usage_days as storage_usage_days_projection
+from catactl.projections import swept_content as swept_content_projection
 from catactl.projections.projection import Projection
 from catactl.sagas import job_inputs as job_inputs_saga
 from catactl.sagas import storage_usage as storage_usage_saga
@@ -77,7 +77,7 @@ from catactl.store.state_store import StateStore
 
 @dataclass(frozen=True, eq=False)
 class Aggregate:
-    """`commands` says which events each command may give."""
+    """`commands` maps each command to the events that it may lead to."""
 
     name: str
     decider: Decider[Any, Any, Any]
@@ -157,12 +157,16 @@ SAGAS: tuple[Saga, ...] = (
 )
 
 PROJECTIONS: tuple[Projection, ...] = (
-    storage_usage_view,
-    storage_usage_days_view,
-    swept_content_view,
+    storage_usage_projection,
+    storage_usage_days_projection,
+    swept_content_projection,
 )
-# The views whose rows depend on the times from which events count. A correction rebuilds them.
-DATED_PROJECTIONS: tuple[Projection, ...] = (storage_usage_view, storage_usage_days_view)
+# The projections whose rows depend on the times from which events count. A correction of the clock
+# rebuilds them.
+DATED_PROJECTIONS: tuple[Projection, ...] = (
+    storage_usage_projection,
+    storage_usage_days_projection,
+)
 
 _AGGREGATE_OF: dict[type[Command], Aggregate] = {
     command: aggregate for aggregate in AGGREGATES for command in aggregate.commands
@@ -179,55 +183,56 @@ _SAGAS_OF: dict[type[Event], tuple[Saga, ...]] = {
 
 
 def aggregate_of(command: Command) -> Aggregate:
-    """Return the aggregate that a command goes to."""
+    """Return the aggregate that handles a command."""
     return _AGGREGATE_OF[type(command)]
 
 
 def aggregate_of_event(event: Event) -> Aggregate:
-    """Return the aggregate in whose streams an event occurs."""
+    """Return the aggregate whose streams hold an event."""
     return _AGGREGATE_OF_EVENT[type(event)]
 
 
 def events_of(command: type[Command]) -> tuple[type[Event], ...]:
-    """Return the events that a command may give."""
+    """Return the events that a command may lead to."""
     return _AGGREGATE_OF[command].commands[command]
 
 
 def command_giving(*events: type[Event]) -> type[Command]:
-    """Return the command that gives these events together; of several, that with fewest."""
+    """Return the command that may lead to all of these events, and to the fewest others."""
     commands = _AGGREGATE_OF_EVENT[events[0]].commands
     giving = [command for command, given in commands.items() if set(events) <= set(given)]
     return min(giving, key=lambda command: len(commands[command]))
 
 
 def command_name(command: type[Command]) -> str:
-    """Return a command's name as people read it: `upload part`."""
+    """Return a command's name in words, for example `upload part`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", command.__name__).lower()
 
 
 def sagas_of(event: type[Event]) -> tuple[Saga, ...]:
-    """Return the sagas that hear an event."""
+    """Return the sagas that listen to an event."""
     return _SAGAS_OF[event]
 
 
 def saga_between(event: type[Event], command: type[Command]) -> Saga:
-    """Return the saga that answers an event with a command."""
+    """Return the saga that reacts to an event with a command."""
     return next(saga for saga in _SAGAS_OF[event] if command in saga.sends)
 
 
 def projections_of(event: type[Event]) -> tuple[Projection, ...]:
-    """Return the views that an event changes."""
-    return tuple(view for view in PROJECTIONS if event in listens(view))
+    """Return the projections that an event changes."""
+    return tuple(each for each in PROJECTIONS if event in listens(each))
 
 
-def listens(view: Projection) -> tuple[type[Event], ...]:
-    """Return the events that change a view: the view applies them, or is rebuilt for them."""
-    return (
-        (*view.LISTENS, OrganizationClockCorrected) if view in DATED_PROJECTIONS else view.LISTENS
-    )
+def listens(projection: Projection) -> tuple[type[Event], ...]:
+    """Return the events that change a projection: it applies them, or they rebuild it."""
+    if projection in DATED_PROJECTIONS:
+        return (*projection.LISTENS, OrganizationClockCorrected)
+    return projection.LISTENS
 
 
-def reactions_to(occurred: EventEnvelope) -> list[CommandEnvelope]:
-    """Return the commands with which the sagas answer an event."""
-    sagas = _SAGAS_OF[type(occurred.event)]
-    return [addressed for saga in sagas for addressed in saga.react(occurred)] if sagas else []
+def reactions_to(envelope: EventEnvelope) -> list[CommandEnvelope]:
+    """Return the commands with which the sagas react to an event."""
+    return [
+        reaction for saga in _SAGAS_OF[type(envelope.event)] for reaction in saga.react(envelope)
+    ]

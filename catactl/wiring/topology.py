@@ -1,4 +1,4 @@
-"""The flow, drawn from the running registries of `wiring`: nothing here knows a command by name."""
+"""Print the tables of `flow`. This module names no command or event, so it needs no changes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from catactl.domain.decider import Command, Event
 from catactl.store.codec import EVENT_NAMES
 from catactl.wiring import flow
-from catactl.wiring.flow import Saga, command_name
+from catactl.wiring.flow import command_name
 
 
 def as_document() -> dict[str, Any]:
-    """Return aggregates with their commands and events, sagas and views, as JSON has them."""
+    """Return the aggregates, commands, events, sagas and projections as a JSON object."""
     return {
         "aggregates": [
             {
@@ -31,14 +31,14 @@ def as_document() -> dict[str, Any]:
             for saga in flow.SAGAS
         ],
         "views": [
-            {"name": view.NAME, "listens": [EVENT_NAMES[event] for event in flow.listens(view)]}
-            for view in flow.PROJECTIONS
+            {"name": each.NAME, "listens": [EVENT_NAMES[event] for event in flow.listens(each)]}
+            for each in flow.PROJECTIONS
         ],
     }
 
 
 def as_tree() -> Iterator[str]:
-    """Draw each command that people send, and all it can lead to."""
+    """Yield a tree for each command that people send, with everything that it may lead to."""
     from_sagas = {command for saga in flow.SAGAS for command in saga.sends}
     for aggregate in flow.AGGREGATES:
         yield aggregate.name
@@ -48,7 +48,7 @@ def as_tree() -> Iterator[str]:
 
 
 def as_mermaid() -> Iterator[str]:
-    """Draw the same as a Mermaid flow chart."""
+    """Yield the same as a Mermaid flow chart."""
     yield "flowchart LR"
     for aggregate in flow.AGGREGATES:
         for command, events in aggregate.commands.items():
@@ -60,9 +60,10 @@ def as_mermaid() -> Iterator[str]:
             yield f'  {_event_node(event)} --> saga_{saga.name}{{{{"{saga.name}"}}}}'
         for command in saga.sends:
             yield f'  saga_{saga.name} --> {command.__name__}["{command_name(command)}"]'
-    for view in flow.PROJECTIONS:
-        for event in flow.listens(view):
-            yield f'  {_event_node(event)} --> view_{view.NAME}[("{view.NAME}")]'
+    for projection in flow.PROJECTIONS:
+        name = projection.NAME
+        for event in flow.listens(projection):
+            yield f'  {_event_node(event)} --> view_{name}[("{name}")]'
 
 
 def _event_node(event: type[Event]) -> str:
@@ -80,13 +81,11 @@ def _command(command: type[Command], indent: str, last: bool, label: str) -> Ite
 def _event(event: type[Event], indent: str, last: bool) -> Iterator[str]:
     branch, below = ("└─", "   ") if last else ("├─", "│  ")
     yield f"{indent}{branch} event {EVENT_NAMES[event]}"
-    views = flow.projections_of(event)
-    answers: list[tuple[Saga, type[Command]]] = [
-        (saga, command) for saga in flow.sagas_of(event) for command in saga.sends
-    ]
-    for index, view in enumerate(views):
-        end = index == len(views) - 1 and not answers
-        yield f"{indent}{below}{'└─' if end else '├─'} view {view.NAME}"
-    for index, (saga, command) in enumerate(answers):
-        end = index == len(answers) - 1
+    projections = flow.projections_of(event)
+    reactions = [(saga, command) for saga in flow.sagas_of(event) for command in saga.sends]
+    for index, projection in enumerate(projections):
+        end = index == len(projections) - 1 and not reactions
+        yield f"{indent}{below}{'└─' if end else '├─'} view {projection.NAME}"
+    for index, (saga, command) in enumerate(reactions):
+        end = index == len(reactions) - 1
         yield from _command(command, indent + below, end, f"saga {saga.name} ─ command")

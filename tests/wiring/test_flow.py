@@ -1,4 +1,4 @@
-"""The wiring is complete, says everything once, and is what really happens."""
+"""The tables of the wiring are complete, without duplicates, and match the real behavior."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -52,7 +52,7 @@ EVENTS_OF = {
     "file": get_args(FileEvent),
     "job_configuration": get_args(JobConfigurationEvent),
 }
-# DESIGN.md, the table of section 2. Stored names never change.
+# Stored names never change.
 STORED_NAMES = {
     "organization": {
         "organization.created",
@@ -141,13 +141,13 @@ def test_every_command_is_wired_exactly_once() -> None:
         assert set(aggregate.commands) == set(COMMANDS[aggregate.name])
 
 
-def test_every_event_is_given_by_the_commands_of_one_aggregate() -> None:
+def test_every_event_comes_from_the_commands_of_one_aggregate() -> None:
     for aggregate in AGGREGATES:
         given_events = {event for events in aggregate.commands.values() for event in events}
         assert given_events == set(EVENTS_OF[aggregate.name])
 
 
-def test_every_event_has_one_stored_name_and_it_is_the_designs() -> None:
+def test_every_event_has_one_stored_name_which_never_changes() -> None:
     for aggregate, classes in EVENTS_OF.items():
         assert {EVENT_NAMES[cls] for cls in classes} == STORED_NAMES[aggregate]
     assert len(EVENT_CLASSES) == len(EVENT_NAMES) == sum(map(len, STORED_NAMES.values()))
@@ -160,13 +160,13 @@ def test_the_stored_name_begins_with_the_aggregate() -> None:
             assert EVENT_NAMES[cls].startswith(f"{aggregate}.")
 
 
-def test_every_command_is_tried_here() -> None:
-    tried = [type(command) for command in EXAMPLES]
-    assert sorted(tried, key=repr) == sorted(sum(COMMANDS.values(), ()), key=repr)
+def test_there_is_an_example_of_every_command() -> None:
+    commands = [type(command) for command in EXAMPLES]
+    assert sorted(commands, key=repr) == sorted(sum(COMMANDS.values(), ()), key=repr)
 
 
 def _emitted(aggregate: Aggregate, command: Command) -> set[type[Event]]:
-    """What the command gives on states of every kind; refusals give nothing."""
+    """Return the events of a command on states of every kind, without refusals."""
     states: dict[str, Sequence[object]] = {
         "organization": ORGANIZATIONS,
         "file": FILES,
@@ -183,59 +183,59 @@ def _emitted(aggregate: Aggregate, command: Command) -> set[type[Event]]:
 
 
 @pytest.mark.parametrize("command", EXAMPLES, ids=lambda command: type(command).__name__)
-def test_a_command_gives_the_events_that_the_wiring_declares(command: Command) -> None:
+def test_a_command_leads_to_the_events_that_the_wiring_declares(command: Command) -> None:
     aggregate = aggregate_of(command)
     assert _emitted(aggregate, command) == set(aggregate.commands[type(command)])
 
 
 @given(EVENTS)
 def test_sagas_send_what_the_wiring_declares_and_only_to_wired_commands(event: Event) -> None:
-    occurred = EventEnvelope(UUID(int=7), UUID(int=8), event)
+    envelope = EventEnvelope(UUID(int=7), UUID(int=8), event)
     for saga in SAGAS:
         if type(event) in saga.listens:
-            sent = saga.react(occurred)
+            sent = saga.react(envelope)
             assert {type(each.command) for each in sent} <= set(saga.sends)
             for each in sent:
                 assert aggregate_of(each.command) in AGGREGATES
 
 
 @given(EVENTS)
-def test_reactions_are_those_of_the_sagas_that_listen(event: Event) -> None:
-    occurred = EventEnvelope(UUID(int=7), UUID(int=8), event)
+def test_reactions_come_from_the_sagas_that_listen(event: Event) -> None:
+    envelope = EventEnvelope(UUID(int=7), UUID(int=8), event)
     expected = [
-        addressed
+        reaction
         for saga in SAGAS
         if type(event) in saga.listens
-        for addressed in saga.react(occurred)
+        for reaction in saga.react(envelope)
     ]
-    assert reactions_to(occurred) == expected
+    assert reactions_to(envelope) == expected
 
 
 @given(EVENTS)
-def test_an_event_belongs_to_the_aggregate_that_its_name_says(event: Event) -> None:
+def test_the_name_of_an_event_begins_with_its_aggregate(event: Event) -> None:
     assert aggregate_of_event(event).name == EVENT_NAMES[type(event)].split(".")[0]
 
 
-def test_sagas_and_views_have_names_of_their_own() -> None:
+def test_sagas_and_projections_have_unique_names() -> None:
     assert [saga.name for saga in SAGAS] == ["storage_usage", "job_inputs"]
-    assert len({view.NAME for view in PROJECTIONS}) == len(PROJECTIONS)
-    assert len({view.TABLE.name for view in PROJECTIONS}) == len(PROJECTIONS)
+    assert len({each.NAME for each in PROJECTIONS}) == len(PROJECTIONS)
+    assert len({each.TABLE.name for each in PROJECTIONS}) == len(PROJECTIONS)
 
 
-def test_sagas_and_views_listen_to_events_that_are_wired() -> None:
+def test_sagas_and_projections_listen_to_wired_events() -> None:
     wired = set(EVENT_NAMES)
     for saga in SAGAS:
         assert set(saga.listens) <= wired
-    for view in PROJECTIONS:
-        assert set(view.LISTENS) <= wired
+    for projection in PROJECTIONS:
+        assert set(projection.LISTENS) <= wired
 
 
-def test_saga_only_commands_add_nothing_by_themselves() -> None:
+def test_commands_from_sagas_do_not_need_an_active_organization() -> None:
     for saga in SAGAS:
         assert not any(command.needs_active_organization for command in saga.sends)
 
 
-def test_a_quota_that_was_set_is_traced_to_the_command_that_set_it() -> None:
+def test_a_set_quota_is_traced_to_the_command_that_set_it() -> None:
     assert flow.command_giving(organization.QuotaSet) is organization.SetQuota
     both = (organization.OrganizationCreated, organization.QuotaSet)
     assert flow.command_giving(*both) is organization.CreateOrganization
