@@ -269,13 +269,13 @@ def test_a_deleted_ones_name_is_free(conn: Connection, name: str, pipelines: boo
 def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The writing statements as they are sent, on both databases."""
     sent: list[str] = []
-    real = statements._round_trip
+    real = statements._execute_pipeline
 
     def listening(conn: Connection, queries: Any, **options: bool) -> Any:
         sent.extend(str(query.statement).split(" SET")[0].split(" (")[0] for query in queries)
         return real(conn, queries, **options)
 
-    monkeypatch.setattr(statements, "_round_trip", listening)
+    monkeypatch.setattr(statements, "_execute_pipeline", listening)
     for in_bulk in ("insert_into_sqlite", "copy_into_postgresql"):
         monkeypatch.setattr(bulk, in_bulk, _recording(sent, getattr(bulk, in_bulk)))
 

@@ -127,9 +127,9 @@ class Context:
         engine = open_engine(url, lock_timeout_seconds=seconds, reserve=reserve)
         self._opened = engine
         if self.common.verbose:
-            from catactl.store.sql.tracing import watch
+            from catactl.store.sql.tracing import trace
 
-            watch(engine, self._told.sql)
+            trace(engine, self._told.sql)
         return engine
 
     @cached_property

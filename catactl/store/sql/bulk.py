@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table
 
 from catactl.store.sql.guarded_statement import Row
-from catactl.store.sql.tracing import trip
+from catactl.store.sql.tracing import round_trip
 from catactl.store.sql.types import to_text
 
 _ROWS_AT_ONCE = 500
@@ -25,7 +25,7 @@ def insert_into_sqlite(
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
     driver: Any = conn.connection.driver_connection
-    with trip(conn, lambda: [statement]):
+    with round_trip(conn, statement):
         driver.executemany(statement, _in_words(table, columns, rows))
 
 
@@ -35,7 +35,7 @@ def copy_into_postgresql(
     """Send rows whose values are in the order of `columns`; a transaction must be under way."""
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     driver: Any = conn.connection.driver_connection
-    with trip(conn, lambda: [statement]), driver.cursor() as cursor, cursor.copy(statement) as copy:
+    with round_trip(conn, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in _in_words(table, columns, rows):
             copy.write_row(row)
 
@@ -50,7 +50,7 @@ def stream_from_postgresql(conn: Connection, query: Select[Any]) -> Iterator[Row
     if not conn.in_transaction():
         conn.begin()  # as SQLAlchemy would; it ends what it knows of
     size = _ROWS_AT_ONCE if psycopg.capabilities.has_stream_chunked() else 1
-    with trip(conn, lambda: [statement]), driver.cursor() as cursor:
+    with round_trip(conn, statement), driver.cursor() as cursor:
         yield from cursor.stream(statement, compiled.params, size=size)
 
 

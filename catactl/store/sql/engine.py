@@ -22,7 +22,7 @@ from catactl.store.reserve import Reserve
 from catactl.store.sql.errors import is_busy, translated_errors
 from catactl.store.sql.functions import register_functions
 from catactl.store.sql.statements import begin
-from catactl.store.sql.tracing import trip
+from catactl.store.sql.tracing import round_trip
 from catactl.store.sql.urls import file_of, is_immutable, is_read_only
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
@@ -83,6 +83,12 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float, reserve: Reserve | None)
         else:
             conn.exec_driver_sql("BEGIN")
 
+    @event.listens_for(engine, "commit")
+    def commit(conn: Connection) -> None:
+        # The driver's own commit, which follows, then does nothing.
+        with round_trip(conn, "COMMIT"):
+            _driver(conn).execute("COMMIT")
+
     return engine
 
 
@@ -101,9 +107,9 @@ def _check_nothing_is_pending(url: URL) -> None:
 
 def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
     """Take the lock of a database on SQLite, waiting in steps: a signal is answered between two."""
-    driver: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
+    driver = _driver(conn)
     deadline = time.monotonic() + lock_timeout_seconds
-    with trip(conn, lambda: ["BEGIN IMMEDIATE"]):
+    with round_trip(conn, "BEGIN IMMEDIATE"):
         while True:
             left = max(deadline - time.monotonic(), 0)
             step = min(left, _WAIT_SECONDS)
@@ -116,6 +122,11 @@ def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
                     raise
             finally:
                 driver.execute(f"PRAGMA busy_timeout = {int(lock_timeout_seconds * 1000)}")
+
+
+def _driver(conn: Connection) -> sqlite3.Connection:
+    """Return SQLite's own connection."""
+    return conn.connection.driver_connection  # type: ignore[return-value]
 
 
 def _open_postgresql(url: URL, lock_timeout_seconds: float) -> Engine:
@@ -184,7 +195,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
                 yield conn
             return
         with engine.connect() as conn:
-            driver: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
+            driver = _driver(conn)
             driver.execute("PRAGMA query_only = ON")
             try:
                 yield conn.execution_options(catactl_writes=False)

@@ -55,7 +55,7 @@ _NOT_OUR_PREPARED = frozenset({b"26000", b"42P05"})
 _ASK_FOR_PROCESS = GuardedStatement(sql_select(func.pg_backend_pid()), {})
 
 
-def round_trip(
+def execute(
     conn: Connection,
     queries: Sequence[GuardedStatement],
     *,

@@ -16,7 +16,7 @@ from sqlalchemy.sql.base import Executable
 from catactl.errors import CatactlError
 from catactl.store.sql import bulk
 from catactl.store.sql.guarded_statement import GuardedStatement, Parameters, Row
-from catactl.store.sql.tracing import trip
+from catactl.store.sql.tracing import round_trip
 
 # From so many rows on, COPY is worth its own round trips.
 _MANY_ROWS = 50
@@ -30,7 +30,7 @@ _copies: dict[Connection, list[_Rows]] = {}
 def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
     """Run the queries in order, each seeing what the one before it waited for; rows as tuples."""
     if conn.dialect.name == "postgresql":
-        return _round_trip(conn, [GuardedStatement(*query) for query in queries])
+        return _execute_pipeline(conn, [GuardedStatement(*query) for query in queries])
     return [
         [tuple(row) for row in conn.execute(statement, parameters)]
         for statement, parameters in queries
@@ -92,7 +92,7 @@ def begin(conn: Connection, *, reads: bool = False) -> None:
     is read-only, and all its queries see one snapshot.
     """
     if conn.dialect.name == "postgresql":
-        _round_trip(conn, [], reads=reads)
+        _execute_pipeline(conn, [], reads=reads)
 
 
 @contextmanager
@@ -114,25 +114,23 @@ def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
     finally:
         del _queues[conn], _copies[conn]
     if copies:  # which do not travel with others
-        _round_trip(conn, queue)
+        _execute_pipeline(conn, queue)
         for table, columns, rows in copies:
             bulk.copy_into_postgresql(conn, table, columns, rows)
         queue.clear()
     if queue or commits:
-        _round_trip(conn, queue, commits=commits)
+        _execute_pipeline(conn, queue, commits=commits)
 
 
-def _round_trip(
+def _execute_pipeline(
     conn: Connection,
     queries: Sequence[GuardedStatement],
     *,
     commits: bool = False,
     reads: bool = False,
 ) -> list[list[Row]]:
-    from catactl.store.sql.pipeline import round_trip  # psycopg, which SQLite does without
+    from catactl.store.sql import pipeline  # here, because SQLite does not need psycopg
 
-    def statements() -> list[str]:
-        return [str(query.statement) for query in queries] + ["COMMIT"] * commits or ["BEGIN"]
-
-    with trip(conn, statements):
-        return round_trip(conn, queries, commits=commits, reads=reads)
+    sent: list[object] = [query.statement for query in queries]
+    with round_trip(conn, *(sent + ["COMMIT"] * commits or ["BEGIN"])):
+        return pipeline.execute(conn, queries, commits=commits, reads=reads)

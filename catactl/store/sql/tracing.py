@@ -1,22 +1,21 @@
-"""Watching what is sent to a database, and how long each answer takes."""
+"""Report each statement that a database runs, and how long the answer takes, to a listener."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-# The statements of one trip to the database as SQL text, and milliseconds.
+# Takes the SQL of the statements that one round trip sent, and its milliseconds.
 StatementListener = Callable[[Sequence[str], float], None]
 
-_HEARD = "catactl_heard"
-_STARTED = "catactl.watch.started"
+_LISTENER = "catactl_statement_listener"
+_STARTED = "catactl_statement_started"
 
 
-def watch(engine: Engine, heard: StatementListener) -> None:
-    """Call `heard` with each statement from now on; what `wire` sends in one trip, at once."""
-    engine.update_execution_options(**{_HEARD: heard})
+def trace(engine: Engine, listener: StatementListener) -> None:
+    """Call the listener after each round trip from now on."""
+    engine.update_execution_options(**{_LISTENER: listener})
 
     @event.listens_for(engine, "before_cursor_execute")
     def before(conn: Connection, *_: object) -> None:
@@ -24,32 +23,21 @@ def watch(engine: Engine, heard: StatementListener) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def after(conn: Connection, _cursor: object, statement: str, *_: object) -> None:
-        heard([statement], _milliseconds_since(conn.info.pop(_STARTED)))
-
-    if engine.dialect.name != "sqlite":
-        return  # a commit travels with what it commits
-    do_commit = engine.dialect.do_commit
-
-    def commit(dbapi_connection: Any) -> None:
-        started = perf_counter()
-        do_commit(dbapi_connection)
-        heard(["COMMIT"], _milliseconds_since(started))
-
-    engine.dialect.do_commit = commit  # type: ignore[method-assign]
+        listener([statement], _milliseconds_since(conn.info.pop(_STARTED)))
 
 
 @contextmanager
-def trip(conn: Connection, statements: Callable[[], Sequence[str]]) -> Iterator[None]:
-    """Time a trip that SQLAlchemy does not see, if anybody watches."""
-    heard: StatementListener | None = conn.get_execution_options().get(_HEARD)
-    if heard is None:
+def round_trip(conn: Connection, *statements: object) -> Iterator[None]:
+    """Report statements that the block sends past SQLAlchemy, which has no event for them."""
+    listener: StatementListener | None = conn.get_execution_options().get(_LISTENER)
+    if listener is None:
         yield
         return
     started = perf_counter()
     try:
         yield
     finally:
-        heard(statements(), _milliseconds_since(started))
+        listener([str(statement) for statement in statements], _milliseconds_since(started))
 
 
 def _milliseconds_since(started: float) -> float:
