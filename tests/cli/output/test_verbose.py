@@ -132,6 +132,6 @@ def test_progress_is_a_line_like_every_other(
 
 
 def test_another_log_format_is_refused(sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "text or json" in sqlite_cli.fails(2, "org", "list", "--log-format", "xml")["message"]
+    assert "'text', 'json'" in sqlite_cli.fails(2, "org", "list", "--log-format", "xml")["message"]
     monkeypatch.setenv("CATACTL_LOG_FORMAT", "xml")
     assert "CATACTL_LOG_FORMAT" in sqlite_cli.fails(78, "org", "list")["message"]
