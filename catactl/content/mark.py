@@ -75,7 +75,7 @@ def check_mark(conn: Connection, blobs: BlobStore, org_id: UUID) -> None:
             f"another log recorded the content of organization {org_id} last: the mark beside the "
             "content does not name an event of this log",
             "sweep from the database that owns the content; if this one does: "
-            "catactl blob gc --claim",
+            "catactl blob gc --claim; see: catactl help content",
         )
 
 

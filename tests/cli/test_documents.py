@@ -232,6 +232,13 @@ def test_every_command_and_option_that_is_named_exists(name: str) -> None:
             assert {*re.findall(r"(?<!\S)--[a-z-]+", code.strip("`"))} <= options, code
 
 
+def test_every_topic_that_the_program_names_exists() -> None:
+    known = {*topic_names(), *command_tree.NOUNS, *command_tree.VERBS}
+    for path in (ROOT / "catactl").rglob("*.py"):
+        named = re.findall(r"catactl help ([a-z][a-z-]*)", path.read_text(encoding="utf-8"))
+        assert {*named} <= known, path
+
+
 def test_every_command_is_named_in_a_document() -> None:
     text = "\n".join(map(_text, _DOCUMENTS))
     assert [path for path in _LEAVES if f"catactl {' '.join(path)}" not in text] == []

@@ -204,7 +204,7 @@ class Context:
         ):
             raise BadConfiguration(
                 "no place for content is configured",
-                "CATACTL_BLOB_URL=file:///srv/catactl/blobs, or s3://bucket/prefix",
+                "set CATACTL_BLOB_URL, as in file:///srv/catactl/blobs; see: catactl help content",
             )
         self.log.detail(f"content {setting.value} ({setting.origin})")
         return setting.value

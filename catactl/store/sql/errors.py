@@ -170,8 +170,11 @@ def _translate_sqlstate(sqlstate: str, message: str) -> CatactlError:
                 "run it again, or wait longer: --lock-timeout SECONDS",
             )
         case "42501":
-            hint = "the owner of the tables can grant access: catactl db grants ROLE | psql URL"
-            return Forbidden(f"the database refuses: {message}", hint)
+            return Forbidden(
+                f"the database refuses: {message}",
+                "the owner of the tables can grant access: catactl db grants ROLE | psql URL; "
+                "see: catactl help postgresql",
+            )
         case "25006":
             return Forbidden(f"the database refuses: {message}", "connect to the primary server")
         case "25P03" | "57P05":
