@@ -6,7 +6,6 @@ A table is rewritten only if one of its rows differs from the events.
 
 import shlex
 from collections.abc import Collection, Iterator
-from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import Connection, Table, delete, insert
@@ -17,6 +16,7 @@ from catactl.errors import AlreadyExists
 from catactl.handling.replay import TABLES, Replay, replay
 from catactl.handling.row_check import differences, is_orphan
 from catactl.store import event_log, log_queries, name_lookup
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.guarded_statement import Row
 from catactl.store.sql.statements import begin, write_all
 from catactl.store.tables import files, job_configurations, organization_names
@@ -62,8 +62,8 @@ def _count(found: Iterator[object]) -> int:
 
 def _insert(conn: Connection, table: Table, rows: Iterator[Row]) -> None:
     columns = tuple(table.columns.keys())
-    while some := list(islice(rows, _ROWS_AT_ONCE)):
-        write_all(conn, table, columns, some)
+    for batch in batched(rows, _ROWS_AT_ONCE):
+        write_all(conn, table, columns, batch)
 
 
 def _check_live_names(events_say: Replay, table: Table) -> None:

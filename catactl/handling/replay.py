@@ -4,7 +4,6 @@ Only events are read, so the rows can be compared with the stored rows, or repla
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from catactl.projections.projection import DecodedEvent, Projection, Rows
 from catactl.store import event_log
 from catactl.store.effective_time import effective, limits_of
 from catactl.store.event_log import StoredEvent
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.guarded_statement import Row
 from catactl.store.state_store import in_order
 from catactl.wiring.flow import AGGREGATES, ORGANIZATION, PROJECTIONS, Aggregate, aggregate_of_event
@@ -117,7 +117,7 @@ def replay(conn: Connection, org_id: UUID) -> Replay:
             each._replace(recorded_at=effective(limits, each.position, each.recorded_at))
             for each in events
         )
-    while batch := list(islice(events, _EVENTS_AT_ONCE)):
+    for batch in batched(events, _EVENTS_AT_ONCE):
         found.add(batch)
     return found
 

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
-from catactl.projections.projection import DecodedEvent, Rows, Upsert
+from catactl.projections.projection import DecodedEvent, Rows
+from catactl.store.sql.upsert import Upsert
 from catactl.store.tables import storage_usage
 
 NAME = "storage_usage"

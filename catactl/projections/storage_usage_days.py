@@ -14,9 +14,10 @@ from sqlalchemy import Connection, bindparam, case
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrected
-from catactl.projections.projection import Columns, DecodedEvent, Rows, Upsert
+from catactl.projections.projection import DecodedEvent, Rows
 from catactl.store.sql.functions import microseconds_between, plus_product
 from catactl.store.sql.types import ExactInteger, Instant
+from catactl.store.sql.upsert import Columns, Upsert
 from catactl.store.tables import storage_usage_days
 from catactl.values.times import microseconds
 

@@ -1,20 +1,20 @@
 """The digests of swept content, with the generation in which later uploads store its content."""
 
 from collections.abc import Collection, Sequence
-from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
 from catactl.domain.decider import Event
 from catactl.domain.organization import OrganizationContentSwept
-from catactl.projections.projection import DecodedEvent, Rows, Upsert
+from catactl.projections.projection import DecodedEvent, Rows
+from catactl.store.sql.bulk import batched
+from catactl.store.sql.upsert import Upsert
 from catactl.store.tables import swept_content
 
 NAME = "swept_content"
 TABLE = swept_content
 LISTENS: tuple[type[Event], ...] = (OrganizationContentSwept,)
-_DIGESTS_AT_ONCE = 500
 _UPSERT = Upsert(swept_content)
 
 
@@ -43,8 +43,7 @@ def generations(
     if digests is None:
         return {row.sha256: row.generation for row in conn.execute(query)}
     found: dict[str, int] = {}
-    remaining = iter(digests)
-    while chunk := list(islice(remaining, _DIGESTS_AT_ONCE)):
-        rows = conn.execute(query.where(swept_content.c.sha256.in_(chunk)))
+    for batch in batched(digests):
+        rows = conn.execute(query.where(swept_content.c.sha256.in_(batch)))
         found |= {row.sha256: row.generation for row in rows}
     return found

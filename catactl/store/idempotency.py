@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 
 from catactl.errors import IdempotencyConflict
 from catactl.store import canonical_json
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.statements import write_all
 from catactl.store.tables import idempotency_keys
 
@@ -27,7 +28,6 @@ Result = dict[str, Any]
 
 FINGERPRINT_VERSION = 2
 
-_AT_ONCE = 500
 _COLUMNS = (
     "org_id",
     "key",
@@ -139,8 +139,7 @@ def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
     table = idempotency_keys
     columns = (table.c.org_id, table.c.org_ref, table.c.key, *_ANSWER)
     query = select(*columns).order_by(table.c.recorded_at)
-    for first in range(0, len(asked), _AT_ONCE):
-        some = asked[first : first + _AT_ONCE]
+    for some in batched(asked):
         its_keys = table.c.key.in_({each.key for each in some})
         then = table.c.org_ref.in_({each.org_ref for each in some})
         now = table.c.org_id.in_({each.org_id for each in some if each.org_id is not None})

@@ -17,13 +17,13 @@ from catactl.errors import CorruptLog
 from catactl.store.codec import EVENT_NAMES
 from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
 from catactl.store.event_log import END, StoredEvent, StreamEvent
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
 
 CHANGED = EVENT_NAMES[StorageUsageChanged]
 CORRECTED = EVENT_NAMES[StorageUsageCorrected]
 USAGE_EVENTS = (CHANGED, CORRECTED)
-_AT_ONCE = 500
 _ROWS_AT_ONCE = 2_000
 
 
@@ -44,10 +44,10 @@ class Step(NamedTuple):
 
 def positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
     """Return the position at which each log stood at a moment: 0 before its first event."""
-    found: dict[UUID, int] = {}
-    for first in range(0, len(org_ids), _AT_ONCE):
-        found |= _positions_at(conn, org_ids[first : first + _AT_ONCE], moment)
-    return found
+    positions: dict[UUID, int] = {}
+    for batch in batched(org_ids):
+        positions |= _positions_at(conn, batch, moment)
+    return positions
 
 
 def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:

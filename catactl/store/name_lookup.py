@@ -24,6 +24,7 @@ from sqlalchemy import (
 from catactl.errors import NotFound
 from catactl.store import canonical_json
 from catactl.store.name_history import bearers
+from catactl.store.sql.bulk import batched
 from catactl.store.tables import (
     files,
     is_live,
@@ -37,7 +38,6 @@ from catactl.values.ids import parse_id
 from catactl.values.spelling import normalized, spellings
 
 _MANY_NAMES = 10_000
-_AT_ONCE = 500
 
 
 def resolve_organization(conn: Connection, reference: str) -> UUID:
@@ -80,7 +80,7 @@ def find_organizations(conn: Connection, references: Collection[str]) -> dict[st
     ids = {reference: id_ for reference in references if (id_ := parse_id(reference)) is not None}
     names = [reference for reference in references if reference not in ids]
     by_id, by_name = organizations.c.org_id, organization_names.c.name
-    present = set(_in_pieces(conn, select(by_id), by_id, list(ids.values())))
+    present = set(_rows_with_values(conn, select(by_id), by_id, list(ids.values())))
     found = _ids_by_name(conn, select(by_name, organization_names.c.org_id), by_name, names)
     return found | {reference: id_ for reference, id_ in ids.items() if (id_,) in present}
 
@@ -96,7 +96,9 @@ def _ids_by_name(
 ) -> dict[str, UUID]:
     """Return the ids that a query of names and ids finds, by the requested name."""
     forms = [form for name in names for form in spellings(name)]
-    return _by_spelling({row[0]: row[1] for row in _in_pieces(conn, query, column, forms)}, names)
+    return _by_spelling(
+        {row[0]: row[1] for row in _rows_with_values(conn, query, column, forms)}, names
+    )
 
 
 def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, UUID]:
@@ -108,13 +110,12 @@ def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, 
     return found
 
 
-def _in_pieces(
+def _rows_with_values(
     conn: Connection, query: Select[Any], column: Column[Any], values: Sequence[Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query in which a column has one of the values, few at once."""
-    for first in range(0, len(values), _AT_ONCE):
-        some = values[first : first + _AT_ONCE]
-        yield from map(tuple, conn.execute(query.where(column.in_(some))))
+    """Yield the rows of a query in which a column has one of the values, one batch a query."""
+    for batch in batched(values):
+        yield from map(tuple, conn.execute(query.where(column.in_(batch))))
 
 
 def all_logs(conn: Connection) -> list[UUID]:

@@ -13,9 +13,8 @@ from catactl.domain.organization import SetQuota
 from catactl.errors import CatactlError, QuotaExceeded
 from catactl.handling.handler import Handler, Outcome
 from catactl.handling.unit_of_work import UnitOfWork
-from catactl.projections import projection
 from catactl.store import event_log, file_store, organization_store, state_store
-from catactl.store.sql import pipeline, statements
+from catactl.store.sql import pipeline, statements, upsert
 from catactl.store.sql.engine import reading
 from catactl.store.tables import idempotency_keys, organizations
 from tests.support import (
@@ -118,7 +117,7 @@ def _interrupt_at(patched: pytest.MonkeyPatch, statement: int) -> None:
 
         return write
 
-    for module in (event_log, state_store, organization_store, file_store, projection):
+    for module in (event_log, state_store, organization_store, file_store, upsert):
         patched.setattr(module, "write", counting(statements.write))
     for module in (event_log, file_store):
         patched.setattr(module, "write_all", counting(statements.write_all))

@@ -1,13 +1,13 @@
-"""Many rows at once. Written: COPY on PostgreSQL, the driver's `executemany` on SQLite. Read: as
-PostgreSQL finds them.
+"""Write and read many rows through the drivers, past SQLAlchemy.
 
-SQLAlchemy would look at each value of each row, which costs more than the database's own work, and
-ask for so many rows after it has used those before, so that both wait for each other.
+SQLAlchemy converts each value of each row, which costs more than the database's own work. And it
+requests rows only after it has used the rows before, so that it and the server wait for each other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table
 
@@ -15,49 +15,64 @@ from catactl.store.sql.guarded_statement import Row
 from catactl.store.sql.tracing import round_trip
 from catactl.store.sql.types import to_text
 
-_ROWS_AT_ONCE = 500
+T = TypeVar("T")
+
+_STREAMED_ROWS = 500
+# How many values a query compares a column with at most, because databases limit parameters.
+_MAX_VALUES = 500
+
+
+def batched(items: Iterable[T], size: int = _MAX_VALUES) -> Iterator[list[T]]:
+    """Yield the items in lists of `size`, the last one shorter. Without a size, a list is short
+    enough to be the values of a query.
+    """
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def insert_into_sqlite(
     conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> None:
-    """Insert rows whose values are in the order of `columns`."""
+    """Insert rows whose values are in the order of `columns`, by the driver's `executemany`."""
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
     driver: Any = conn.connection.driver_connection
     with round_trip(conn, statement):
-        driver.executemany(statement, _in_words(table, columns, rows))
+        driver.executemany(statement, _as_text(table, columns, rows))
 
 
 def copy_into_postgresql(
     conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> None:
-    """Send rows whose values are in the order of `columns`; a transaction must be under way."""
+    """Insert rows whose values are in the order of `columns`, by COPY. A transaction must be in
+    progress.
+    """
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     driver: Any = conn.connection.driver_connection
     with round_trip(conn, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in _in_words(table, columns, rows):
+        for row in _as_text(table, columns, rows):
             copy.write_row(row)
 
 
 def stream_from_postgresql(conn: Connection, query: Select[Any]) -> Iterator[Row]:
-    """Yield rows as the driver has them; the server goes on while the caller looks at one."""
-    import psycopg  # which SQLite does without
+    """Yield rows as the driver reads them, while the server continues to send more."""
+    import psycopg  # here, because SQLite does not need it
 
     compiled = query.compile(dialect=conn.dialect, compile_kwargs={"render_postcompile": True})
     statement = str(compiled)
     driver: Any = conn.connection.driver_connection
     if not conn.in_transaction():
-        conn.begin()  # as SQLAlchemy would; it ends what it knows of
-    size = _ROWS_AT_ONCE if psycopg.capabilities.has_stream_chunked() else 1
+        conn.begin()  # so that SQLAlchemy ends the transaction
+    size = _STREAMED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
     with round_trip(conn, statement), driver.cursor() as cursor:
         yield from cursor.stream(statement, compiled.params, size=size)
 
 
-def _in_words(
+def _as_text(
     table: Table, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> Iterator[Sequence[object]]:
-    """Yield the rows with ids and moments as text, which both databases take."""
+    """Yield the rows with ids and moments as text, which both databases accept."""
     converters = _converters(table, columns)
     for row in rows:
         values = list(row)
@@ -72,6 +87,6 @@ def _in_words(
 def _converters(
     table: Table, columns: tuple[str, ...]
 ) -> tuple[tuple[int, Callable[[Any], str]], ...]:
-    """Return where in a row text is to be put, and how it comes about."""
+    """Return the indexes of the columns whose values become text, and the functions for that."""
     converters = enumerate(to_text(table.c[name].type) for name in columns)
     return tuple((index, convert) for index, convert in converters if convert is not None)
