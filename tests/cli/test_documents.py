@@ -14,7 +14,7 @@ import pytest
 
 from catactl.cli.framework import command_tree
 from catactl.cli.framework.help_format import contexts
-from catactl.help.topics import topic_names
+from catactl.help.topics import topic_names, topic_summary
 from tests.cli.stages import make_stages
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1, ROOT
@@ -247,4 +247,5 @@ def test_every_command_is_named_in_a_document() -> None:
 def test_the_readme_is_short_and_lists_every_topic() -> None:
     text = _text("README")
     assert len(text.splitlines()) <= _MAX_README_LINES
-    assert set(re.findall(r"\(catactl/help/([^)]+)\.md\)", text)) == set(topic_names())
+    rows = re.findall(r"^\| \[([^]]+)\]\(catactl/help/\1\.md\) \| (.+) \|$", text, re.MULTILINE)
+    assert rows == [(name, topic_summary(name)) for name in topic_names()]

@@ -34,37 +34,37 @@ def help_(
             help="A noun (org), a command without a noun (apply) or a topic (billing).",
         ),
     ] = None,
-    verb: Annotated[str | None, typer.Argument(metavar="[VERB]", help="As create.")] = None,
+    verb: Annotated[
+        str | None, typer.Argument(metavar="[VERB]", help="A verb of the noun (create).")
+    ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Every command below, in one text for a pager.")
+        bool, typer.Option("--all", help="Also print the help of all commands below.")
     ] = False,
 ) -> None:
-    """Print the help of a command, as --help does, or a topic. Without arguments, list all
-    topics too.
+    """Print the help of a command, or a topic. Without arguments, list all commands and topics.
 
-    With --all, print the help of every command. A command precedes a topic of the same name.
+    If a command and a topic have the same name, the name means the command.
 
     Example: catactl help --all | less
     """
     if noun is None or noun in NOUNS or noun in VERBS:
-        text, is_topic = _command_help(noun, verb, all_), False
+        text, print_text = _command_help(noun, verb, all_), run.output.text
     else:
-        text, is_topic = _topic(noun, verb), True
+        text, print_text = _topic(noun, verb), run.output.markdown
     if run.output.is_for_programs:
         run.output.show({"help": text}, Shape("", ("help",)))
-    elif is_topic:
-        run.output.markdown(text)
     else:
-        run.output.text(text)
+        print_text(text)
 
 
-def _topic(name: str, extra: str | None) -> str:
+def _topic(name: str, verb: str | None) -> str:
+    """Return a topic. Raise `InvalidValue` if it does not exist or if a verb follows its name."""
     topics = topic_names()
     if name not in topics:
         close = get_close_matches(name, [*NOUNS, *VERBS, *topics], n=3)
         hint = f"did you mean {', '.join(map(repr, close))}?" if close else "see: catactl help"
         raise InvalidValue(f"no such command or topic {name!r}", hint)
-    if extra is not None:
+    if verb is not None:
         raise InvalidValue(f"{name} is a topic and has no verbs", f"catactl help {name}")
     return topic_text(name)
 
@@ -74,11 +74,11 @@ def _command_help(noun: str | None, verb: str | None, is_all: bool) -> str:
     path = [word for word in (noun, verb) if word is not None]
     if len(path) == 2 and not hasattr(next(contexts(root(), path[0])).command, "list_commands"):
         raise InvalidValue(f"{path[0]} has no verbs", f"catactl help {path[0]}")
-    found = list(contexts(root(), *path))
+    commands = list(contexts(root(), *path))
     if is_all:
-        return "\n\n\n".join(_all_help(found))
-    text: str = found[0].get_help()
-    return text if path else f"{text}\n\n{_topic_list(found[0])}"
+        return "\n\n\n".join(_all_help(commands))
+    text: str = commands[0].get_help()
+    return text if path else f"{text}\n\n{_topic_list(commands[0])}"
 
 
 def _topic_list(ctx: Any) -> str:
@@ -89,12 +89,12 @@ def _topic_list(ctx: Any) -> str:
     return text.strip()
 
 
-def _all_help(found: list[Any]) -> Iterator[str]:
+def _all_help(commands: list[Any]) -> Iterator[str]:
     """Yield the help of each command. The options that all commands or all writes take come once,
     at the end. A group has only its first line, because its verbs follow.
     """
     shared: dict[str, Any] = {}
-    for ctx in found:
+    for ctx in commands:
         formatter = ctx.make_formatter()
         ctx.command.format_usage(ctx, formatter)
         ctx.command.format_help_text(ctx, formatter)
