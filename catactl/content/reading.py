@@ -5,7 +5,6 @@ too large to hold is handed out as it is read; its error comes after its bytes.
 """
 
 import hashlib
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -21,11 +20,11 @@ from catactl.domain.file import File
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, CorruptLog, Refused
 from catactl.projections.swept_content import generations
+from catactl.values.digests import is_sha256
 from catactl.wiring.flow import FILE
 
 _HELD_BYTES = 16 * 1024 * 1024
 _AHEAD = 3
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Readable(NamedTuple):
@@ -44,7 +43,7 @@ def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
     available, `CorruptLog` if the stored rows are wrong.
     """
     stored = FILE.store.get_by_id(conn, org_id, file_id)
-    if stored is None or not all(_SHA256.fullmatch(part.sha256) for part in stored.state.parts):
+    if stored is None or not all(is_sha256(part.sha256) for part in stored.state.parts):
         raise CorruptLog(
             f"the stored rows of file {str(file_id)!r} and its parts differ",
             "rebuild them: catactl projection rebuild",

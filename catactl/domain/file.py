@@ -1,6 +1,5 @@
 """A file: its name, its parts, its status, and the job configurations that use it as an input."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,15 +13,13 @@ from catactl.errors import (
     Conflict,
     CorruptLog,
     InUse,
-    InvalidValue,
     NotFound,
     Refused,
 )
+from catactl.values.digests import check_sha256
 from catactl.values.names import check_file_name
 from catactl.values.numbers import check_part_number
 from catactl.values.sizes import check_size_bytes
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # --- events ---------------------------------------------------------------------------------------
 
@@ -259,10 +256,7 @@ def decide(state: File | None, command: FileCommand) -> list[FileEvent]:
 def _upload_part(state: File, command: UploadPart) -> list[FileEvent]:
     if state.deleted:
         raise Refused(f"file {state.name!r} is deleted, so parts cannot be uploaded")
-    if not _SHA256.fullmatch(command.sha256):
-        raise InvalidValue(
-            "sha256 is not 64 lower-case hexadecimal digits", "use the output of sha256sum"
-        )
+    check_sha256(command.sha256)
     part = Part(
         check_part_number(command.number),
         check_size_bytes(command.size_bytes),

@@ -3,17 +3,17 @@ code.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperOption
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.options import Options
-from catactl.cli.output.log import Log
 from catactl.cli.output.render import complain
-from catactl.config.masking import mask
-from catactl.config.settings import guess
 from catactl.errors import CatactlError
+
+if TYPE_CHECKING:
+    from catactl.cli.output.log import Log
 
 
 def fail(arguments: Sequence[str], error: CatactlError) -> int:
@@ -37,6 +37,8 @@ def fail_bug(arguments: Sequence[str], error: Exception) -> int:
     """Write the traceback to a temporary file, without passwords, and print its path."""
     import tempfile
     import traceback
+
+    from catactl.config.masking import mask
 
     trace = mask("".join(traceback.format_exception(error)))
     try:
@@ -80,10 +82,13 @@ def _fail(
     return exit_code
 
 
-def _log(arguments: Sequence[str]) -> Log:
+def _log(arguments: Sequence[str]) -> "Log":
     """Return a log in the format that the command line, environment and file ask for, even if they
     contain errors.
     """
+    from catactl.cli.output.log import Log  # loads all of settings, which `--help` does not need
+    from catactl.config.settings import guess
+
     flags = _options(arguments).flags
     return Log(
         json=guess("log_format", flags) == "json",
