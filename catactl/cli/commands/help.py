@@ -105,7 +105,7 @@ def _all_help(commands: list[Any]) -> Iterator[str]:
                     shared.setdefault(title, ctx)
             if takes(ctx.command, WRITES):
                 formatter.write_paragraph()
-                formatter.write_text(f"It takes the {WRITES.lower()} as well.")
+                formatter.write_text(f"This command also takes the {WRITES.lower()}, see the end.")
         yield formatter.getvalue().rstrip()
     for title, ctx in shared.items():
         formatter = ctx.make_formatter()
