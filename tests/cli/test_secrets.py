@@ -1,4 +1,4 @@
-"""Passwords appear nowhere, however they are written: in no result, error, log line or trace."""
+"""Passwords appear in no result, error, log line or trace, however they are written."""
 
 import socket
 import struct
@@ -15,7 +15,7 @@ from tests.cli.support import Cli, Result, run_process
 _PASSWORD = "s3cr3t-Pa55/w0rd%40"
 _PIECES = ("s3cr3t", "Pa55", "w0rd")
 _ENCODED = quote(_PASSWORD, safe="")
-_HOST = "127.0.0.1:1"  # where nobody listens
+_HOST = "127.0.0.1:1"  # a port without a server
 _URLS = {
     "encoded": f"postgresql://admin:{_ENCODED}@{_HOST}/catacloud",
     "not encoded": f"postgresql://admin:{_PASSWORD}@{_HOST}/catacloud",
@@ -43,12 +43,12 @@ _WAYS = ((), ("--json",), ("-v",), ("-v", "--log-format=json", "--json"))
 
 
 def _assert_hidden(result: Result) -> None:
-    said = result.stdout + result.stderr
-    assert [piece for piece in _PIECES if piece in said] == [], said
+    printed = result.stdout + result.stderr
+    assert [piece for piece in _PIECES if piece in printed] == [], printed
 
 
 @pytest.mark.parametrize("url", _URLS.values(), ids=_URLS)
-def test_a_password_is_told_nowhere(url: str, stranger: Cli, home: Path) -> None:
+def test_a_password_is_printed_nowhere(url: str, stranger: Cli, home: Path) -> None:
     config = home / "config" / "catactl" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'database_url = "{url}"\nblob_url = "s3://key:{_ENCODED}@bucket"\n')
@@ -63,12 +63,12 @@ def test_a_password_is_told_nowhere(url: str, stranger: Cli, home: Path) -> None
         _assert_hidden(stranger("org", "list", "--profile", url))
 
 
-def test_what_follows_an_unencoded_at_sign_is_not_taken_for_the_host(stranger: Cli) -> None:
+def test_the_hint_for_an_unencoded_at_sign_is_its_encoding(stranger: Cli) -> None:
     url = _URLS["with an @ and a slash"]
     assert "%40" in stranger.fails(78, "org", "list", "--database-url", url)["hint"]
 
 
-def test_a_password_that_is_taken_is_told_nowhere(
+def test_an_accepted_password_is_printed_nowhere(
     home: Path, postgresql_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgresql_url.set(password=_PASSWORD).render_as_string(hide_password=False)
@@ -93,7 +93,7 @@ def test_a_password_that_is_taken_is_told_nowhere(
 
 @pytest.fixture
 def refusing_server() -> Iterator[int]:
-    """The port of a server that speaks PostgreSQL's protocol and takes no password."""
+    """Return the port of a server that speaks PostgreSQL's protocol and refuses every password."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -105,8 +105,8 @@ def refusing_server() -> Iterator[int]:
             with client:
                 while True:
                     (size,) = struct.unpack("!i", client.recv(4, socket.MSG_WAITALL))
-                    asked = client.recv(size - 4, socket.MSG_WAITALL)
-                    if asked[:4] != struct.pack("!i", 80877103):  # no, we do not speak TLS
+                    message = client.recv(size - 4, socket.MSG_WAITALL)
+                    if message[:4] != struct.pack("!i", 80877103):  # not the request for TLS
                         break
                     client.sendall(b"N")
                 client.sendall(b"R" + struct.pack("!ii", 8, 3))  # a password in clear
@@ -122,7 +122,7 @@ def refusing_server() -> Iterator[int]:
     thread.join()
 
 
-def test_a_password_that_is_refused_is_told_nowhere(stranger: Cli, refusing_server: int) -> None:
+def test_a_refused_password_is_printed_nowhere(stranger: Cli, refusing_server: int) -> None:
     url = f"postgresql://admin:{_ENCODED}@127.0.0.1:{refusing_server}/catacloud?gssencmode=disable"
     for way in _WAYS:
         result = stranger("org", "list", "--database-url", url, *way)
@@ -131,7 +131,7 @@ def test_a_password_that_is_refused_is_told_nowhere(stranger: Cli, refusing_serv
         _assert_hidden(result)
 
 
-def test_a_process_of_its_own_keeps_the_password_as_well(stranger: Cli) -> None:
+def test_a_separate_process_prints_no_password_either(stranger: Cli) -> None:
     result = run_process("org", "list", "--database-url", _URLS["encoded"], "--verbose")
     assert result.code == 69
     _assert_hidden(result)

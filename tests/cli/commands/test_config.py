@@ -1,4 +1,4 @@
-"""Settings at the terminal: what holds, what is wrong, what goes before what."""
+"""`config show`, `config validate` and `config path`, and the format of errors."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def _shown(cli: Cli, *arguments: str) -> dict[str, tuple[Any, Any]]:
     return {row["name"]: (row["value"], row["origin"]) for row in rows}
 
 
-def test_what_holds_by_default_is_shown_and_nothing_is_created(stranger: Cli, home: Path) -> None:
+def test_defaults_are_shown_and_nothing_is_created(stranger: Cli, home: Path) -> None:
     shown = _shown(stranger)
     folder = home / "data" / "catactl"
     assert shown["database_url"] == (f"sqlite:///{folder}/catactl.db", "default")
@@ -36,11 +36,11 @@ def test_what_holds_by_default_is_shown_and_nothing_is_created(stranger: Cli, ho
 
 
 @pytest.mark.parametrize("url", ["postgresql://db/x", "sqlite://", "sqlite:///:memory:", "x://y"])
-def test_where_content_has_no_place_of_its_own_none_is_shown(url: str, stranger: Cli) -> None:
+def test_without_a_place_for_content_none_is_shown(url: str, stranger: Cli) -> None:
     assert _shown(stranger, "--database-url", url)["blob_url"] == (None, "default")
 
 
-def test_a_file_without_a_problem_is_ok_and_so_is_none(stranger: Cli, home: Path) -> None:
+def test_a_correct_file_and_a_missing_file_are_ok(stranger: Cli, home: Path) -> None:
     path = home / "config" / "catactl" / "config.toml"
     assert stranger.ok("config", "validate") == {"path": str(path), "ok": True, "problems": []}
     assert stranger("config", "validate").stdout == f"ok\tthere is no {path}\n"
@@ -56,7 +56,7 @@ def test_a_file_without_a_problem_is_ok_and_so_is_none(stranger: Cli, home: Path
     assert (result.code, result.stdout, result.stderr) == (0, f"ok\t{path}\n", "")
 
 
-def test_every_problem_of_a_file_is_told(stranger: Cli, home: Path) -> None:
+def test_every_problem_of_a_file_is_listed(stranger: Cli, home: Path) -> None:
     (home / "exposed").write_text("postgresql://me:s3cr3t@host/db")
     path = _write(
         home,
@@ -98,24 +98,24 @@ def test_every_problem_of_a_file_is_told(stranger: Cli, home: Path) -> None:
 
 
 @pytest.mark.parametrize("toml", ["actor = ", "profiles = 5", "[profiles]\np = 5", "a.b = 1"])
-def test_a_file_that_makes_no_sense_is_one_problem(toml: str, stranger: Cli, home: Path) -> None:
+def test_a_file_with_one_mistake_has_one_problem(toml: str, stranger: Cli, home: Path) -> None:
     path = _write(home, toml)
     result = stranger("config", "validate", "--json")
     assert (result.code, len(result.json["problems"])) == (78, 1)
     assert stranger("config", "path").stdout == f"{path}\n"
 
 
-# --- a profile that does not win ------------------------------------------------------------------
+# --- a profile that is overridden -----------------------------------------------------------------
 
 
-def test_a_database_in_the_environment_that_goes_before_a_profiles_is_told_of(
+def test_a_warning_names_the_variable_that_overrides_the_database_of_a_profile(
     sqlite_cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _write(home, f'[profiles.prod]\ndatabase_url = "sqlite:///{home}/x.db"\n[profiles.bare]\n')
-    told = "catactl: CATACTL_DATABASE_URL overrides the database of profile 'prod'\n"
+    warning = "catactl: CATACTL_DATABASE_URL overrides the database of profile 'prod'\n"
     profile = ("--profile", "prod")
-    assert sqlite_cli("org", "list", *profile).stderr == told
-    assert sqlite_cli("db", "upgrade", *profile).stderr == told
+    assert sqlite_cli("org", "list", *profile).stderr == warning
+    assert sqlite_cli("db", "upgrade", *profile).stderr == warning
     for quiet in (
         ("org", "list", *profile, "--quiet"),
         ("org", "list", *profile, "--json"),
@@ -125,7 +125,7 @@ def test_a_database_in_the_environment_that_goes_before_a_profiles_is_told_of(
     ):
         assert sqlite_cli(*quiet).stderr == ""
     monkeypatch.setenv("CATACTL_PROFILE", "prod")
-    assert sqlite_cli("org", "list").stderr == ""  # both are the environment's
+    assert sqlite_cli("org", "list").stderr == ""  # both come from the environment
     monkeypatch.delenv("CATACTL_DATABASE_URL")
     assert sqlite_cli("org", "list", *profile).stderr == ""
 
@@ -146,14 +146,14 @@ def test_a_database_in_the_environment_that_goes_before_a_profiles_is_told_of(
         (["--log-format", "json"], True),
     ],
 )
-def test_errors_follow_the_output_format_as_it_is_written(
+def test_errors_have_the_output_format_of_the_command_line(
     arguments: list[str], is_json: bool, sqlite_cli: Cli
 ) -> None:
     for command in (["org", "show", "nobody"], ["org", "show"], ["org", "shwo"]):
         assert sqlite_cli(*command, *arguments).stderr.startswith("{") == is_json
 
 
-def test_errors_follow_the_output_format_wherever_it_is_set(
+def test_errors_have_the_output_format_of_every_layer_of_settings(
     sqlite_cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = ("org", "show", "nobody")
