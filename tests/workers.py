@@ -24,9 +24,9 @@ from sqlalchemy import Engine, bindparam, select
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import measure
-from catactl.content.part import record_part
-from catactl.content.recording import content_of, stored_part
+from catactl.content.stored_parts import content_of, stored_part
 from catactl.content.sweep import sweep
+from catactl.content.upload_part import upload_part
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused
 from catactl.handling.handler import Handler
@@ -37,6 +37,7 @@ from catactl.store.sql.engine import open_engine, reading
 from catactl.store.sql.urls import parse_url
 from catactl.store.tables import logs
 from catactl.values.ids import new_id
+from tests.content.support import Bytes, Silent
 from tests.support import (
     BYTES_1,
     BYTES_2,
@@ -45,7 +46,6 @@ from tests.support import (
     delete_file,
     restore_file,
     run,
-    summary,
     upload,
 )
 
@@ -184,17 +184,8 @@ def _store_part(
     """Upload a part as the program does; sweeps may take it more often than that tries again."""
     while True:
         with suppress(Busy):
-            record_part(
-                handler,
-                blobs,
-                org_id,
-                lambda _conn: file_id,
-                number,
-                len(chunk),
-                lambda generations: blobs.put(org_id, [chunk], generations),
-                INTENT,
-                summary,
-                is_repeatable=True,
+            upload_part(
+                handler, blobs, org_id, str(file_id), number, Bytes(chunk), INTENT, Silent()
             )
             return
 

@@ -1,1 +1,5 @@
-"""Files with their content: from a disk into the blob store and the log, back again, and proved."""
+"""Transfer content between files and the blob store: upload, download, verification and sweeps.
+
+A *sweep* removes content that no event refers to; `catactl blob gc` runs it. This package may
+import everything below it, but not `cli`, `config` or `doctor`.
+"""

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from catactl.blobs.store import BlobStore, Chunk
-from catactl.content.recording import content_of
+from catactl.content.stored_parts import content_of
 from catactl.content.workers import workers
 from catactl.domain.file import File
 from catactl.domain.parts import Part

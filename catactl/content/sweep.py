@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Engine
 
 from catactl.blobs.store import Blob, BlobStore, address_of
 from catactl.content.mark import check_mark, claim
-from catactl.content.recording import ask
+from catactl.content.recorder import dry_run
 from catactl.content.references import (
     deleted_at,
     files_to_give_up,
@@ -76,7 +76,7 @@ def sweep(
         if not claims:
             check_mark(conn, blobs, org_id)
 
-    replayed = ask(handler, org_id, lambda conn, _: check(conn), intent)
+    replayed = dry_run(handler, org_id, lambda conn, _: check(conn), intent)
     if replayed:
         return replayed
     step = intent.unkeyed()

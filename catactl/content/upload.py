@@ -1,36 +1,33 @@
-"""Uploading files: worker threads store parts, one thread records them.
+"""Upload files: worker threads store parts, one thread records them.
 
-A worker reads a part, hashes it while it is written to the blob store, and has it synced. Whatever
-is ready when the recording thread comes round is recorded in one transaction: parts of a large
-file, or some small files whole. A part that log and store have already is skipped, so an upload
-that broke off is finished by running it again. The last transaction of a file completes it, if it
-consists of exactly the parts that were read.
+A worker reads a part and writes it to the blob store. When the recording thread comes around, it
+records everything that is ready in one transaction: parts of a large file, or several small files.
+A part that both the log and the store have already is skipped, so running an interrupted upload
+again completes it. The last transaction of a file completes the file, if the file consists of
+exactly the parts that were read.
+
+A stream can be read only once and in order. Its parts are stored by the recording thread.
 """
 
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+from uuid import UUID
 
-from catactl.blobs.store import BlobStore, Chunk, Content, Measure, is_whole, measure
+from catactl.blobs.store import BlobStore
 from catactl.content import part_ranges
-from catactl.content.part_ranges import DEFAULT_PART_BYTES, Range
-from catactl.content.recording import (
-    PendingFile,
-    Recorder,
-    StoredPart,
-    Swept,
-    content_of,
-    of_content,
-    stored_part,
-    swept_each_time,
-)
-from catactl.content.sources import OpenFile, Source, SourceError, Unusable
+from catactl.content.meter import Meter
+from catactl.content.part_ranges import DEFAULT_PART_BYTES, UNLIMITED_BYTES, Range
+from catactl.content.part_uploader import PartUploader
+from catactl.content.paths import UnusablePath
+from catactl.content.pending import PendingFile
+from catactl.content.recorder import Recorder
+from catactl.content.source import Item, Source, SourceError
+from catactl.content.stored_parts import ContentGone, StoredPart
 from catactl.content.workers import workers
-from catactl.domain.parts import Part
 from catactl.errors import (
     BadConfiguration,
     Busy,
@@ -40,29 +37,51 @@ from catactl.errors import (
     Suspended,
     Unreachable,
 )
-from catactl.handling.handler import Intent
-from catactl.store.idempotency import Result
+from catactl.handling.handler import Handler, Intent
+from catactl.store.idempotency import Result, key_suffix
 from catactl.values.names import check_file_name
 
-# Parts handed to workers at once, and files under way: what is done together is recorded together.
-_PARTS_AHEAD = 64
-_FILES_AHEAD = 64
-_PATIENCE_SECONDS = 2.0  # with workers that are to stop, so that they clear up after themselves
-_ATTEMPTS = 10  # in a row, to record what sweeps take again and again
-# What is wrong with more than one file: no other would fare better.
+_PARTS_AHEAD = 64  # parts that are stored at once or are next
+_FILES_AHEAD = 64  # files in progress; those that are stored together are recorded together
+_STOP_TIMEOUT_SECONDS = 2.0  # for workers to remove their unfinished files
+# Errors that concern every file: no other file could be uploaded.
 _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)
 
 
-class Meter(Protocol):
-    """Counts the bytes that are read. Threads call `advance`; `begin` names the next file."""
+@dataclass(frozen=True)
+class UploadOptions:
+    """How to upload files.
 
-    def begin(self, name: str) -> None: ...
+    `intent` holds the idempotency key of the command. If `is_key_shared` is true, the command has
+    several files, and the key of each file is derived from it. `verify` reads stored content again
+    and replaces damaged content.
+    """
 
-    def advance(self, size_bytes: int, /) -> None: ...
+    intent: Intent
+    is_key_shared: bool = False
+    part_bytes: int | None = None
+    workers: int = 1
+    verify: bool = False
+
+    def intent_for(self, name: str) -> Intent:
+        """Return the intent for one file. Its request does not include the content yet."""
+        key = self.intent.idempotency_key
+        if key is None:
+            return self.intent
+        if self.is_key_shared:
+            key += key_suffix(name)
+        return replace(self.intent, idempotency_key=key, request=self.request(name=name))
+
+    def request(self, **names: str) -> dict[str, object]:
+        """Return the request under an idempotency key, without content. It does not include how the
+        files are found, read and cut into parts.
+        """
+        request: dict[str, object] = {"command": "file.upload", **names}
+        return request | {"verify": True} if self.verify else request
 
 
-class Uploaded(NamedTuple):
-    """What became of a source: the row of its file (see `PendingFile`), or why it failed."""
+class UploadedFile(NamedTuple):
+    """The result for one item: the row of its file (see `PendingFile`), or the error."""
 
     path: str
     name: str
@@ -70,343 +89,271 @@ class Uploaded(NamedTuple):
     error: CatactlError | None
 
 
-@dataclass(frozen=True)
-class Order:
-    """How to upload. `intent` returns the intent for the file of a name; `verify` reads what is
-    stored already again, and replaces what is damaged.
+def upload_files(
+    handler: Handler,
+    blobs: BlobStore,
+    org_id: UUID,
+    items: Iterable[Item | UnusablePath],
+    options: UploadOptions,
+    meter: Meter,
+) -> Iterator[UploadedFile]:
+    """Upload the items and yield the result of each, in order.
+
+    If one item fails, the others are uploaded all the same. Its recorded parts stay in a file that
+    is not complete, and the next upload continues with them. Raises errors that concern all items:
+    an unreachable database or blob store, a full disk, a suspended organization.
     """
-
-    intent: Callable[[str], Intent]
-    part_bytes: int | None = None
-    workers: int = 1
-    follow_links: bool = False
-    verify: bool = False
-
-
-class _Stopped(Exception):
-    """Nobody waits for what is read any more."""
+    with workers(options.workers) as pool:
+        uploads = _Uploads(Recorder(handler, blobs, org_id), options, meter, pool)
+        try:
+            yield from uploads.run(iter(items))
+        finally:
+            uploads.stop()
 
 
 @dataclass(eq=False)
-class _UnderWay:
-    """A source under way; without a draft it failed before it had one."""
+class _Upload:
+    """The upload of one item. `source` is None until it is opened."""
 
-    path: str
-    name: str
-    below: str | None = None
-    draft: PendingFile | None = None
-    opened: OpenFile | None = None
+    item: Item | UnusablePath
+    pending: PendingFile
+    source: Source | None = None
     ranges: Iterator[Range] = field(default_factory=lambda: iter(()))
     is_read: bool = False
     in_flight: int = 0
-    times_swept: int = 0
     error: CatactlError | None = None
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known what becomes of it."""
-        return self.error is not None or (self.draft is not None and self.draft.row is not None)
-
-    @property
-    def is_over(self) -> bool:
-        return self.is_settled and self.in_flight == 0
-
-    @property
-    def intent(self) -> Intent:
-        assert self.draft is not None
-        return self.draft.intent
+        """Whether the result is known."""
+        return self.error is not None or self.pending.row is not None
 
     def close(self) -> None:
-        if self.opened is not None:
-            self.opened.close()
-            self.opened = None
+        if self.source is not None:
+            self.source.close()
 
-    def result(self) -> Uploaded:
-        row = self.draft.row if self.draft is not None else None
-        return Uploaded(self.path, self.name, row, self.error)
+    def result(self) -> UploadedFile:
+        return UploadedFile(self.item.path, self.pending.name, self.pending.row, self.error)
 
 
-def upload_files(
-    recorder: Recorder, sources: Iterable[Source | Unusable], order: Order, meter: Meter
-) -> Iterator[Uploaded]:
-    """Upload each source; yield what became of it, in order.
-
-    One that fails does not keep the others; what was recorded of it stays, not completed, and is
-    used when it is uploaded again. What would fail all of them is raised: database or blob store
-    out of reach, a full disk, a suspended organization.
-    """
-    with workers(order.workers) as pool:
-        uploading = _Uploading(recorder, order, meter, pool)
-        try:
-            yield from uploading.run(iter(sources))
-        finally:
-            uploading.stop()
-
-
-class _Uploading:
+class _Uploads:
     def __init__(
-        self, recorder: Recorder, order: Order, meter: Meter, pool: ThreadPoolExecutor
+        self, recorder: Recorder, options: UploadOptions, meter: Meter, pool: ThreadPoolExecutor
     ) -> None:
         self._recorder = recorder
-        self._blobs: BlobStore = recorder.blobs
-        self._org_id = recorder.org_id
-        self._order = order
+        self._options = options
         self._meter = meter
-        self._stopped = threading.Event()
         self._pool = pool
-        self._under_way: deque[_UnderWay] = deque()
-        self._futures: dict[Future[StoredPart], _UnderWay] = {}
+        self._parts = PartUploader(recorder, meter, verify=options.verify)
+        self._waiting: deque[_Upload] = deque()  # looked up and not started
+        self._started: deque[_Upload] = deque()
+        self._current: _Upload | None = None  # the one whose parts are stored next
+        self._futures: dict[Future[StoredPart], _Upload] = {}
+        self._checked_bytes = 0
 
-    def stop(self) -> None:
-        self._stopped.set()
-        for future in self._futures:
-            future.cancel()
-        wait(self._futures, timeout=_PATIENCE_SECONDS)
-        for each in self._under_way:
-            each.close()
-
-    def run(self, sources: Iterator[Source | Unusable]) -> Iterator[Uploaded]:
-        waiting: deque[_UnderWay] = deque()  # looked up, but not begun
-        current: _UnderWay | None = None
+    def run(self, items: Iterator[Item | UnusablePath]) -> Iterator[UploadedFile]:
         while True:
-            while len(self._futures) < _PARTS_AHEAD and len(self._under_way) < _FILES_AHEAD:
-                if current is not None and self._store_next(current):
-                    continue
-                waiting = waiting or self._look_up(islice(sources, _FILES_AHEAD))
-                if not waiting:
-                    current = None
-                    break
-                current = waiting.popleft()
-                self._under_way.append(current)
-                self._begin(current)
-            if not self._under_way:
+            self._store_parts(items)
+            if not self._started:
                 return
             if self._futures:
                 wait(self._futures, return_when=FIRST_COMPLETED)
             self._collect()
             self._record()
-            while self._under_way and self._under_way[0].is_over:
-                over = self._under_way.popleft()
-                over.close()
-                yield over.result()
+            while self._started and self._started[0].is_settled and not self._started[0].in_flight:
+                upload = self._started.popleft()
+                upload.close()
+                yield upload.result()
 
-    def _look_up(self, sources: Iterable[Source | Unusable]) -> deque[_UnderWay]:
-        """See what is known of the sources' names, for some of them at once."""
-        found: deque[_UnderWay] = deque()
-        for source in sources:
-            below = source.below if isinstance(source, Source) else None
-            under_way = _UnderWay(source.path, source.name, below)
-            found.append(under_way)
+    def stop(self) -> None:
+        self._parts.stop()
+        for future in self._futures:
+            future.cancel()
+        wait(self._futures, timeout=_STOP_TIMEOUT_SECONDS)
+        for upload in self._started:
+            upload.close()
+
+    # --- starting ---------------------------------------------------------------------------------
+
+    def _start_next(self, items: Iterator[Item | UnusablePath]) -> bool:
+        """Start the next item; return whether there was one."""
+        if not self._waiting:
+            self._waiting = self._look_up(islice(items, _FILES_AHEAD))
+            if not self._waiting:
+                return False
+        upload = self._current = self._waiting.popleft()
+        self._started.append(upload)
+        if upload.error is None and not isinstance(upload.item, UnusablePath):
             try:
-                if isinstance(source, Unusable):
-                    raise source.error
-                name = under_way.name = check_file_name(source.name)
-                under_way.draft = PendingFile(name, self._order.intent(name))
+                self._start(upload, upload.item)
+            except SourceError as error:
+                upload.error = error.error
+            except _FATAL:
+                raise
             except CatactlError as error:
-                under_way.error = error
-        drafts = [under_way.draft for under_way in found if under_way.draft is not None]
-        if drafts:
-            self._recorder.look_up(drafts)
-        return found
-
-    def _begin(self, under_way: _UnderWay) -> None:
-        """Open a source, ask whether there is room for it, and cut it into parts."""
-        draft = under_way.draft
-        if draft is None:
-            return
-        try:
-            opened = under_way.opened = OpenFile(
-                under_way.path, self._order.follow_links, under_way.below
-            )
-            self._meter.begin(draft.name)
-            if draft.intent.idempotency_key is not None:
-                self._read_before(draft, opened)
-            if self._needs_asking(draft, opened.size_bytes):
-                self._recorder.ask_for_room(draft, opened.size_bytes)
-            if draft.row is None:
-                under_way.ranges = iter(self._cut(draft, opened.size_bytes))
-        except SourceError as error:
-            under_way.error = error.error
-        except _FATAL:
-            raise
-        except CatactlError as error:
-            under_way.error = error
-
-    def _read_before(self, draft: PendingFile, opened: OpenFile) -> None:
-        """Read a file once before it is uploaded, because its key stands for its content as well.
-
-        Keeps the digests of its parts, so that only this content can be recorded.
-        """
-        size_bytes = opened.size_bytes
-        try:
-            ranges = part_ranges.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
-        except CatactlError:  # the upload raises it again, unless the key has a result
-            ranges = [Range(1, 0, size_bytes)]
-        whole = Measure()
-        for number, offset, part_bytes in ranges:
-            chunks = self._metered(opened.read(offset, part_bytes))
-            draft.digests[number] = measure(whole.passing(chunks)).sha256
-        opened.check_unchanged()
-        self._meter.advance(-size_bytes)
-        draft.intent = of_content(draft.intent, whole.content)
-
-    def _cut(self, draft: PendingFile, size_bytes: int) -> list[Range]:
-        """Return the parts in the order in which they are stored. Parts that grow come last."""
-        ranges = part_ranges.cut(draft.name, size_bytes, self._order.part_bytes, draft.known)
-        if draft.known is None:
-            return ranges
-        draft.shrinking = {
-            part.number
-            for part in draft.known.parts
-            if ranges[part.number - 1].size_bytes < part.size_bytes
-        }
-        if draft.shrinking:
-            ranges.sort(key=lambda part: draft.grows(part.number, part.size_bytes))
-        return ranges
-
-    def _needs_asking(self, draft: PendingFile, size_bytes: int) -> bool:
-        """Whether to ask the rules first, so that nothing is stored in vain. What is small and
-        seems to fit is asked about when it is recorded.
-        """
-        is_large = size_bytes > (self._order.part_bytes or DEFAULT_PART_BYTES)
-        is_special = draft.intent.dry_run or draft.intent.idempotency_key is not None
-        return is_large or is_special or not draft.seems_to_fit(size_bytes)
-
-    # --- storing, in the workers ------------------------------------------------------------------
-
-    def _store_next(self, under_way: _UnderWay) -> bool:
-        """Have a worker store the next part of a file; return whether there was one."""
-        part_range = None if under_way.is_settled else next(under_way.ranges, None)
-        if part_range is None:
-            under_way.is_read = True
-            return False
-        self._submit(under_way, part_range)
+                upload.error = error
         return True
 
-    def _submit(self, under_way: _UnderWay, part_range: Range) -> None:
-        assert under_way.draft is not None
-        assert under_way.opened is not None
-        under_way.in_flight += 1
+    def _look_up(self, items: Iterable[Item | UnusablePath]) -> deque[_Upload]:
+        """Check the names of some items, and look up their files in one transaction."""
+        uploads: deque[_Upload] = deque()
+        for item in items:
+            upload = _Upload(item, PendingFile(name=item.name, intent=self._options.intent))
+            uploads.append(upload)
+            try:
+                if isinstance(item, UnusablePath):
+                    raise item.error
+                name = check_file_name(item.name)
+                upload.pending = PendingFile(name=name, intent=self._options.intent_for(name))
+            except CatactlError as error:
+                upload.error = error
+        pending = [upload.pending for upload in uploads if upload.error is None]
+        if pending:
+            self._recorder.look_up(pending)
+        return uploads
+
+    def _start(self, upload: _Upload, item: Item) -> None:
+        """Open the source, check the rules, and cut the content into parts."""
+        pending = upload.pending
+        source = upload.source = item.open()
+        self._meter.begin(pending.name)
+        intent = pending.intent
+        if intent.idempotency_key is not None:
+            intent = self._parts.check_key(pending, source, self._ranges_to_read(pending, source))
+        if self._must_check(pending, source.size_bytes):
+            size_bytes = source.size_bytes or 0
+            self._recorder.check_rules(pending, size_bytes + self._checked_bytes, intent)
+            if intent.dry_run:  # nothing is recorded, so the sizes add up here
+                self._checked_bytes += pending.growth_bytes(size_bytes)
+        if pending.row is None:
+            plan = source.plan(pending.name, self._options.part_bytes, pending.existing)
+            upload.ranges, pending.shrinking = plan
+
+    def _ranges_to_read(self, pending: PendingFile, source: Source) -> list[Range]:
+        """Return the parts to read in order before the upload."""
+        size_bytes = source.size_bytes
+        if size_bytes is None:
+            return [Range(1, 0, UNLIMITED_BYTES)]
         try:
-            future = self._pool.submit(self._store, under_way.draft, under_way.opened, part_range)
+            part_bytes = self._options.part_bytes
+            return part_ranges.cut(pending.name, size_bytes, part_bytes, pending.existing)
+        except CatactlError:  # the upload raises it again, unless the key has a result
+            return [Range(1, 0, size_bytes)]
+
+    def _must_check(self, pending: PendingFile, size_bytes: int | None) -> bool:
+        """Return whether to check the rules before anything is stored. For a small file that seems
+        to fit, recording it is the check.
+        """
+        if size_bytes is None or size_bytes > (self._options.part_bytes or DEFAULT_PART_BYTES):
+            return True
+        is_special = pending.intent.dry_run or pending.intent.idempotency_key is not None
+        return is_special or not pending.seems_to_fit(size_bytes)
+
+    # --- storing ----------------------------------------------------------------------------------
+
+    def _store_parts(self, items: Iterator[Item | UnusablePath]) -> None:
+        """Give parts to the workers until there are enough, or store one part of a stream."""
+        while len(self._futures) < _PARTS_AHEAD and len(self._started) < _FILES_AHEAD:
+            current = self._current
+            if current is None:
+                if not self._start_next(items):
+                    return
+            elif (part_range := _next_range(current)) is None:
+                self._current = None
+            elif self._store(current, part_range):
+                return
+
+    def _store(self, upload: _Upload, part_range: Range) -> bool:
+        """Store a part of a stream, or let a worker store a part of a file. Return whether the part
+        is stored, so that it can be recorded before the next one is read.
+        """
+        assert upload.source is not None
+        if upload.source.size_bytes is None:
+            try:
+                stored = self._parts.store(upload.pending, upload.source, part_range)
+                upload.pending.ready.append(stored)
+            except SourceError as error:
+                upload.error = error.error
+            return True
+        upload.in_flight += 1
+        try:
+            future = self._pool.submit(self._parts.store, upload.pending, upload.source, part_range)
         except RuntimeError as error:
-            raise Busy(f"no worker can be started: {error}", "try fewer: --workers N") from error
-        self._futures[future] = under_way
+            raise Busy(f"cannot start a worker: {error}", "use fewer: --workers N") from error
+        self._futures[future] = upload
+        return False
 
-    def _store(self, draft: PendingFile, opened: OpenFile, part_range: Range) -> StoredPart:
-        """Store a part's content, unless log and store have it; the file must not change."""
-        number, offset, size_bytes = part_range
-        file = draft.known
-        known = file.parts.get(number) if file is not None else None
-        if draft.intent.dry_run or (known is not None and known.size_bytes == size_bytes):
-            content = measure(self._metered(opened.read(offset, size_bytes)))
-            part = _unchanged_part(draft, opened, number, content)
-            if file is not None and file.completed and known and not known.has_same_content(part):
-                raise SourceError(part_ranges.other_content(file))
-            if draft.intent.dry_run:
-                return StoredPart(part, skipped=part == known)
-            if part == known and self._is_there(part):
-                return StoredPart(part, skipped=True)
-            self._meter.advance(-size_bytes)
-        chunks = self._metered(opened.read(offset, size_bytes))
-        content = self._blobs.put(self._org_id, chunks, self._recorder.generations)
-        return StoredPart(_unchanged_part(draft, opened, number, content), skipped=False)
-
-    def _is_there(self, part: Part) -> bool:
-        content = content_of(part, self._recorder.generations)
-        if self._blobs.missing(self._org_id, [content]):
-            return False
-        return not self._order.verify or is_whole(self._blobs, self._org_id, content)
-
-    def _metered(self, chunks: Iterable[memoryview]) -> Iterator[Chunk]:
-        for chunk in chunks:
-            if self._stopped.is_set():
-                raise _Stopped
-            yield chunk
-            self._meter.advance(len(chunk))
+    def _collect(self) -> None:
+        """Take the parts that the workers have stored."""
+        for future in [future for future in self._futures if future.done()]:
+            upload = self._futures.pop(future)
+            upload.in_flight -= 1
+            try:
+                upload.pending.ready.append(future.result())
+            except SourceError as error:
+                upload.error = error.error
 
     # --- recording --------------------------------------------------------------------------------
 
-    def _collect(self) -> None:
-        """Take over what the workers have stored."""
-        for future in [future for future in self._futures if future.done()]:
-            under_way = self._futures.pop(future)
-            under_way.in_flight -= 1
-            assert under_way.draft is not None
-            try:
-                under_way.draft.ready.append(future.result())
-            except SourceError as error:
-                under_way.error = error.error
-
     def _record(self) -> None:
-        """Record what is ready in one transaction; if that is refused, file by file."""
+        """Record the ready parts of all uploads in one transaction. If that fails, record them
+        upload by upload.
+        """
         ready = []
-        for each in self._under_way:
-            if not each.is_settled and each.draft is not None:
-                each.draft.is_whole = each.is_read and each.in_flight == 0
-                if each.draft.is_recordable:
-                    ready.append(each)
-        alone = [each for each in ready if each.intent.idempotency_key is not None]
-        together = [each for each in ready if each.intent.idempotency_key is None]
-        if len(together) < 2 or not self._record_together(together):
-            alone += together
-        for each in alone:
-            self._record_alone(each)
+        for upload in self._started:
+            if not upload.is_settled:
+                upload.pending.is_whole = upload.is_read and upload.in_flight == 0
+                if upload.pending.is_recordable:
+                    ready.append(upload)
+        together = [each for each in ready if each.pending.intent.idempotency_key is None]
+        if len(together) > 1 and self._record_together(together):
+            ready = [each for each in ready if each.pending.intent.idempotency_key is not None]
+        for upload in ready:
+            self._record_alone(upload)
 
-    def _record_together(self, ready: list[_UnderWay]) -> bool:
+    def _record_together(self, uploads: list[_Upload]) -> bool:
         try:
-            self._recorder.record([each.draft for each in ready if each.draft is not None])
+            self._recorder.record([upload.pending for upload in uploads])
         except _FATAL:
             raise
-        except (CatactlError, Swept):
+        except (CatactlError, ContentGone):
             return False
         return True
 
-    def _record_alone(self, under_way: _UnderWay) -> None:
-        assert under_way.draft is not None
+    def _record_alone(self, upload: _Upload) -> None:
+        assert upload.source is not None
         try:
-            self._recorder.record([under_way.draft])
-            under_way.times_swept = 0
-        except Swept as swept:
-            under_way.times_swept += 1
-            if under_way.times_swept < _ATTEMPTS:
-                swept.clear_up(self._blobs, self._org_id)
-                self._store_again(under_way, under_way.draft, swept.digests)
-            else:
-                under_way.error = swept_each_time()
+            self._parts.record(upload.pending, upload.source)
+        except SourceError as error:
+            upload.error = error.error
         except _FATAL:
             raise
         except QuotaExceeded as error:
-            under_way.error = self._over_quota(under_way, under_way.draft) or error
+            upload.error = self._over_quota(upload.pending, upload.source) or error
         except CatactlError as error:
-            under_way.error = error
+            upload.error = error
 
-    def _over_quota(self, under_way: _UnderWay, draft: PendingFile) -> CatactlError | None:
-        """Return the error that says by how much the file, not one part, is over the quota."""
-        assert under_way.opened is not None
+    def _over_quota(self, pending: PendingFile, source: Source) -> CatactlError | None:
+        """Return the error that names the excess of the whole file instead of one part."""
+        if source.size_bytes is None:
+            return None
         try:
-            self._recorder.look_up([draft])
-            self._recorder.ask_for_room(draft, under_way.opened.size_bytes)
+            self._recorder.look_up([pending])
+            self._recorder.check_rules(pending, source.size_bytes, pending.keyed_intent)
         except CatactlError as error:
             return error
         return None
 
-    def _store_again(self, under_way: _UnderWay, draft: PendingFile, gone: set[str]) -> None:
-        """A sweep came between storing and recording: store again what it took."""
-        assert under_way.opened is not None
-        swept = {stored.part.number for stored in draft.ready if stored.part.sha256 in gone}
-        draft.ready = [stored for stored in draft.ready if stored.part.number not in swept]
-        size_bytes = under_way.opened.size_bytes
-        for part_range in part_ranges.cut(
-            draft.name, size_bytes, self._order.part_bytes, draft.known
-        ):
-            if part_range.number in swept:
-                self._submit(under_way, part_range)
 
-
-def _unchanged_part(draft: PendingFile, opened: OpenFile, number: int, content: Content) -> Part:
-    """Return the part that was read; raise `SourceError` if the file has changed since."""
-    opened.check_unchanged()
-    if draft.digests.get(number, content.sha256) != content.sha256:
-        raise opened.changed()
-    return stored_part(number, content)
+def _next_range(upload: _Upload) -> Range | None:
+    """Return the next part of an upload; None if all parts are read or the upload has failed."""
+    part_range = None
+    if not upload.is_settled:
+        try:
+            part_range = next(upload.ranges, None)
+        except SourceError as error:
+            upload.error = error.error
+        except CatactlError as error:
+            upload.error = error
+    upload.is_read = part_range is None
+    return part_range

@@ -12,7 +12,6 @@ from sqlalchemy import Engine
 
 from catactl.blobs.store import Blob, BlobStore, Content, is_whole
 from catactl.content.mark import is_another_logs
-from catactl.content.recording import content_of
 from catactl.content.references import (
     Pair,
     Reference,
@@ -21,6 +20,7 @@ from catactl.content.references import (
     side_by_side,
     snapshot,
 )
+from catactl.content.stored_parts import content_of
 from catactl.content.workers import workers
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, ContentMissing

@@ -66,7 +66,7 @@ class Handler:
         `told` is called after each successful transaction, with its events, or with None when an
         idempotency key was used before.
         """
-        self._engine = engine
+        self.engine = engine
         self._clock = clock
         self._told = told
         self._memories = StateCaches()
@@ -155,7 +155,7 @@ class Handler:
         """
         check_text("actor", intent.actor, MAX_TEXT_BYTES)
         check_text("reason", intent.reason or "", MAX_TEXT_BYTES)
-        deadline = time.monotonic() + lock_timeout_seconds(self._engine)
+        deadline = time.monotonic() + lock_timeout_seconds(self.engine)
         pause_seconds = _FIRST_PAUSE_SECONDS
         has_lost_connection = False
         for _ in range(_ATTEMPTS - 1):
@@ -168,7 +168,7 @@ class Handler:
                     raise
                 has_lost_connection = True
             except (Unreachable, Forbidden):
-                if not make_room(self._engine):
+                if not make_room(self.engine):
                     raise
             except Busy:
                 pause_seconds *= random.uniform(1.0, 3.0)
@@ -180,7 +180,7 @@ class Handler:
     def _attempt(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         transaction: Transaction | None = None
         try:
-            with writing(self._engine) as conn:
+            with writing(self.engine) as conn:
                 transaction = Transaction(
                     conn, intent, self._clock, self._memories, keeps_events=self._told is not None
                 )
@@ -201,7 +201,7 @@ class Handler:
 
     def _was_committed(self, transaction: Transaction) -> bool:
         try:
-            return transaction.was_committed(self._engine)
+            return transaction.was_committed(self.engine)
         except OutcomeUnknown as unknown:
             unknown.retryable = transaction.intent.idempotency_key is not None
             raise

@@ -11,6 +11,7 @@ a default, and then changes no fingerprint, because arguments at their defaults 
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -158,6 +159,13 @@ def done_for(asked: Asked, found: Iterable[Used], is_same: Callable[[Answer], bo
         if each.org_ref == asked.org_ref and is_same(each.answer):
             org_id = each.org_id
     return org_id
+
+
+def key_suffix(name: str) -> str:
+    """Return the suffix that turns the key of a command into the key of one of its files. This is a
+    storage format.
+    """
+    return f"/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 
 
 def remember(

@@ -10,7 +10,8 @@ import pytest
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
-from catactl.content.sources import OpenFile, SourceError
+from catactl.content.file_source import FileSource
+from catactl.content.source import SourceError
 from catactl.errors import ContentUnreachable
 from tests.cli.support import Cli, run_shell, sha256
 
@@ -103,12 +104,12 @@ def test_a_folder_exchanged_for_a_link_leads_nowhere(tmp_path: Path) -> None:
     (folder / "inner").mkdir(parents=True)
     (folder / "inner" / "file").write_bytes(b"mine")
     path, below = str(folder / "inner" / "file"), str(folder)
-    assert OpenFile(path, follow_links=False, below=below).size_bytes == 4
+    assert FileSource(path, follow_links=False, below=below).size_bytes == 4
     (folder / "inner").rename(tmp_path / "away")
     (folder / "inner").symlink_to(tmp_path / "secret")
     with pytest.raises(SourceError):
-        OpenFile(path, follow_links=False, below=below)
-    assert OpenFile(path, follow_links=True, below=below).size_bytes == 6
+        FileSource(path, follow_links=False, below=below)
+    assert FileSource(path, follow_links=True, below=below).size_bytes == 6
 
 
 def test_a_link_planted_as_the_temporary_file_is_not_written_through(

@@ -12,13 +12,17 @@ from sqlalchemy import Engine
 
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import NO_GENERATIONS, BlobStore, Content
-from catactl.content.part import record_part
+from catactl.content.meter import Meter
 from catactl.content.reading import contents, readable
+from catactl.content.source import Item
 from catactl.content.sweep import sweep
+from catactl.content.upload import UploadedFile, UploadOptions, upload_files
+from catactl.content.upload_part import upload_part
 from catactl.content.verify import Problem, Verified, verify_organization
 from catactl.domain.file import UploadPart
 from catactl.handling.handler import Handler
 from catactl.store.sql.engine import reading
+from tests.content.support import Bytes, Silent
 from tests.support import (
     INTENT,
     complete,
@@ -27,16 +31,7 @@ from tests.support import (
     delete_file,
     restore_file,
     run,
-    summary,
 )
-
-
-class Silent:
-    def begin(self, name: str) -> None:
-        pass
-
-    def advance(self, size_bytes: int, /) -> None:
-        pass
 
 
 @dataclass
@@ -53,18 +48,27 @@ class Place:
 
     def put(self, file_id: UUID, number: int, content: bytes) -> None:
         """Upload a part as the program does."""
-        record_part(
-            self.handler,
-            self.blobs,
-            self.org_id,
-            lambda _conn: file_id,
-            number,
-            len(content),
-            lambda generations: self.store(content, generations),
-            INTENT,
-            summary,
-            is_repeatable=True,
+        self.put_item(file_id, number, Bytes(content))
+
+    def put_item(self, file_id: UUID, number: int, item: Item) -> None:
+        upload_part(
+            self.handler, self.blobs, self.org_id, str(file_id), number, item, INTENT, Silent()
         )
+
+    def upload_item(
+        self,
+        item: Item,
+        part_bytes: int | None = None,
+        *,
+        workers: int = 1,
+        meter: Meter | None = None,
+    ) -> UploadedFile:
+        """Upload a file as the program does."""
+        options = UploadOptions(INTENT, part_bytes=part_bytes, workers=workers)
+        (uploaded,) = upload_files(
+            self.handler, self.blobs, self.org_id, [item], options, meter or Silent()
+        )
+        return uploaded
 
     def store(self, content: bytes, generations: Mapping[str, int] = NO_GENERATIONS) -> Content:
         return self.blobs.put(self.org_id, [content], generations)

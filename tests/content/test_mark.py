@@ -15,18 +15,16 @@ from sqlalchemy import Engine
 from catactl.blobs.opening import open_blobs
 from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
 from catactl.content import mark as marking
-from catactl.content.recording import Recorder
-from catactl.content.sources import Source
-from catactl.content.upload import Order, upload_files
+from catactl.content.paths import FoundFile
 from catactl.content.verify import Verified, verify_organization
 from catactl.domain.organization import SetQuota
 from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceeded
 from catactl.handling.handler import Handler
 from catactl.store.server_status import database_name
 from catactl.store.sql.engine import reading
-from tests.content.conftest import Place, Silent
+from tests.content.conftest import Place
 from tests.fixtures.databases import PostgresqlDatabases
-from tests.support import INTENT, create_organization, opened, read_log, run
+from tests.support import create_organization, opened, read_log, run
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -169,10 +167,7 @@ def test_content_without_a_mark_or_with_an_unreadable_one(original: Place) -> No
 
 def _upload_file(place: Place, path: Path) -> None:
     path.write_bytes(b"12")
-    recorder = Recorder(place.handler, place.engine, place.blobs, place.org_id)
-    order = Order(lambda _name: INTENT, part_bytes=1)
-    (done,) = upload_files(recorder, [Source(str(path), path.name)], order, Silent())
-    assert done.error is None
+    assert place.upload_item(FoundFile(str(path), path.name), 1).error is None
 
 
 def _after_marking(original: Place, patch: pytest.MonkeyPatch, act: Callable[[Mark], None]) -> None:

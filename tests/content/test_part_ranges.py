@@ -232,7 +232,7 @@ def test_content_that_growing_parts_cannot_hold_is_refused_with_their_capacity()
     check_capacity("x", capacity_bytes, None, 1)
     with pytest.raises(InvalidValue, match=f"hold {capacity_bytes:,} bytes") as caught:
         check_capacity("x", capacity_bytes + 1, None, 1)
-    assert caught.value.hint == "begin with larger parts: --part-size SIZE"
+    assert caught.value.hint == "use larger parts: --part-size SIZE"
     with pytest.raises(InvalidValue) as caught:
         check_capacity("x", 100 * 1024**4, _known(1), None)
-    assert "delete the file first" in (caught.value.hint or "")
+    assert "delete the file" in (caught.value.hint or "")

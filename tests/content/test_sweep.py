@@ -12,10 +12,8 @@ import pytest
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Blob, address_of, measure
 from catactl.content import sweep as sweeping
-from catactl.content.recording import Recorder
+from catactl.content.paths import FoundFile
 from catactl.content.references import files_to_give_up
-from catactl.content.sources import Source
-from catactl.content.upload import Order, upload_files
 from catactl.content.verify import Verified, verify_file, verify_organization
 from catactl.domain.organization import (
     DeleteOrganization,
@@ -25,9 +23,9 @@ from catactl.domain.organization import (
 from catactl.handling.handler import Handler
 from catactl.projections.swept_content import generations
 from catactl.store.sql.engine import reading
-from tests.content.conftest import Place, Silent
+from tests.content.conftest import Place
 from tests.processes import processes, receive, start
-from tests.support import INTENT, assert_consistent, complete, opened, read_log, run
+from tests.support import assert_consistent, complete, opened, read_log, run
 from tests.workers import ContentRace, race_for_content
 
 
@@ -192,10 +190,7 @@ def test_a_sweep_that_removes_late_loses_nothing_that_was_uploaded_meanwhile(
 
     def upload_file(somebody: Place) -> UUID:
         (tmp_path / "source").write_bytes(b"12")
-        recorder = Recorder(somebody.handler, somebody.engine, somebody.blobs, somebody.org_id)
-        source = Source(str(tmp_path / "source"), "y")
-        order = Order(lambda _name: INTENT, part_bytes=1)
-        (done,) = upload_files(recorder, [source], order, Silent())
+        done = somebody.upload_item(FoundFile(str(tmp_path / "source"), "y"), 1)
         assert done.error is None
         assert done.row is not None
         return UUID(done.row["file_id"])

@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 
 from catactl.blobs.store import measure
-from catactl.content.recording import PendingFile, Recorder, StoredPart, stored_part
-from catactl.content.sources import Source
-from catactl.content.upload import Order, Uploaded, upload_files
+from catactl.content.paths import FoundFile
+from catactl.content.pending import PendingFile, PendingUpload
+from catactl.content.recorder import Recorder
+from catactl.content.stored_parts import StoredPart, stored_part
+from catactl.content.upload import UploadedFile
 from catactl.domain.file import File
 from catactl.domain.organization import SetQuota
 from catactl.domain.parts import Parts
 from catactl.errors import QuotaExceeded
-from tests.content.conftest import Place, Silent
+from catactl.handling.handler import Intent
+from tests.content.conftest import Place
 from tests.support import INTENT, NOON, assert_consistent, run
 
 
@@ -23,11 +26,8 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def _upload(place: Place, path: Path, part_bytes: int) -> Uploaded:
-    recorder = Recorder(place.handler, place.engine, place.blobs, place.org_id)
-    order = Order(lambda _name: INTENT, part_bytes, workers=2)
-    (uploaded,) = upload_files(recorder, [Source(str(path), "x")], order, Silent())
-    return uploaded
+def _upload(place: Place, path: Path, part_bytes: int) -> UploadedFile:
+    return place.upload_item(FoundFile(str(path), "x"), part_bytes, workers=2)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_a_refused_upload_says_by_how_much_the_whole_file_is_over(place: Place, 
 def test_a_quota_lowered_meanwhile_is_compared_with_the_whole_file(
     place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask_for_room = Recorder.ask_for_room
+    check_rules = Recorder.check_rules
 
-    def late(recorder: Recorder, draft: PendingFile, size_bytes: int) -> None:
-        ask_for_room(recorder, draft, size_bytes)
+    def late(recorder: Recorder, upload: PendingUpload, size_bytes: int, intent: Intent) -> None:
+        check_rules(recorder, upload, size_bytes, intent)
         run(place.handler, place.org_id, place.org_id, SetQuota(33))
 
-    monkeypatch.setattr(Recorder, "ask_for_room", late)
+    monkeypatch.setattr(Recorder, "check_rules", late)
     error = _upload(place, path, 32).error
     assert isinstance(error, QuotaExceeded)
     assert "more do not fit" in error.message
@@ -83,16 +83,17 @@ def test_a_quota_lowered_meanwhile_is_compared_with_the_whole_file(
 
 def test_parts_that_grow_wait_for_parts_that_shrink() -> None:
     parts = [stored_part(number, measure([bytes(size)])) for number, size in ((1, 3), (2, 3))]
-    draft = PendingFile("x", INTENT, File("x", NOON, parts=Parts.of(parts)), shrinking={2})
+    existing = File("x", NOON, parts=Parts.of(parts))
+    pending = PendingFile(name="x", intent=INTENT, existing=existing, shrinking={2})
     grown, same, shrunk = (
         StoredPart(stored_part(number, measure([bytes(size)])), skipped=False)
         for number, size in ((3, 1), (1, 3), (2, 2))
     )
-    draft.ready = [grown]
-    assert not draft.is_recordable
-    draft.ready = [grown, same]
-    assert draft.next_parts() == [same]
-    draft.ready = [grown, shrunk]
-    assert draft.next_parts() == [shrunk, grown]
-    draft.shrinking = set()
-    assert draft.next_parts() == [grown, shrunk]
+    pending.ready = [grown]
+    assert not pending.is_recordable
+    pending.ready = [grown, same]
+    assert pending.next_parts() == [same]
+    pending.ready = [grown, shrunk]
+    assert pending.next_parts() == [shrunk, grown]
+    pending.shrinking = set()
+    assert pending.next_parts() == [grown, shrunk]

@@ -24,10 +24,12 @@ from catactl.cli.framework.context import Context
 from catactl.cli.output.text import shown
 from catactl.config.paths import sqlite_url
 from catactl.content.download import to_path
+from catactl.content.paths import FoundFile
+from catactl.content.pending import PendingFile
 from catactl.content.reading import readable
-from catactl.content.recording import PendingFile, Recorder, StoredPart, stored_part
-from catactl.content.sources import Source
-from catactl.content.upload import Order, Uploaded, upload_files
+from catactl.content.recorder import Recorder
+from catactl.content.stored_parts import StoredPart, stored_part
+from catactl.content.upload import UploadedFile, UploadOptions, upload_files
 from catactl.content.verify import Verified, verify_organization
 from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import DeleteFile
@@ -71,14 +73,14 @@ class Job(NamedTuple):
     """A file to upload, in a process of its own."""
 
     number: int
-    source: Source
+    source: FoundFile
 
 
 class Done(NamedTuple):
     """The commands as typed, and the file if it lives."""
 
     lines: list[str]
-    source: Source
+    source: FoundFile
     file_id: UUID | None
 
 
@@ -150,7 +152,7 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
     too_big.touch()
     os.truncate(too_big, quota_bytes + 1)
     say(_typed("file", "upload", org, too_big.name))
-    refused = _Uploader(place).upload(Source(str(too_big), too_big.name)).error
+    refused = _Uploader(place).upload(FoundFile(str(too_big), too_big.name)).error
     assert refused is not None, "the quota has no room for it"
     say(f"catactl: error: {refused.message}   (nothing written)")
 
@@ -228,7 +230,7 @@ def _jobs(folder: Path) -> Iterator[Job]:
             continue
         if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):
             number += 1
-            yield Job(number, Source(str(path), name))
+            yield Job(number, FoundFile(str(path), name))
 
 
 def _size_bytes(path: str) -> int:
@@ -238,7 +240,7 @@ def _size_bytes(path: str) -> int:
         return 0
 
 
-def _changed_since(source: Source, moment: float) -> bool:
+def _changed_since(source: FoundFile, moment: float) -> bool:
     """Whether somebody else wrote to the original, so that it cannot be compared with."""
     try:
         return os.stat(source.path).st_mtime >= moment
@@ -259,22 +261,24 @@ class _Uploader:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.handler = Handler(engine := open_engine(parse_url(place.database_url)))
-        self.recorder = Recorder(self.handler, engine, place.open_blobs(), place.org_id)
-        self._order = Order(lambda _name: place.intent, _PART_BYTES)
+        self.handler = Handler(open_engine(parse_url(place.database_url)))
+        self.blobs = place.open_blobs()
+        self._options = UploadOptions(place.intent, part_bytes=_PART_BYTES)
 
-    def upload(self, source: Source) -> Uploaded:
-        (uploaded,) = upload_files(self.recorder, [source], self._order, _NoProgress())
+    def upload(self, source: FoundFile) -> UploadedFile:
+        (uploaded,) = upload_files(
+            self.handler, self.blobs, self.place.org_id, [source], self._options, _NoProgress()
+        )
         return uploaded
 
-    def break_off(self, source: Source) -> None:
+    def break_off(self, source: FoundFile) -> None:
         """Leave half of a first part behind, as an upload that broke off with other content."""
         with open(source.path, "rb") as file:
             half = file.read(_PART_BYTES)[::2]
-        content = self.recorder.blobs.put(self.place.org_id, [half])
-        draft = PendingFile(source.name, self.place.intent)
-        draft.ready.append(StoredPart(stored_part(1, content), skipped=False))
-        self.recorder.record([draft])
+        content = self.blobs.put(self.place.org_id, [half])
+        pending = PendingFile(name=source.name, intent=self.place.intent)
+        pending.ready.append(StoredPart(stored_part(1, content), skipped=False))
+        Recorder(self.handler, self.blobs, self.place.org_id).record([pending])
 
     def delete(self, file_id: UUID) -> None:
         self.handler.handle(

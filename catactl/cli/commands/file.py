@@ -7,7 +7,7 @@ import typer
 
 from catactl.cli.commands.org import Deleted
 from catactl.cli.framework.command import AsOf, AtVersion, Org, command
-from catactl.cli.framework.context import Context, key_suffix
+from catactl.cli.framework.context import Context
 from catactl.cli.framework.past_names import organization_at
 from catactl.cli.output.progress import Progress
 from catactl.errors import CatactlError, PartialFailure
@@ -105,6 +105,7 @@ def delete(
     if run.is_interactive:
         run.confirm(f"delete {len(files)} files of {org!r}")
     from catactl.operations.registry import normal_name
+    from catactl.store.idempotency import key_suffix
 
     names = {file: normal_name(file) for file in files}
     run.claim_key(org, {"command": "file.delete", "files": sorted({*names.values()})})

@@ -1,6 +1,6 @@
 """catactl part"""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,10 +16,6 @@ from catactl.values.sizes import parse_size
 app = typer.Typer()
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
-
-
-def _present(outcome: Any, number: int) -> dict[str, Any]:
-    return resources.part(outcome.org_id, outcome.stream_id, number, outcome.state, outcome.version)
 
 
 @command(app, writes=True, grows=True, versioned=True)
@@ -60,13 +56,7 @@ def upload(
     """
     from catactl.cli.commands.uploading import run_part_upload
 
-    part_number = parse_part_number(number)
-
-    def present(outcome: Any) -> dict[str, Any]:
-        return _present(outcome, part_number)
-
-    result = run_part_upload(run, org, file, part_number, path, present)
-    run.output.show(result, PART)
+    run.output.show(run_part_upload(run, org, file, parse_part_number(number), path), PART)
 
 
 @command(app, "list")

@@ -42,13 +42,6 @@ if TYPE_CHECKING:
 _BESIDE = "beside the database"
 
 
-def key_suffix(name: str) -> str:
-    """Return the suffix that makes the idempotency key of one file from the key of a command."""
-    import hashlib
-
-    return f"/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
-
-
 class Context:
     """A running command. With `finishes` it does its work to the end, even when nobody reads its
     output.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catactl.cli.commands import uploading
-from catactl.content import part, stream
+from catactl.content import part_uploader, stream_source
 from tests.cli.commands.uploading.support import UPLOADED, proves_usage, upload
 from tests.cli.support import Cli, Say, contents_in, sha256
 
@@ -81,8 +81,8 @@ def test_a_part_is_read_from_standard_input(acme: Cli, standard_input: Say) -> N
 def test_a_part_without_an_end_is_refused_as_soon_as_it_has_no_room(
     acme: Cli, standard_input: Say, blob_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part, "_FIRST_ASKED_BYTES", 2)
-    monkeypatch.setattr(stream, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(part_uploader, "_FIRST_CHECKED_BYTES", 2)
+    monkeypatch.setattr(stream_source, "CHUNK_BYTES", 1)
     acme.has_file()
     acme.ok("quota", "set", "acme", 3)
     standard_input(b"aaabbbc")

@@ -7,16 +7,18 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from catactl.content import part_ranges
-from catactl.content.recording import Recorder
-from catactl.content.stream import Stream, upload_stream
-from catactl.content.upload import Order
+from catactl.content import part_ranges, stream_source
+from catactl.content.part_ranges import UNLIMITED_BYTES
+from catactl.content.source import SourceError
+from catactl.content.stream_source import StandardInput, StreamSource
 from catactl.domain.organization import SetQuota
 from catactl.errors import Conflict, InvalidValue
 from catactl.store.idempotency import Result
-from tests.content.conftest import Place, Silent
-from tests.support import INTENT, assert_consistent, run
+from tests.content.conftest import Place
+from tests.support import assert_consistent, run
 
 Upload = Callable[..., Result]
 
@@ -31,6 +33,14 @@ class Unread:
 
     def advance(self, size_bytes: int, /) -> None:
         self.read_bytes += size_bytes
+
+
+def _upload(place: Place, file: int, part_bytes: int | None, meter: Unread) -> Result:
+    uploaded = place.upload_item(StandardInput("x", file), part_bytes, meter=meter)
+    if uploaded.error is not None:
+        raise uploaded.error
+    assert uploaded.row is not None
+    return uploaded.row
 
 
 @pytest.fixture
@@ -48,10 +58,8 @@ def upload(place: Place) -> Upload:
 
         writing = threading.Thread(target=write)
         writing.start()
-        recorder = Recorder(place.handler, place.engine, place.blobs, place.org_id)
-        order = Order(lambda _name: INTENT, part_bytes)
         try:
-            return upload_stream(recorder, Stream(reader), "x", order, meter or Silent())
+            return _upload(place, reader, part_bytes, meter or Unread())
         finally:
             while os.read(reader, 1 << 16):
                 pass
@@ -120,11 +128,9 @@ def test_a_regular_file_that_no_parts_can_hold_is_refused_before_it_is_read(
     with (tmp_path / "sparse").open("w+b") as file:
         file.truncate(3 * 1024**4)
         file.seek(1024)
-        recorder = Recorder(place.handler, place.engine, place.blobs, place.org_id)
-        order = Order(lambda _name: INTENT, 1)
-        stream, meter = Stream(file.fileno()), Unread()
+        meter = Unread()
         with pytest.raises(InvalidValue, match="'x' is too large"):
-            upload_stream(recorder, stream, "x", order, meter)
+            _upload(place, file.fileno(), 1, meter)
         assert meter.read_bytes == 0
 
 
@@ -152,3 +158,48 @@ def test_a_stream_that_fits_the_quota_at_its_end_fits_while_it_is_uploaded(
     assert upload(b"abcdefg")["status"] == "complete"
     assert place.download(file_id) == b"abcdefg"
     assert_consistent(place.engine, place.org_id)
+
+
+@given(st.binary(max_size=40), st.lists(st.integers(1, 12), min_size=1, max_size=12))
+def test_a_stream_is_cut_at_any_sizes_without_loss(content: bytes, sizes: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream_source, "CHUNK_BYTES", 5)
+        reader, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        reading = StreamSource(reader)
+        offset, cut = 0, []
+        for size in sizes:
+            cut.append(b"".join(bytes(chunk) for chunk in reading.read(offset, size)))
+            offset += len(cut[-1])
+        assert reading.is_at_end() == (sum(sizes) >= len(content))
+        rest = b"".join(bytes(chunk) for chunk in reading.read(offset, UNLIMITED_BYTES))
+        assert reading.is_at_end()
+        os.close(reader)
+    assert [len(part) for part in cut] == [
+        min(size, max(0, len(content) - sum(sizes[:index]))) for index, size in enumerate(sizes)
+    ]
+    assert b"".join(cut) + rest == content
+
+
+def test_a_stream_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(SourceError):
+        StreamSource(folder).is_at_end()
+    os.close(folder)
+
+
+def test_a_stream_waits_where_reading_would_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    os.close(writer)
+    readv, blocks = os.readv, iter([True])
+
+    def blocking_once(file: int, buffers: list[memoryview]) -> int:
+        if next(blocks, False):
+            raise BlockingIOError
+        return readv(file, buffers)
+
+    monkeypatch.setattr(os, "readv", blocking_once)
+    assert [bytes(chunk) for chunk in StreamSource(reader).read(0, 7)] == [b"x"]
+    os.close(reader)

@@ -1,0 +1,265 @@
+"""Uploads that are not recorded yet: a file, or a part of a file."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from catactl.blobs.store import Content, Measure
+from catactl.content import part_ranges
+from catactl.content.source import SourceError
+from catactl.content.stored_parts import StoredPart
+from catactl.domain.decider import CommandEnvelope
+from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
+from catactl.domain.parts import Part, Parts
+from catactl.handling.handler import Intent, Outcome
+from catactl.handling.unit_of_work import UnitOfWork
+from catactl.queries import resources
+from catactl.store import name_lookup
+from catactl.store.idempotency import Result
+from catactl.wiring.flow import FILE
+
+# Stands for the digest of content that is not read yet, when only the rules are checked.
+_ANY_SHA256 = "0" * 64
+
+
+class Recorded(NamedTuple):
+    """The outcome of recording parts. `row` is the result of the upload; None if the upload is not
+    finished.
+    """
+
+    file_id: UUID
+    events: list[str]
+    row: Result | None
+
+
+@dataclass(kw_only=True)
+class PendingUpload(ABC):
+    """An upload that is not recorded yet.
+
+    `ready` holds the parts that are stored and not recorded. `is_whole` is true once no part is
+    missing. `row` is the result. If the idempotency key requires it, `measure` measures the content
+    and `digests` holds the digests of the parts that were read before the upload.
+    """
+
+    intent: Intent
+    ready: list[StoredPart] = field(default_factory=list)
+    is_whole: bool = False
+    row: Result | None = None
+    measure: Measure = field(default_factory=Measure)
+    digests: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def keyed_intent(self) -> Intent:
+        """The intent whose request under the idempotency key includes the content."""
+        if self.intent.idempotency_key is None:
+            return self.intent
+        return with_content(self.intent, self.measure.content)
+
+    @property
+    def name_to_look_up(self) -> str | None:
+        """The name of a file whose id is not known."""
+        return None
+
+    def existing_part(self, number: int) -> Part | None:
+        """Return the part of the log that can be kept if its content is the same."""
+        return None
+
+    def next_parts(self) -> list[StoredPart]:
+        """Return the ready parts to record now."""
+        return self.ready
+
+    @abstractmethod
+    def check_part(self, part: Part) -> None:
+        """Raise `SourceError` if the part can never be recorded."""
+
+    @abstractmethod
+    def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
+        """Run commands that the rules refuse if they refuse this upload with that size."""
+
+    @abstractmethod
+    def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
+        """Run the commands for some ready parts. If the upload is whole, finish it."""
+
+    @abstractmethod
+    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+        """Note that the parts were recorded."""
+
+
+@dataclass(kw_only=True)
+class PendingPart(PendingUpload):
+    """A part of a file that exists. `file` is the name or id of the file."""
+
+    org_id: UUID
+    file: str
+    number: int
+    is_whole: bool = True
+
+    def check_part(self, part: Part) -> None:
+        pass
+
+    def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
+        file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
+        if not _is_complete(unit, file_id):  # a complete file may have this very part
+            command = UploadPart(self.number, size_bytes, _ANY_SHA256, stored=True)
+            unit.run(CommandEnvelope(file_id, command))
+
+    def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
+        file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
+        ((part, *_),) = parts
+        outcome = unit.run(CommandEnvelope(file_id, _upload_part(part)))
+        row = resources.part(self.org_id, file_id, self.number, outcome.state, outcome.version)
+        return Recorded(file_id, _types(outcome), resources.written(row, outcome))
+
+    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+        self.row = recorded.row
+
+
+@dataclass(kw_only=True)
+class PendingFile(PendingUpload):
+    """A file that is uploaded whole. It is created, or continues the live file of its name.
+
+    `existing` is that file as it was when the upload began, `room_bytes` the bytes that the quota
+    had left then; None means unlimited. `parts` holds the recorded parts. `shrinking` holds the
+    numbers of existing parts that may become smaller and are not recorded yet: see `Plan`.
+
+    `row` is the file with its position and all events, its `outcome` (uploaded, resumed or
+    unchanged), the bytes that were stored (`stored_bytes`) and the bytes that the blob store
+    already had (`skipped_bytes`).
+    """
+
+    name: str
+    existing: File | None = None
+    file_id: UUID | None = None
+    room_bytes: int | None = None
+    parts: dict[int, Part] = field(default_factory=dict)
+    shrinking: set[int] = field(default_factory=set)
+    stored_bytes: int = 0
+    skipped_bytes: int = 0
+    events: list[str] = field(default_factory=list)
+
+    @property
+    def name_to_look_up(self) -> str | None:
+        return self.name if self.file_id is None else None
+
+    @property
+    def is_recordable(self) -> bool:
+        """Whether there is something to record. A dry run records everything at once, because it
+        commits nothing.
+        """
+        if self.row is not None:
+            return False
+        return self.is_whole or (bool(self.next_parts()) and not self.intent.dry_run)
+
+    def existing_part(self, number: int) -> Part | None:
+        return self.existing.parts.get(number) if self.existing is not None else None
+
+    def next_parts(self) -> list[StoredPart]:
+        """Return the ready parts to record now. Parts that shrink the file come first."""
+        if not self.shrinking:
+            return self.ready
+        if self.shrinking <= {stored.part.number for stored in self.ready}:
+            return sorted(self.ready, key=self._grows)
+        return [stored for stored in self.ready if not self._grows(stored)]
+
+    def _grows(self, stored: StoredPart) -> bool:
+        return part_ranges.grows(self.existing, stored.part.number, stored.part.size_bytes)
+
+    def check_part(self, part: Part) -> None:
+        if self.existing is None or not self.existing.completed:
+            return
+        existing = self.existing_part(part.number)
+        if existing is not None and not existing.has_same_content(part):
+            raise SourceError(part_ranges.other_content(self.existing))
+
+    def growth_bytes(self, size_bytes: int) -> int:
+        """Return by how much the organization grows if the file becomes that large."""
+        return size_bytes - (self.existing.parts.size_bytes if self.existing is not None else 0)
+
+    def seems_to_fit(self, size_bytes: int) -> bool:
+        return self.room_bytes is None or self.growth_bytes(size_bytes) <= self.room_bytes
+
+    def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
+        """Run the upload of the file as if it were one part. The rules are not checked for a
+        complete file, because it may be the same file.
+        """
+        file_id, _ = self._find_or_create(unit)
+        if not _is_complete(unit, file_id):
+            first = self.existing_part(1)
+            part_bytes = self.growth_bytes(size_bytes) + (first.size_bytes if first else 0)
+            unit.run(CommandEnvelope(file_id, UploadPart(1, max(0, part_bytes), _ANY_SHA256)))
+
+    def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
+        file_id, events = self._find_or_create(unit)
+        for part, *_ in parts:
+            events += _types(unit.run(CommandEnvelope(file_id, _upload_part(part))))
+        if not self.is_whole:
+            return Recorded(file_id, events, None)
+        all_parts = self.parts | {part.number: part for part, *_ in parts}
+        complete = CompleteFile(Parts.of(all_parts[number] for number in sorted(all_parts)))
+        outcome = unit.run(CommandEnvelope(file_id, complete))
+        events += _types(outcome)
+        return Recorded(file_id, events, self._row(outcome, self.events + events, parts))
+
+    def _row(self, outcome: Outcome, events: list[str], parts: Sequence[StoredPart]) -> Result:
+        done = "uploaded" if self.existing is None else "resumed"
+        stored_bytes, skipped_bytes = self._transferred_bytes(parts)
+        row = resources.file(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
+        row |= {
+            "position": outcome.position,
+            "events": events,
+            "outcome": done if events else "unchanged",
+            "stored_bytes": stored_bytes,
+            "skipped_bytes": skipped_bytes,
+        }
+        return row | {"dry_run": True} if outcome.dry_run else row
+
+    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+        self.file_id = recorded.file_id
+        self.events += recorded.events
+        self.stored_bytes, self.skipped_bytes = self._transferred_bytes(parts)
+        numbers = {part.number for part, *_ in parts}
+        self.parts |= {part.number: part for part, *_ in parts}
+        self.shrinking -= numbers
+        self.ready = [each for each in self.ready if each.part.number not in numbers]
+        self.row = recorded.row
+
+    def _transferred_bytes(self, parts: Sequence[StoredPart]) -> tuple[int, int]:
+        """Return the bytes stored and the bytes skipped so far, including the given parts."""
+        skipped_bytes = sum(each.part.size_bytes for each in parts if each.skipped)
+        stored_bytes = sum(each.part.size_bytes for each in parts if not each.skipped)
+        return self.stored_bytes + stored_bytes, self.skipped_bytes + skipped_bytes
+
+    def _find_or_create(self, unit: UnitOfWork) -> tuple[UUID, list[str]]:
+        """Return the id of the file, and the events if it was created here. Another uploader may
+        have created it since the lookup.
+        """
+        file_id = self.file_id or unit.find_live(FILE, self.name)
+        if file_id is not None:
+            return file_id, []
+        file_id = unit.new_id()
+        unit.expect_new(FILE, file_id)
+        return file_id, _types(unit.run(CommandEnvelope(file_id, CreateFile(self.name, unit.now))))
+
+
+def with_content(intent: Intent, content: Content) -> Intent:
+    """Return the intent with the content in its request."""
+    assert intent.request is not None
+    read = {"size_bytes": content.size_bytes, "sha256": content.sha256}
+    return replace(intent, request={**intent.request, **read})
+
+
+def _upload_part(part: Part) -> UploadPart:
+    return UploadPart(part.number, part.size_bytes, part.sha256, part.stored)
+
+
+def _is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
+    file = unit.file(file_id)
+    return file is not None and file.completed
+
+
+def _types(outcome: Outcome) -> list[str]:
+    return [recorded.type for recorded in outcome.events]
