@@ -41,7 +41,7 @@ from catactl.store.tables import (
     organizations,
     storage_usage,
 )
-from catactl.usage.days import broken_days
+from catactl.usage.day_check import broken_days
 from catactl.values.ids import new_id
 from catactl.wiring.flow import FILE, ORGANIZATION, PROJECTIONS, Aggregate, aggregate_of_event
 

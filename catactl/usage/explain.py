@@ -22,13 +22,11 @@ from catactl.projections.projection import DecodedEvent
 from catactl.queries import resources
 from catactl.sagas import storage_usage
 from catactl.store import log_queries
-from catactl.store.codec import EVENT_NAMES
 from catactl.store.event_log import END, StoredEvent
 from catactl.store.log_queries import CORRECTED, USAGE_EVENTS, Figures
 from catactl.store.tables import organizations
-from catactl.usage.change import Change, change_of
+from catactl.usage.change import CAUSES, Change, change_of
 
-CAUSES = tuple(EVENT_NAMES[event] for event in storage_usage.LISTENS)
 _NAMED_AT_ONCE = 500
 
 

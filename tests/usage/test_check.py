@@ -21,7 +21,9 @@ from catactl.store.tables import (
     storage_usage,
     storage_usage_days,
 )
-from catactl.usage.check import Finding, check, recompute
+from catactl.usage.check import check
+from catactl.usage.comparison import Comparison
+from catactl.usage.recompute import recompute
 from tests.support import (
     BYTES_2,
     INTENT,
@@ -62,12 +64,12 @@ def _filled(handler: Handler) -> UUID:
     return org_id
 
 
-def _check(engine: Engine, org_id: UUID) -> Finding:
+def _check(engine: Engine, org_id: UUID) -> Comparison:
     (finding,) = check(engine, [org_id])
     return finding
 
 
-def _recompute(url: URL, org_id: UUID) -> Finding:
+def _recompute(url: URL, org_id: UUID) -> Comparison:
     """Recompute as a process that remembers nothing."""
     with opened(url) as engine:
         (finding,) = recompute(Handler(engine), engine, [org_id], INTENT)
@@ -349,7 +351,7 @@ def test_views_rebuilt_while_a_writer_goes_on_miss_nothing(
     assert assert_consistent(engine, org_id) == Usage(180 + 465, 3, 33)
 
 
-def _ids(findings: Iterator[Finding]) -> list[UUID]:
+def _ids(findings: Iterator[Comparison]) -> list[UUID]:
     return [finding.org_id for finding in findings]
 
 

@@ -18,8 +18,8 @@ from catactl.store import log_queries
 from catactl.store.event_log import StoredEvent
 from catactl.store.sql.engine import reading
 from catactl.store.tables import events, organizations, storage_usage
-from catactl.usage.check import recompute
 from catactl.usage.explain import Entry, Kind, explain
+from catactl.usage.recompute import recompute
 from tests.support import (
     INTENT,
     Clock,

@@ -24,7 +24,7 @@ from catactl.store import log_queries
 from catactl.store.event_log import StoredEvent
 from catactl.store.sql.engine import reading
 from catactl.store.tables import storage_usage_days
-from catactl.usage import days
+from catactl.usage.day_check import broken_days
 from catactl.usage.history import usage_history
 from catactl.values.times import Every, Interval, microseconds
 from tests.support import (
@@ -196,7 +196,7 @@ def test_the_days_of_a_past_are_proved_and_any_other_day_is_found(
 ) -> None:
     column = storage_usage_days.c
     with reading(engine) as conn:
-        assert days.broken_days(conn, [past.org_id]) == {}
+        assert broken_days(conn, [past.org_id]) == {}
         rows = [row._asdict() for row in conn.execute(select(storage_usage_days))]
     chance = random.Random(9)
     others: dict[str, Any] = {
@@ -213,18 +213,18 @@ def test_the_days_of_a_past_are_proved_and_any_other_day_is_found(
         with tampering(database_url) as conn:
             conn.execute(delete(storage_usage_days).where(*its_own))
         with reading(engine) as conn:
-            assert days.broken_days(conn, [past.org_id]) == {past.org_id: 1}
+            assert broken_days(conn, [past.org_id]) == {past.org_id: 1}
         with tampering(database_url) as conn:
             conn.execute(insert(storage_usage_days).values({**row, field: row[field] + more}))
         count = 2 if field == "day" else 1  # one is missing, and one is there without an event
         with reading(engine) as conn:
-            assert days.broken_days(conn, [past.org_id]) == {past.org_id: count}
+            assert broken_days(conn, [past.org_id]) == {past.org_id: count}
         with tampering(database_url) as conn:
             moved = {**row, field: row[field] + more}["day"]
             conn.execute(delete(storage_usage_days).where(column.day == moved))
             conn.execute(insert(storage_usage_days).values(row))
     with reading(engine) as conn:
-        assert days.broken_days(conn, [past.org_id]) == {}
+        assert broken_days(conn, [past.org_id]) == {}
 
 
 def test_any_version_of_anything_can_be_seen_again(engine: Engine, past: Past) -> None:

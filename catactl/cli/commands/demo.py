@@ -165,7 +165,7 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
     (finding,) = check.check(engine, [org_id])
     verdict = "DRIFT" if finding.drifted else "exact"
     say(
-        f"  {verdict}: events {finding.first_principles.used_bytes:,}, organization "
+        f"  {verdict}: events {finding.from_file_events.used_bytes:,}, organization "
         f"{finding.as_row()['organization_bytes']:,}, view {finding.as_row()['projection_bytes']:,}"
         f", unpaired events {finding.unpaired_events}"
     )

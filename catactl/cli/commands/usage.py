@@ -23,7 +23,7 @@ from catactl.usage.units import Unit
 from catactl.values.times import Every, Interval, checked_interval, parse_time
 
 if TYPE_CHECKING:
-    from catactl.usage.check import Finding
+    from catactl.usage.comparison import Comparison
     from catactl.usage.history import Span
 
 app = typer.Typer()
@@ -306,12 +306,12 @@ def recompute(
 
     Example: catactl usage recompute --quiet --reason nightly
     """
-    from catactl.usage import check as usage_check
+    from catactl.usage.recompute import recompute as recompute_usage
 
     ids = organization_ids(run, orgs)
     intent = run.intent("", lambda: {"command": "usage.recompute"})
     with Progress(run, "recomputing", "organization", len(ids)) as progress:
-        findings = _counted(usage_check.recompute(run.handler, run.engine, ids, intent), progress)
+        findings = _counted(recompute_usage(run.handler, run.engine, ids, intent), progress)
         _report(run, findings)
     corrected = sum(finding.correction is not None for finding in findings)
     busy = [finding for finding in findings if isinstance(finding.error, Busy)]
@@ -335,7 +335,7 @@ def recompute(
         )
 
 
-def _raise_for_unreadable(run: Context, findings: list["Finding"]) -> None:
+def _raise_for_unreadable(run: Context, findings: list["Comparison"]) -> None:
     unreadable = [finding for finding in findings if finding.is_unreadable]
     for finding in unreadable:
         run.failure(f"{finding.name}: {finding.error}")
@@ -355,7 +355,7 @@ def organization_ids(run: Context, orgs: Sequence[str] | None) -> list[UUID]:
         return name_lookup.all_logs(conn)
 
 
-def _counted(findings: Iterable["Finding"], progress: Progress) -> list["Finding"]:
+def _counted(findings: Iterable["Comparison"], progress: Progress) -> list["Comparison"]:
     counted_findings = []
     for finding in findings:
         counted_findings.append(finding)
@@ -363,7 +363,7 @@ def _counted(findings: Iterable["Finding"], progress: Progress) -> list["Finding
     return counted_findings
 
 
-def _report(run: Context, findings: list["Finding"]) -> None:
+def _report(run: Context, findings: list["Comparison"]) -> None:
     summary: dict[str, Any] = {
         "checked": len(findings),
         "drifted": sum(finding.drifted for finding in findings),
@@ -374,6 +374,6 @@ def _report(run: Context, findings: list["Finding"]) -> None:
     run.output.report(summary, "organizations", FINDING)
 
 
-def _row(finding: "Finding") -> dict[str, Any]:
+def _row(finding: "Comparison") -> dict[str, Any]:
     error = exit_codes.as_fields(finding.error) if finding.error is not None else None
     return finding.as_row() | {"error": error}

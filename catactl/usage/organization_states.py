@@ -1,4 +1,4 @@
-"""Fold the events of organizations into the values that decide on usage, without figures."""
+"""Fold organizations from their events into the values that decide on usage, without figures."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -15,8 +15,8 @@ from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
 from catactl.wiring.flow import ORGANIZATION
 
 
-class State(NamedTuple):
-    """An organization's row without its figures; a stored row may hold any values."""
+class OrganizationState(NamedTuple):
+    """An organization's row without its figures. A stored row may hold values of any type."""
 
     name: Any
     status: Any
@@ -24,33 +24,33 @@ class State(NamedTuple):
     version: Any
 
 
-def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, State]:
-    """Return the state of each organization that has events, folded from its rare events, which an
-    index finds.
+def states_from_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, OrganizationState]:
+    """Return the state of each organization that has events. An index finds its lifecycle events,
+    so the other events are not read.
     """
-    rare = (
+    lifecycle_events = (
         select(events.c.org_id, *(events.c[name] for name in StreamEvent._fields))
         .where(events.c.org_id.in_(org_ids), IS_LIFECYCLE_EVENT)
         .order_by(events.c.org_id, events.c.position)
     )
-    last = (
+    last_version = (
         select(func.max(events.c.version))
         .where(events.c.org_id == logs.c.org_id, events.c.stream_id == logs.c.org_id)
         .scalar_subquery()
     )
-    versions = dict(
-        tuple(row)
-        for row in conn.execute(select(logs.c.org_id, last).where(logs.c.org_id.in_(org_ids)))
-    )
+    rows = conn.execute(select(logs.c.org_id, last_version).where(logs.c.org_id.in_(org_ids)))
+    versions = {row[0]: row[1] for row in rows}
     states = {}
-    for org_id, rows in groupby(conn.execute(rare), key=lambda row: row.org_id):
-        later = (StreamEvent(*row[1:]) for row in rows)
+    for org_id, group in groupby(conn.execute(lifecycle_events), key=lambda row: row.org_id):
+        decoded = (StreamEvent(*row[1:]).event for row in group)
         state: Organization | None
         try:
-            state = fold(ORGANIZATION.decider, None, (each.event for each in later))
-        except SchemaMismatch as error:  # so that the other organizations are still compared
+            state = fold(ORGANIZATION.decider, None, decoded)
+        except SchemaMismatch as error:  # because the other organizations are still compared
             raise CorruptLog(error.message, error.hint) from error
         if state is not None:
             version = versions.get(org_id)
-            states[org_id] = State(state.name, state.status.value, state.quota_bytes, version)
+            states[org_id] = OrganizationState(
+                state.name, state.status.value, state.quota_bytes, version
+            )
     return states
