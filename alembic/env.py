@@ -1,4 +1,4 @@
-"""Runs migrations: on the connection that `catactl db` hands over, else as configured."""
+"""Run migrations on the connection that `catactl db` passes, else on the configured database."""
 
 from alembic import context
 from sqlalchemy import Connection

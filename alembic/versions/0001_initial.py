@@ -1,4 +1,4 @@
-"""The log, the states, the views, users and idempotency keys."""
+"""Create the log, the states, the projections, users and idempotency keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -147,7 +147,7 @@ def upgrade() -> None:
 
 
 def _create_live_name_index(table: str) -> None:
-    """Names are unique among what is live: a deleted one's name is free again."""
+    """Make names unique among live rows, so that the name of a deleted row can be used again."""
     op.create_index(
         f"{table}_live_name_key",
         table,
@@ -159,5 +159,5 @@ def _create_live_name_index(table: str) -> None:
 
 
 def downgrade() -> None:
-    """Nothing lies below: the log would be lost. Restore a backup instead."""
+    """Refuse, because the log would be lost."""
     raise RuntimeError("the first schema cannot be downgraded: the log would be lost")

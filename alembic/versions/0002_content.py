@@ -1,4 +1,4 @@
-"""Where a part's content lies, and whether a deleted file's was given up."""
+"""Add whether the content of a part is stored, and whether that of a deleted file was swept."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Until content could be uploaded, parts were only recorded: none of it is ours.
+    # Before this revision catactl could only record parts, so the default is false.
     for table, column in (("file_parts", "stored"), ("files", "swept")):
         op.add_column(
             table, sa.Column(column, sa.Boolean, nullable=False, server_default=sa.false())

@@ -1,4 +1,4 @@
-"""The generation that content of a digest is stored in, once it was swept."""
+"""Add the generation in which content is stored after it was swept."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""An index of the few events that say what an organization is."""
+"""Add an index of the rare events that change the organization itself."""
 
 import sqlalchemy as sa
 from alembic import op

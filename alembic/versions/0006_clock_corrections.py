@@ -1,4 +1,4 @@
-"""Add corrections of the clock to the index of the few events that define an organization."""
+"""Add corrections of the clock to the index of the rare events of organizations."""
 
 import sqlalchemy as sa
 from alembic import op

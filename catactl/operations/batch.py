@@ -17,7 +17,7 @@ from catactl.handling.unit_of_work import Intent
 from catactl.operations.batch_lines import Failed, Line
 from catactl.operations.registry import OperationScope
 from catactl.store import idempotency, name_lookup
-from catactl.store.idempotency import Answer, Asked, Request, Result
+from catactl.store.idempotency import Answer, KeyLookup, Request, Result
 from catactl.store.sql.errors import translated_errors
 from catactl.store.sql.statements import begin
 from catactl.values.ids import id_for_key, id_to_create
@@ -208,7 +208,7 @@ class _Doing:
     def _find_answers(self, references: Iterable[str]) -> None:
         """Look up what came of the keyed lines that name, or create, these organizations."""
         asked = [
-            Asked(key, normalized(reference), created or self._org_ids.get(reference))
+            KeyLookup(key, normalized(reference), created or self._org_ids.get(reference))
             for reference in references
             for key, created in self._keys[reference].items()
         ]

@@ -1,4 +1,3 @@
-"""The tables and what is stored in them: events, states, users, idempotency keys, migrations.
-
-May import `domain` and `values`. Only `store.sql` knows dialects and drivers.
+"""The tables, and functions that read and write them: the event log, states, users, idempotency
+keys and migrations. May import `domain` and `values`. Only `store.sql` imports database drivers.
 """

@@ -1,4 +1,4 @@
-"""JSON documents and moments as they are stored and shown, knowing nothing of events."""
+"""Write and read JSON documents and moments in the form in which they are stored."""
 
 import json
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ _decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def canonical(payload: object) -> str:
-    """Return JSON whose text depends on nothing but its content."""
+    """Return a value as JSON. Equal values give equal texts."""
     return _canonical(payload)
 
 
@@ -42,13 +42,13 @@ def _load(text: str, expected: type[T]) -> T:
     except (ValueError, RecursionError) as error:
         raise _unreadable(text, str(error)) from None
     if not isinstance(document, expected):
-        raise _unreadable(text, "it has another shape")
+        raise _unreadable(text, f"it is not of type {expected.__name__}")
     return document
 
 
-def _unreadable(text: str, why: str) -> CorruptLog:
+def _unreadable(text: str, reason: str) -> CorruptLog:
     return CorruptLog(
-        f"a stored JSON document cannot be read: {why}: {text[:80]!r}",
+        f"a stored JSON document cannot be read: {reason}: {text[:80]!r}",
         "find it: catactl projection check, catactl event verify",
     )
 
@@ -72,5 +72,5 @@ def load_strictly(text: str) -> Any:
 
 @lru_cache(maxsize=256)
 def format_instant(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds: `2026-01-31T12:00:00.000000Z`."""
+    """Return a moment by RFC 3339, in UTC with microseconds: `2026-01-31T12:00:00.000000Z`."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -1,4 +1,4 @@
-"""Read the clock that dates events: the server's on PostgreSQL, this machine's on SQLite."""
+"""The clock that dates events: the server's on PostgreSQL, this machine's on SQLite."""
 
 import shlex
 from collections.abc import Collection
@@ -22,7 +22,7 @@ def now(conn: Connection) -> datetime:
 
 
 def name(database: Connection | Engine) -> str:
-    """Return whose clock dates events, as a phrase for messages."""
+    """Return the owner of the clock that dates events, as a phrase for messages."""
     return "the database server's" if database.dialect.name == "postgresql" else "this machine's"
 
 
@@ -50,7 +50,7 @@ def logs_ahead(conn: Connection, org_ids: Collection[UUID] | None = None) -> dic
 
 
 def ahead_in_words(database: Connection | Engine, org_name: str, seconds: int) -> str:
-    """Return a sentence that says how far a log is ahead of the clock."""
+    """Return a clause for messages about a log that is ahead of the clock."""
     return (
         f"the log of organization {org_name!r} is {in_words(seconds)} ahead of {name(database)} "
         "clock"

@@ -1,8 +1,8 @@
-"""Find out whether a period that is over is closed, so that no writer can add events to it.
+"""Find out whether a period that is over is closed: no writer can add events to it any more.
 
-A writer dates its events while it holds the lock of a log, and others see them after it commits. So
-a snapshot has all events of a period if, after the period's end and before the snapshot, there was
-a time when no transaction was in progress that had locked a log before the end.
+A writer dates its events while it holds the lock of a log, and they become visible when it commits.
+So a snapshot has all events of a period if, after the period's end and before the snapshot, there
+was a time when no transaction was in progress that had locked a log before the end.
 """
 
 import time
@@ -16,8 +16,9 @@ from catactl.store.sql.engine import lock_timeout_seconds, reading, writing
 from catactl.store.tables import logs
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.5
-# A writer holds a RowShareLock on the table of logs from its first lock until its commit is seen.
-# Some roles do not see when its transaction began. Assume then that it began before the end.
+# A writer holds a RowShareLock on the table of logs from its first lock until its commit is
+# visible. Some roles cannot read when its transaction began. Then assume that it began before the
+# end.
 _WRITERS = text(
     f"""
     SELECT held.virtualtransaction
@@ -33,15 +34,15 @@ _WRITERS = text(
 def why_open(engine: Engine, end: datetime, waiting: Callable[[int], None]) -> str | None:
     """Wait until no writer can add events to a period that is over by the clock that dates events.
 
-    Return None if the period is closed for each snapshot that is taken afterwards. Otherwise return
-    the reason: the writers do not end within the lock timeout, or the database does not show them.
-    If there are writers to wait for, `waiting` is called once with their number.
+    Return None if the period is closed for each later snapshot. Otherwise return the reason: the
+    writers do not end within the lock timeout, or the database does not show them. Call `waiting`
+    once with the number of writers to wait for, if there are any.
     """
     if engine.dialect.name != "postgresql":
         return _why_open_on_sqlite(engine)
     with reading(engine) as conn:
         if conn.execute(text("SELECT pg_is_in_recovery()")).scalar():
-            return "a standby does not know the writers of its primary"
+            return "a standby does not show the writers of its primary"
         writers = _writers(conn, end)
     if writers:
         waiting(len(writers))
@@ -52,7 +53,7 @@ def why_open(engine: Engine, end: datetime, waiting: Callable[[int], None]) -> s
         pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
         with reading(engine) as conn:
             writers &= _writers(conn, end)
-    return "transactions that began before its end are still under way" if writers else None
+    return "transactions that began before its end are still in progress" if writers else None
 
 
 def _writers(conn: Connection, end: datetime) -> set[str]:
@@ -68,6 +69,6 @@ def _why_open_on_sqlite(engine: Engine) -> str | None:
             conn.execute(update(logs).values(position=logs.c.position).where(false()))
             return None
     except Busy:
-        return "a transaction is still under way"
+        return "a transaction is still in progress"
     except Forbidden:
         return "a read-only database does not show whether a transaction is in progress"

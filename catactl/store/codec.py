@@ -1,11 +1,10 @@
-"""Events to stored names and payloads, and back.
+"""Encode events as stored names and payloads, and decode them.
 
-Storage format: a stored name or a field of a payload never changes; classes may. A payload that
-needs another shape gets a new schema version here and an upcaster from the old one in `UPCASTERS`.
+Storage format: a stored name or a field of a payload never changes; classes may. To change the
+fields of a payload, add an upcaster from the present schema version to `UPCASTERS`.
 
 Payloads are canonical JSON: sorted keys, no spaces, UTF-8, integers and no floats. PostgreSQL's
-JSONB gives back keys in an order of its own, so `canonical` is applied again before anything is
-hashed.
+JSONB changes the order of keys, so payloads become canonical again before they are hashed.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,22 +51,22 @@ EVENT_NAMES: dict[type[Event], str] = {
 }
 EVENT_CLASSES: dict[str, type[Event]] = {name: cls for cls, name in EVENT_NAMES.items()}
 
-# (stored name, schema version) -> what turns such a payload into one of the next version.
+# (stored name, schema version) -> the function that converts a payload to the next version.
 UPCASTERS: dict[tuple[str, int], Callable[[Payload], Payload]] = {
-    # Until content could be uploaded, parts were only recorded.
+    # In version 1 catactl could only record parts, not store their content.
     ("file.part_uploaded", 1): lambda payload: payload | {"stored": False},
 }
 
 
 @cache
 def schema_version(name: str) -> int:
-    """The version that events of this name are written with now."""
+    """Return the schema version with which events of a name are written."""
     return 1 + sum(1 for upcast_name, _ in UPCASTERS if upcast_name == name)
 
 
 def encode(event: Event) -> str:
     """Return the canonical payload of an event."""
-    # The same as `canonical(_dump(event))`, with the keys in order and in words already.
+    # Equal to `canonical(_dump(event))`, but faster, because the keys are sorted and encoded once.
     members = []
     for key, name, dump in _keys(type(event)):
         plain = getattr(event, name)
@@ -87,7 +86,7 @@ _known_keys: dict[type[Event], _Keys] = {}
 
 
 def _keys(cls: type[Event]) -> _Keys:
-    """For each field, in the order of names: its key in JSON, its name, how it becomes JSON."""
+    """Return for each field, sorted by name: its JSON key, its name, and its function to JSON."""
     known = _known_keys.get(cls)
     if known is None:
         dumps = {name: dump for name, dump, *_ in _converters(cls)}
@@ -97,13 +96,14 @@ def _keys(cls: type[Event]) -> _Keys:
 
 
 def decode(name: str, version: int, payload: str) -> Event:
-    """Return the event; `SchemaMismatch` when a newer catactl wrote it, `CorruptLog` when none
-    did.
+    """Return the event. Raise `SchemaMismatch` if a newer catactl wrote it, `CorruptLog` if the
+    payload is malformed.
     """
     cls = EVENT_CLASSES.get(name)
     if cls is None or version > schema_version(name):
         raise SchemaMismatch(
-            f"the log holds {name!r} in schema version {version}, which this catactl does not know",
+            f"the log has a {name!r} event of schema version {version}, which this catactl does "
+            "not know",
             "upgrade catactl",
         )
     try:
@@ -120,15 +120,13 @@ def decode(name: str, version: int, payload: str) -> Event:
 
 
 def dump_object(value: object) -> Payload:
-    """Return a dataclass of the domain as a JSON object; stores and results use it for
-    documents.
-    """
+    """Return a dataclass of the domain as a JSON object."""
     return _dump(value)
 
 
 def load_object(cls: type[Any], document: Mapping[str, Any]) -> Any:
-    """Return the dataclass that `dump_object` serialized; raise `CorruptLog` if the object has
-    another shape.
+    """Return the dataclass that `dump_object` converted; raise `CorruptLog` if the object is
+    malformed.
     """
     try:
         return _load(cls, document)
@@ -168,8 +166,8 @@ _known_converters: dict[type[Any], _Converters] = {}
 
 
 def _converters(cls: type[Any]) -> _Converters:
-    """For each field: its name, how it becomes JSON (None where it is the same), how it is read
-    back, and whether it may be null.
+    """Return for each field: its name, its function to JSON (None if JSON has the same value), its
+    function from JSON, and whether it may be null.
     """
     known = _known_converters.get(cls)
     if known is None:
@@ -200,7 +198,9 @@ def _converter(hint: Any) -> tuple[_Convert | None, _Convert]:
 
 
 def _checked(cls: type[Any], value: Any) -> Any:
-    """Return a value of JSON as it is: what was tampered with may be of another type."""
+    """Return a JSON value unchanged. Raise `TypeError` if its type is wrong, for example because
+    somebody tampered with it.
+    """
     if type(value) is not cls:
-        raise TypeError(f"{value!r} is no {cls.__name__}")
+        raise TypeError(f"{value!r} is not of type {cls.__name__}")
     return value

@@ -1,4 +1,4 @@
-"""Compute the time from which an event counts; a later correction of the clock makes it earlier.
+"""Compute the time from which an event counts.
 
 A machine whose clock was ahead may have dated events in the future. Stored events never change, so
 `organization.clock_corrected` limits the time of all events before it in its log. An event counts
@@ -45,7 +45,7 @@ def limits_by_log(conn: Connection, org_ids: Collection[UUID] | None = None) -> 
     corrections: dict[UUID, list[Limit]] = {}
     for org_id, position, recorded_at in conn.execute(query):
         corrections.setdefault(org_id, []).append(Limit(position, recorded_at))
-    return {org_id: _earliest_later(found) for org_id, found in corrections.items()}
+    return {org_id: _in_force(each) for org_id, each in corrections.items()}
 
 
 def limits_of(conn: Connection, org_id: UUID) -> Limits:
@@ -53,7 +53,7 @@ def limits_of(conn: Connection, org_id: UUID) -> Limits:
     return limits_by_log(conn, [org_id]).get(org_id, ())
 
 
-def _earliest_later(corrections: Sequence[Limit]) -> Limits:
+def _in_force(corrections: Sequence[Limit]) -> Limits:
     """Return the corrections in force. A later correction replaces one that is dated after it."""
     limits: list[Limit] = []
     for correction in reversed(corrections):
@@ -71,7 +71,7 @@ def effective(limits: Iterable[Limit], position: int, recorded_at: datetime) -> 
 
 
 def effective_at(limits: Limits) -> ColumnElement[datetime]:
-    """Return the same time as an SQL expression over the events of one log."""
+    """Return that time as an SQL expression over the events of one log."""
     recorded_at = events.c.recorded_at
     if not limits:
         return recorded_at

@@ -1,8 +1,9 @@
-"""One organization's log: lock it, read it, append to it, prove it.
+"""Lock, read and append to the log of one organization, and verify it.
 
-Positions run 1, 2, 3 … without gaps in commit order, because every writer holds the log's row lock
-from before it reads until it commits. Each event carries the hash of everything before it, a chain
-as in Haber and Stornetta's time stamps, so that a change anywhere is found by position.
+Positions are 1, 2, 3 … without gaps, in the order of commits, because each writer holds the lock of
+the log's row from before it reads until it commits. The hash of an event includes the hash of the
+event before, a chain as in Haber and Stornetta's time stamps, so that a change of an event is found
+by its position.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, func, insert, select, update
 from sqlalchemy.exc import DataError
+from sqlalchemy.sql.elements import BindParameter
 
 from catactl.domain.decider import Event
 from catactl.errors import CorruptLog, VersionConflict
@@ -24,14 +26,14 @@ from catactl.store.tables import events, logs
 
 GENESIS_HASH = bytes(32)
 _PAGE = 1_000
-# How many later events `lock` brings along at most; who gets that many had better load afresh.
+# The maximum number of events that `lock` returns.
 MANY_EVENTS = 500
-# A position past every other.
+# A position after all events.
 END = 2**63 - 1
 
 
 class Head(NamedTuple):
-    """Where a log stands: its last position, when that was recorded, and its hash."""
+    """The position, time and hash of a log's last event."""
 
     position: int
     recorded_at: datetime | None
@@ -42,7 +44,7 @@ EMPTY = Head(0, None, GENESIS_HASH)
 
 
 class StoredEvent(NamedTuple):
-    """A row of the event table. `payload` is canonical JSON text, `hash` 32 bytes."""
+    """A row of the table of events. `payload` is canonical JSON, `hash` has 32 bytes."""
 
     org_id: UUID
     position: int
@@ -69,10 +71,10 @@ class StoredEvent(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """A log that the transaction has locked, and its events after the requested position.
+    """A log that the transaction locked, and its events after the requested position.
 
-    `now` is the server's time after the lock was taken, and `transaction_id` the server's id of the
-    transaction; both are None on SQLite.
+    `now` is the server's time after the lock was taken, `transaction_id` the server's id of the
+    transaction. Both are None on SQLite.
     """
 
     head: Head
@@ -82,7 +84,7 @@ class Lock(NamedTuple):
 
 
 class StreamEvent(NamedTuple):
-    """What of an event it takes to evolve a state over it."""
+    """The columns of an event that evolve a state."""
 
     stream_id: UUID
     version: int
@@ -124,24 +126,25 @@ _STREAM = (
     .order_by(events.c.version)
     .limit(_PAGE)
 )
-_OPEN_LOG = insert(logs)
-_MOVE_HEAD = (
+_NEW_HEAD: dict[str, BindParameter[Any]] = {
+    "position": bindparam("to_position"),
+    "recorded_at": bindparam("to_recorded_at"),
+    "head_hash": bindparam("to_hash"),
+}
+_INSERT_HEAD = insert(logs).values(org_id=bindparam("of_org"), **_NEW_HEAD)
+_UPDATE_HEAD = (
     update(logs)
     .where(logs.c.org_id == bindparam("of_org"), logs.c.position == bindparam("from_position"))
-    .values(
-        position=bindparam("to_position"),
-        recorded_at=bindparam("to_recorded_at"),
-        head_hash=bindparam("to_hash"),
-    )
+    .values(_NEW_HEAD)
 )
 
 
 def lock(conn: Connection, org_id: UUID, after: int | None = None) -> Lock:
-    """Lock an organization's log until the transaction ends; return its head.
+    """Lock an organization's log until the transaction ends. With `after` also read the events
+    after that position, at most `MANY_EVENTS`.
 
-    The lock is a statement of its own: in a join, READ COMMITTED would re-read only the locked row
-    after a wait, and pair it with stale rows. The statements after it run once the lock is held:
-    they read the clock, and with `after` the events past that position, at most `MANY_EVENTS`.
+    A statement of its own takes the lock, because after a wait READ COMMITTED reads only the locked
+    row again, and would join it with stale rows. The next statements run after the lock is taken.
     """
     is_postgresql = conn.dialect.name == "postgresql"
     queries: list[tuple[Any, dict[str, Any]]] = [(_LOCK, {"of_org": org_id})]
@@ -151,7 +154,7 @@ def lock(conn: Connection, org_id: UUID, after: int | None = None) -> Lock:
         queries.append((_LATER, {"of_org": org_id, "after": after}))
     rows, *others = fetch(conn, *queries)
     if not rows and is_postgresql:
-        # There is no row yet to lock: creations of one organization queue up on its id instead.
+        # Lock the id, because a new organization has no row to lock.
         conn.execute(_LOCK_ID, {"of_org": int.from_bytes(org_id.bytes[:8], signed=True)})
         rows, *others = fetch(conn, *queries)
     head = Head(*rows[0]) if rows else EMPTY
@@ -168,7 +171,7 @@ def read_after(
     stream_id: UUID | None = None,
     page: int = _PAGE,
 ) -> Iterator[StoredEvent]:
-    """Yield an organization's events past a position, in order, a page at a time."""
+    """Yield an organization's events after a position, in order. Read one page at a time."""
     query = _AFTER.limit(page)
     if stream_id is not None:
         query = query.where(events.c.stream_id == stream_id)
@@ -184,7 +187,7 @@ def read_after(
 def read_stream(
     conn: Connection, org_id: UUID, stream_id: UUID, from_version: int = 1
 ) -> Iterator[StreamEvent]:
-    """Yield a stream's events from a version on, in order, a page at a time."""
+    """Yield a stream's events from a version on, in order. Read one page at a time."""
     while True:
         page = conn.execute(
             _STREAM, {"of_org": org_id, "of_stream": stream_id, "from_version": from_version}
@@ -197,8 +200,8 @@ def read_stream(
 
 
 def next_instant(head: Head, now: datetime) -> datetime:
-    """Return the time to record next: now, or the last recorded time if the clock is a little
-    behind it. A log that is further ahead of the clock accepts only a correction at this time.
+    """Return the time of the next event: now, or the time of the last event if the clock is a
+    little behind it. A log that is further ahead of the clock accepts only a correction.
     """
     now = now.astimezone(UTC)
     if head.recorded_at is None or head.recorded_at - now > clock.MAX_AHEAD:
@@ -206,15 +209,16 @@ def next_instant(head: Head, now: datetime) -> datetime:
     return max(now, head.recorded_at.astimezone(UTC))
 
 
-def with_hash(head: Head, unsealed: StoredEvent) -> StoredEvent:
-    """Return the event with its hash, which stands on the log's head before it."""
-    return StoredEvent(*unsealed[:-1], chain_hash(head.hash, unsealed))
+def with_hash(head: Head, event: StoredEvent) -> StoredEvent:
+    """Return the event with its hash, which includes the hash of the log's head."""
+    return StoredEvent(*event[:-1], chain_hash(head.hash, event))
 
 
 def chain_hash(previous: bytes, recorded: StoredEvent) -> bytes:
-    """SHA-256 over the hash before, the digest of the payload, and the canonical header.
+    """Return the SHA-256 of the previous hash, the digest of the payload, and the canonical header.
 
-    Storage format: the payload enters as a digest alone, so one could be erased and the chain hold.
+    Storage format: only the digest of a payload is hashed, so that a payload could be erased
+    without a break of the chain.
     """
     (
         org_id,
@@ -234,7 +238,7 @@ def chain_hash(previous: bytes, recorded: StoredEvent) -> bytes:
         _,
     ) = recorded
     cause = f'"{causation_id!s}"' if causation_id is not None else "null"
-    # A JSON array in canonical form, put together by hand: this is done for every event.
+    # Write the canonical JSON array without an encoder, because this runs for each event.
     header = (
         f'["{org_id!s}",{position},"{stream_id!s}",{version},{_json(type_)},{schema_version},'
         f'"{event_id!s}",{_json(actor)},{_json(reason)},"{command_id!s}","{correlation_id!s}",'
@@ -244,63 +248,48 @@ def chain_hash(previous: bytes, recorded: StoredEvent) -> bytes:
     return hashlib.sha256(previous + payload_digest + header.encode()).digest()
 
 
-# Names, actors and reasons: few that come again and again.
+# Names, actors and reasons, which are few and often the same.
 _json = lru_cache(maxsize=256)(canonical_json.canonical)
 
 
 def _moved() -> VersionConflict:
-    return VersionConflict("the log's head moved under its lock")
+    return VersionConflict("the log's head changed although it was locked")
 
 
 def append(conn: Connection, org_id: UUID, head: Head, appended: list[StoredEvent]) -> Head:
-    """Write the events and move the log's head; return the new one.
+    """Write the events and the log's new head, and return that head.
 
-    The head moves only from where the caller saw it. `VersionConflict` means that a writer came
-    between, which the lock prevents; the unique indexes would catch it as well.
+    Raises `VersionConflict` if `head` is not the log's head. Another writer would have changed it,
+    which the lock prevents. The unique indexes would prevent it, too.
     """
     last = appended[-1]
-    moved = {"to_position": last.position, "to_recorded_at": last.recorded_at, "to_hash": last.hash}
+    new = {"to_position": last.position, "to_recorded_at": last.recorded_at, "to_hash": last.hash}
     if head == EMPTY:
-        write(
-            conn,
-            _OPEN_LOG,
-            {
-                "org_id": org_id,
-                "position": last.position,
-                "recorded_at": last.recorded_at,
-                "head_hash": last.hash,
-            },
-        )
+        write(conn, _INSERT_HEAD, {"of_org": org_id, **new})
     else:
-        write(
-            conn,
-            _MOVE_HEAD,
-            {"of_org": org_id, "from_position": head.position, **moved},
-            _moved,
-        )
+        at = {"of_org": org_id, "from_position": head.position}
+        write(conn, _UPDATE_HEAD, at | new, _moved)
     write_all(conn, events, StoredEvent._fields, appended)
     return Head(last.position, last.recorded_at, last.hash)
 
 
 def holds(conn: Connection, org_id: UUID, head: Head) -> bool:
     """Return whether the log has an event with the position and hash of the head."""
-    found = _head_at(conn, org_id, head.position)
-    return found is not None and found.hash == head.hash
+    stored = _head_at(conn, org_id, head.position)
+    return stored is not None and stored.hash == head.hash
 
 
 class Break(NamedTuple):
-    """Where a log stops proving itself: the first position that does not follow from those
-    before.
-    """
+    """The first position of a log that does not follow from the events before it, and why."""
 
     position: int
     problem: str
 
 
 def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break | None]:
-    """Walk the chain; return the last position that holds, and the first break if there is one.
+    """Verify the chain. Return the last valid position, and the first break if there is one.
 
-    With `after` only what comes past that position is walked; what comes before is taken as it is.
+    With `after` verify only the events after that position.
     """
     row = conn.execute(
         select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(logs.c.org_id == org_id)
@@ -319,23 +308,23 @@ def verify(conn: Connection, org_id: UUID, after: int = 0) -> tuple[int, Break |
             break
         except (ValueError, TypeError, CorruptLog, DataError) as error:
             if one_by_one:
-                problem = f"changed: it cannot be read ({error})"
-                return before.position, Break(before.position + 1, problem)
+                unreadable = f"changed: it cannot be read ({error})"
+                return before.position, Break(before.position + 1, unreadable)
             rows, one_by_one = read_after(conn, org_id, before.position, page=1), True
             continue
         unseen = recorded.version - 1 if after else 0
-        found = _problem(before, versions.get(recorded.stream_id, unseen), recorded)
-        if found is not None:
-            return before.position, Break(min(before.position + 1, recorded.position), found)
+        problem = _problem(before, versions.get(recorded.stream_id, unseen), recorded)
+        if problem is not None:
+            return before.position, Break(min(before.position + 1, recorded.position), problem)
         before = Head(recorded.position, recorded.recorded_at, recorded.hash)
         versions[recorded.stream_id] = recorded.version
     position, previous = before.position, before.hash
     if position < head.position:
         return position, Break(position + 1, f"missing: the log's head is at {head.position}")
     if position > head.position:
-        return head.position, Break(head.position + 1, "inserted past the log's head")
+        return head.position, Break(head.position + 1, "inserted after the log's head")
     if previous != head.hash:
-        return max(position - 1, 0), Break(position, "its hash is not the one at the log's head")
+        return max(position - 1, 0), Break(position, "its hash differs from the log's head")
     return position, None
 
 
@@ -352,6 +341,9 @@ def _head_at(conn: Connection, org_id: UUID, position: int) -> Head | None:
 
 
 def _problem(before: Head, version: int, recorded: StoredEvent) -> str | None:
+    """Return why an event does not follow from the events before it, None if it does. `version` is
+    the version of the event before it in its stream.
+    """
     if recorded.position != before.position + 1:
         return "missing, or out of place"
     if recorded.version != version + 1:
@@ -364,5 +356,5 @@ def _problem(before: Head, version: int, recorded: StoredEvent) -> str | None:
         return "changed: its hash does not match its content and the events before it"
     is_earlier = before.recorded_at is not None and recorded.recorded_at < before.recorded_at
     if is_earlier and recorded.type != CLOCK_CORRECTED:
-        return "dated before the event before it, without a correction of the clock"
+        return "dated earlier than the event before it, without a correction of the clock"
     return None

@@ -2,11 +2,11 @@
 
 A key belongs to its organization. The same request under the key returns the stored result; another
 request is a conflict. A request is the command with its parsed values and a digest of the content
-that it reads; how the work is done is not part of it.
+that it reads. Options that do not change the result are not part of it.
 
-Storage format: a stored fingerprint must stay equal for the same request. Whoever changes how
-requests or fingerprints are made increments FINGERPRINT_VERSION. A new argument of a command needs
-a default, and then changes no fingerprint, because arguments at their defaults are left out.
+Storage format: a stored fingerprint must stay equal for the same request. To change how requests or
+fingerprints are made, increment FINGERPRINT_VERSION. A new argument of a command needs a default.
+It then changes no fingerprint, because arguments at their defaults are left out.
 """
 
 import hashlib
@@ -72,8 +72,8 @@ class Answer(NamedTuple):
         return cls(request.fingerprint, FINGERPRINT_VERSION, document)
 
     def may_be_of(self, request: Request) -> bool:
-        """Return whether this may be the answer to the request. It may be if an older or newer
-        catactl stored it, because then nobody can know.
+        """Return whether this may be the answer to the request. That is unknown, and therefore
+        true, if an older or newer catactl stored the answer.
         """
         return self.version != FINGERPRINT_VERSION or self.fingerprint == request.fingerprint
 
@@ -83,8 +83,7 @@ class Answer(NamedTuple):
             raise IdempotencyConflict(
                 f"idempotency key {request.key!r} was used with an older catactl, which stored "
                 "its request in another form: this request cannot be compared with it",
-                "look for its result, for example with catactl event list ORG; if the command was "
-                "not run, run it under a new key",
+                "look for its events: catactl event list ORG; if there are none, use a new key",
             )
         if self.version > FINGERPRINT_VERSION:
             raise IdempotencyConflict(
@@ -102,7 +101,7 @@ class Answer(NamedTuple):
 
 
 def find_answer(conn: Connection, org_id: UUID, key: str) -> Answer | None:
-    """Return what is stored under a key, if it was used in an organization."""
+    """Return the answer under a key of an organization, None if the key is unused."""
     table = idempotency_keys
     query = select(*_ANSWER).where(table.c.org_id == org_id, table.c.key == key)
     row = conn.execute(query).one_or_none()
@@ -110,13 +109,13 @@ def find_answer(conn: Connection, org_id: UUID, key: str) -> Answer | None:
 
 
 def holds(conn: Connection, org_id: UUID, key: str) -> bool:
-    """Return whether a key was used in an organization."""
+    """Return whether an organization has a key."""
     return find_answer(conn, org_id, key) is not None
 
 
-class Asked(NamedTuple):
-    """A key to look up, with the organization as the caller named it, and the organization that has
-    that name now.
+class KeyLookup(NamedTuple):
+    """A key to look up, the organization as the caller named it, and the id of the organization
+    that has that name now.
     """
 
     key: str
@@ -124,8 +123,8 @@ class Asked(NamedTuple):
     org_id: UUID | None
 
 
-class Used(NamedTuple):
-    """A key that was used in an organization, named so then."""
+class UsedKey(NamedTuple):
+    """The answer under a key, and the organization as the caller named it then."""
 
     org_id: UUID
     org_ref: str
@@ -133,31 +132,34 @@ class Used(NamedTuple):
     answer: Answer
 
 
-def used(conn: Connection, asked: Sequence[Asked]) -> Iterator[Used]:
-    """Yield what is stored under the keys, in these organizations or in others that were named so
-    then; the latest last.
+def used(conn: Connection, lookups: Sequence[KeyLookup]) -> Iterator[UsedKey]:
+    """Yield the answers under the keys, of the organizations with the names or ids now, and of
+    others that were named the same then. The latest comes last.
     """
     table = idempotency_keys
     columns = (table.c.org_id, table.c.org_ref, table.c.key, *_ANSWER)
     query = select(*columns).order_by(table.c.recorded_at)
-    for some in batched(asked):
-        its_keys = table.c.key.in_({each.key for each in some})
-        then = table.c.org_ref.in_({each.org_ref for each in some})
-        now = table.c.org_id.in_({each.org_id for each in some if each.org_id is not None})
-        for org_id, org_ref, key, *answer in conn.execute(query.where(its_keys, then | now)):
-            yield Used(org_id, org_ref, key, Answer(*answer))
+    for batch in batched(lookups):
+        has_key = table.c.key.in_({each.key for each in batch})
+        then = table.c.org_ref.in_({each.org_ref for each in batch})
+        now = table.c.org_id.in_({each.org_id for each in batch if each.org_id is not None})
+        for org_id, org_ref, key, *answer in conn.execute(query.where(has_key, then | now)):
+            yield UsedKey(org_id, org_ref, key, Answer(*answer))
 
 
-def done_for(asked: Asked, found: Iterable[Used], is_same: Callable[[Answer], bool]) -> UUID | None:
-    """Return the organization that a command was run for before: the one that has the name now, if
-    it has the key, else the last one that had the name then and the same request.
+def done_for(
+    lookup: KeyLookup, used_keys: Iterable[UsedKey], is_same: Callable[[Answer], bool]
+) -> UUID | None:
+    """Return the organization for which a command ran before. That is the organization that has the
+    name now, if it has the key; else the last one that was named the same then, if the request was
+    the same.
     """
     org_id = None
-    for each in found:
-        if each.org_id == asked.org_id:
-            return each.org_id
-        if each.org_ref == asked.org_ref and is_same(each.answer):
-            org_id = each.org_id
+    for used_key in used_keys:
+        if used_key.org_id == lookup.org_id:
+            return used_key.org_id
+        if used_key.org_ref == lookup.org_ref and is_same(used_key.answer):
+            org_id = used_key.org_id
     return org_id
 
 
@@ -171,7 +173,7 @@ def key_suffix(name: str) -> str:
 def remember(
     conn: Connection, answered: Sequence[tuple[UUID, Request, Answer]], now: datetime
 ) -> None:
-    """Store answers under their keys, which must be free."""
+    """Store answers under their keys, which must be unused."""
     rows = [
         (org_id, request.key, request.org_ref, *answer, now) for org_id, request, answer in answered
     ]

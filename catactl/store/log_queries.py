@@ -1,8 +1,8 @@
-"""Find the state of a log at a moment or a position, without reading all of it.
+"""Find the state of a log at a moment or a position without reading the whole log.
 
 Within a log the times from which events count never decrease, so a binary search finds a moment.
-Each usage event carries the figures after it, so the last usage event is enough to know them. Other
-events of the organization itself are rare, and have an index of their own.
+Each usage event contains the figures after it, so the last usage event is enough. Other events of
+the organization itself are rare, and have an index of their own.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 2_000
 
 
 class Figures(NamedTuple):
-    """Bytes, files and parts after an event; all are 0 before the first."""
+    """Bytes, files and parts after an event; all 0 before the first event."""
 
     used_bytes: int = 0
     file_count: int = 0
@@ -36,14 +36,14 @@ class Figures(NamedTuple):
 
 
 class Step(NamedTuple):
-    """From a moment on, usage is so many bytes."""
+    """A change of usage: the bytes from a moment on."""
 
     moment: datetime
     used_bytes: int
 
 
 def positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
-    """Return the position at which each log stood at a moment: 0 before its first event."""
+    """Return the last position of each log at a moment: 0 before its first event."""
     positions: dict[UUID, int] = {}
     for batch in batched(org_ids):
         positions |= _positions_at(conn, batch, moment)
@@ -56,8 +56,8 @@ def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -
     low = dict.fromkeys(org_ids, 0)
     high = dict.fromkeys(org_ids, 0) | {row.org_id: row.position for row in heads}
     key = tuple_(events.c.org_id, events.c.position)
-    while open_ := [org_id for org_id in org_ids if low[org_id] < high[org_id]]:
-        middles = {org_id: (low[org_id] + high[org_id] + 1) // 2 for org_id in open_}
+    while unsettled := [org_id for org_id in org_ids if low[org_id] < high[org_id]]:
+        middles = {org_id: (low[org_id] + high[org_id] + 1) // 2 for org_id in unsettled}
         rows = conn.execute(
             select(events.c.org_id, events.c.recorded_at).where(key.in_(list(middles.items())))
         )
@@ -77,12 +77,12 @@ def _missing(what: str) -> CorruptLog:
 
 
 def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
-    """Return the position at which a log stood at a moment: 0 before its first event."""
+    """Return the last position of a log at a moment: 0 before its first event."""
     return positions_at(conn, [org_id], moment)[org_id]
 
 
 def count_after(conn: Connection, org_id: UUID, moment: datetime) -> int:
-    """Return how many events of a log count from later than a moment."""
+    """Return the number of events of a log that count from a later time than a moment."""
     head = conn.execute(select(logs.c.position).where(logs.c.org_id == org_id)).scalar()
     return (head or 0) - position_at(conn, org_id, moment)
 
@@ -90,9 +90,7 @@ def count_after(conn: Connection, org_id: UUID, moment: datetime) -> int:
 def positions_before(
     conn: Connection, org_ids: Sequence[UUID], moment: datetime
 ) -> dict[UUID, int]:
-    """Return where each log stood just before a moment: an event at the moment belongs to what
-    follows.
-    """
+    """Return the last position of each log before a moment. An event at the moment is excluded."""
     try:
         return positions_at(conn, org_ids, moment - timedelta(microseconds=1))
     except OverflowError:  # there is no time before year 1
@@ -100,12 +98,12 @@ def positions_before(
 
 
 def position_before(conn: Connection, org_id: UUID, moment: datetime) -> int:
-    """Return where a log stood just before a moment."""
+    """Return the last position of a log before a moment."""
     return positions_before(conn, [org_id], moment)[org_id]
 
 
 def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -> int:
-    """Return the version that a stream had when its log stood at a position: 0 before its first."""
+    """Return the version of a stream at a position of its log: 0 before its first event."""
     ours = (events.c.org_id == org_id, events.c.stream_id == stream_id)
     last = select(events.c.version).where(*ours).order_by(events.c.version.desc()).limit(1)
     low, high = 0, conn.execute(last).scalar() or 0
@@ -125,20 +123,20 @@ def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -
 def position_of_version(
     conn: Connection, org_id: UUID, stream_id: UUID, version: int
 ) -> int | None:
-    """Return where in the log a stream's version lies, None if it has none such."""
-    found: int | None = conn.execute(
+    """Return the position of a stream's version in its log, None if there is none."""
+    position: int | None = conn.execute(
         select(events.c.position).where(
             events.c.org_id == org_id,
             events.c.stream_id == stream_id,
             events.c.version == version,
         )
     ).scalar()
-    return found
+    return position
 
 
 def organization_events(conn: Connection, org_id: UUID, position: int) -> list[StreamEvent]:
-    """Return what it takes to fold an organization at a position: its rare events, and the last of
-    those that carry its figures, which stands for all before it.
+    """Return the events to fold for an organization's state at a position: its rare events, and its
+    last usage event, which makes the earlier ones unnecessary.
     """
     columns = [events.c[name] for name in StreamEvent._fields]
     until = (events.c.org_id == org_id, events.c.position <= position)
@@ -149,8 +147,8 @@ def organization_events(conn: Connection, org_id: UUID, position: int) -> list[S
         .order_by(events.c.position.desc())
         .limit(1)
     )
-    found = [StreamEvent(*row) for query in (rare, last) for row in conn.execute(query)]
-    return sorted(found, key=lambda later: later.version)
+    rows = [row for query in (rare, last) for row in conn.execute(query)]
+    return sorted((StreamEvent(*row) for row in rows), key=lambda event: event.version)
 
 
 def events_of_streams(
@@ -160,9 +158,7 @@ def events_of_streams(
     types: Sequence[str],
     position: int,
 ) -> Iterator[StreamEvent]:
-    """Yield the events of some types in the given streams, up to a position, in the order of the
-    log.
-    """
+    """Yield the events of the given types and streams up to a position, in the order of the log."""
     query = (
         select(*(events.c[name] for name in StreamEvent._fields))
         .where(
@@ -177,7 +173,7 @@ def events_of_streams(
 
 
 def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
-    """Return an organization's figures when its log stood at a position."""
+    """Return an organization's figures at a position of its log."""
     fields = [payload_field(events.c.payload, name) for name in Figures._fields]
     row = conn.execute(
         select(*fields)
@@ -193,7 +189,7 @@ def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
 
 
 def _figure(value: object, position: int) -> int:
-    """Return what a payload says if it is a figure; it may have been tampered with."""
+    """Return a figure of a payload; raise `CorruptLog` if somebody tampered with it."""
     if type(value) is not int:
         raise CorruptLog(
             f"the usage event before position {position + 1} has no figures", "catactl event verify"
@@ -202,7 +198,7 @@ def _figure(value: object, position: int) -> int:
 
 
 def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[Step]:
-    """Yield how usage changed between two positions of a log, the first excluded."""
+    """Yield the changes of usage between two positions of a log, the first excluded."""
     query = (
         select(
             effective_at(limits_of(conn, org_id)),
@@ -224,8 +220,8 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
 def events_of(
     conn: Connection, org_id: UUID, after: int, until: int, types: Sequence[str]
 ) -> Iterator[StoredEvent]:
-    """Yield the events of some types between two positions of a log, without the first, one page at
-    a time. `recorded_at` is the time from which an event counts.
+    """Yield the events of the given types between two positions of a log, the first excluded.
+    `recorded_at` is the time from which an event counts. Read one page at a time.
     """
     counts_from = effective_at(limits_of(conn, org_id))
     query = (
@@ -253,8 +249,8 @@ def events_of(
 
 
 def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:
-    """Return the position after which the last so many usage events of a log lie, or all of them
-    if there are fewer: 0. Reads that many, from the end.
+    """Return the position before the last `count` usage events of a log; 0 if it has fewer. Read
+    only that number of events.
     """
     position: int | None = conn.execute(
         select(events.c.position)
@@ -267,14 +263,14 @@ def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:
 
 
 def before_command(conn: Connection, org_id: UUID, position: int) -> int:
-    """Return the position after which lie the events of the command that gave the one at a
-    position. A command's events lie together.
+    """Return the position before the first event of the command that caused the event at a
+    position. The events of a command are consecutive.
     """
     ours = events.c.org_id == org_id
     correlation_id = conn.execute(
         select(events.c.correlation_id).where(ours, events.c.position == position)
     ).scalar()
-    if correlation_id is None:  # nothing is there yet
+    if correlation_id is None:  # there is no event at the position
         return position - 1
     before: int | None = conn.execute(
         select(events.c.position)
@@ -286,7 +282,7 @@ def before_command(conn: Connection, org_id: UUID, position: int) -> int:
 
 
 def last_correction(conn: Connection, org_id: UUID) -> int:
-    """Return the position of a log's last correction of usage, 0 if there is none."""
+    """Return the position of a log's last correction of usage; 0 if there is none."""
     position: int | None = conn.execute(
         select(events.c.position)
         .where(events.c.org_id == org_id, IS_LIFECYCLE_EVENT, events.c.type == CORRECTED)
@@ -297,7 +293,7 @@ def last_correction(conn: Connection, org_id: UUID) -> int:
 
 
 def file_names(conn: Connection, org_id: UUID, file_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the names that files were created under, which they keep."""
+    """Return the names of files, which never change, from their first events."""
     query = select(
         events.c.stream_id, payload_field(events.c.payload, "name", Text()).label("name")
     ).where(events.c.org_id == org_id, events.c.stream_id.in_(file_ids), events.c.version == 1)

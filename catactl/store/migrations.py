@@ -1,7 +1,6 @@
-"""Whether a database has our schema, and bringing it there.
+"""Check the schema of a database, and migrate it.
 
-Alembic is imported only to migrate or to explain a mismatch: it takes longer to load than all the
-rest.
+Import Alembic only to migrate or to explain a mismatch, because loading it takes long.
 """
 
 import logging
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _UPGRADE = "catactl db upgrade"
-# Two upgrades at once: the second waits. Any constant will do, as long as it stays the same.
+# The number of the lock that lets only one process migrate. It must never change.
 _ADVISORY_LOCK = 0x63617461
 _MAX_LISTED = 5
 
 
 def ensure(engine: Engine) -> None:
-    """Make sure that the schema is the one this version works with.
+    """Ensure that the schema has the revision that this version needs.
 
-    SQLite is created and migrated here, PostgreSQL never: raises `SchemaMismatch` that says what
-    to do.
+    Create and migrate a SQLite database. Raise `SchemaMismatch` for a PostgreSQL database with
+    another revision.
     """
     sqlite = engine.dialect.name == "sqlite"
     if sqlite and is_missing_file(engine.url):
@@ -42,7 +41,7 @@ def ensure(engine: Engine) -> None:
             return
         is_empty = revision is None and not inspect(conn).get_table_names()
         mismatch = _explain(conn, revision)
-    # One without a table is left by who was stopped while creating it.
+    # A process that was stopped while it created the database leaves one without tables.
     if sqlite and (is_empty or _is_older(revision)):
         upgrade(engine)
         return
@@ -50,8 +49,8 @@ def ensure(engine: Engine) -> None:
 
 
 def check(engine: Engine) -> str | None:
-    """Return the revision of the database's schema, None if it has none; raise if it is not
-    ours.
+    """Return the revision of the database's schema, None if the database is empty. Raise
+    `SchemaMismatch` if this version of catactl does not know the schema.
     """
     with reading(engine) as conn:
         revision = _read_revision(conn)
@@ -63,15 +62,15 @@ def check(engine: Engine) -> str | None:
 
 
 def is_at_head(conn: Connection) -> bool:
-    """Whether the schema is the one this version works with."""
+    """Return whether the schema has the revision that this version needs."""
     return _read_revision(conn) == SCHEMA_REVISION
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest schema in one transaction; two at once wait for each other.
+    """Migrate to the newest schema in one transaction. A second upgrade waits for the first.
 
-    Raises `Forbidden` if another role owns the database's tables. Raises
-    `SchemaMismatch` for tables that a migration does not fit.
+    Raises `Forbidden` if another role owns the tables, `SchemaMismatch` if a migration does not fit
+    the tables.
     """
     if engine.dialect.name == "sqlite":
         _create_private(engine)
@@ -102,13 +101,13 @@ def _migrate(engine: Engine) -> None:
         config = migrations()
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
-        with pipelined(conn, commits=True):  # because it limits the wait for the answer
+        with pipelined(conn, commits=True):  # because that limits the wait for the result
             pass
         conn.commit()
 
 
 def migrations() -> "Config":
-    """Alembic's configuration: of the installed package, or of the checkout it runs from."""
+    """Return Alembic's configuration for the installed package or for the checkout."""
     from alembic.config import Config
 
     package = Path(catactl.__file__).parent
@@ -126,7 +125,7 @@ def _read_revision(conn: Connection) -> str | None:
     `SchemaMismatch` if there are several revisions.
     """
     _check_encoding(conn)
-    # On SQLite and on PostgreSQL asking whether the table is there costs less than a failed query.
+    # Look for the table first, because that takes less time than a query that fails.
     if conn.dialect.name == "postgresql":
         exists, current_schema = conn.execute(
             text("SELECT to_regclass('alembic_version') IS NOT NULL, current_schema()")
@@ -143,15 +142,15 @@ def _read_revision(conn: Connection) -> str | None:
         ).scalar()
     if not exists:
         return None
-    found = list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars())
-    if len(found) > 1:
-        listed = sorted(map(repr, found))[:_MAX_LISTED]
+    revisions = list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    if len(revisions) > 1:
+        listed = sorted(map(repr, revisions))[:_MAX_LISTED]
         raise SchemaMismatch(
-            f"alembic_version holds {len(found)} revisions: {', '.join(listed)}"
-            + ", …" * (len(found) > _MAX_LISTED),
+            f"alembic_version has {len(revisions)} revisions: {', '.join(listed)}"
+            + ", …" * (len(revisions) > _MAX_LISTED),
             "delete the rows that do not name the schema's revision, or restore a backup",
         )
-    return found[0] if found else None
+    return revisions[0] if revisions else None
 
 
 def _check_encoding(conn: Connection) -> None:
@@ -162,8 +161,8 @@ def _check_encoding(conn: Connection) -> None:
     encoding = driver.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise BadConfiguration(
-            f"the database's encoding is {encoding}, and catactl needs UTF8",
-            "create one with: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'",
+            f"the database's encoding is {encoding}, but catactl needs UTF8",
+            "create another database: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'",
         )
 
 
@@ -182,43 +181,41 @@ def _explain(conn: Connection, revision: str | None) -> SchemaMismatch:
         return SchemaMismatch("the database is empty", _UPGRADE)
     if revision is None and {events.name, logs.name} <= set(tables):
         return SchemaMismatch(
-            "the database holds catactl's tables, but alembic_version does not name their revision",
+            "the database has catactl's tables, but alembic_version does not name their revision",
             "restore a backup",
         )
     if revision is None:
         return SchemaMismatch(
-            "the database holds tables that are not catactl's", "give catactl a database of its own"
+            "the database has tables of another program", "use a separate database for catactl"
         )
     if _is_older(revision):
         return SchemaMismatch(
-            f"the database's schema is at {revision}, this catactl needs {SCHEMA_REVISION}",
+            f"the database's schema is at {revision}, but this catactl needs {SCHEMA_REVISION}",
             _UPGRADE,
         )
     return SchemaMismatch(
         f"the database's schema is at {revision!r}, which this catactl does not know "
         f"(it needs {SCHEMA_REVISION})",
-        "it is newer, or not catactl's: upgrade catactl, or check the database URL",
+        "upgrade catactl if the schema is newer, or check the database URL",
     )
 
 
 def _create_private(engine: Engine) -> None:
-    """Create a SQLite file that only its owner can read, before SQLite would with wider
-    permissions.
-    """
+    """Create a missing SQLite file, because SQLite would create it with wider permissions."""
     file = file_of(engine.url)
     if file is None or not is_missing_file(engine.url):
         return
     path = Path(file)
     if not may_create(engine.url):
         raise BadConfiguration(
-            f"there is no database {path}, and its URL does not allow catactl to create it",
+            f"the database {path} does not exist, and its URL does not allow catactl to create it",
             "check the database URL: catactl config show",
         )
     try:
         path.touch(mode=0o600)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadConfiguration(
-            f"there is no folder {path.parent} to create the database in",
+            f"the folder {path.parent} for the database does not exist",
             "create it, or check the database URL: catactl config show",
         ) from error
     except OSError as error:

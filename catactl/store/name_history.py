@@ -1,7 +1,7 @@
 """Find the organizations that had a name in the past, from their events.
 
-A name is free again after its organization is deleted or renamed, so several organizations may have
-had it.
+A name is available again after its organization is deleted or renamed, so several organizations may
+have had it.
 """
 
 from collections.abc import Iterator
@@ -46,10 +46,10 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
     """Return all organizations that ever had a name, the earliest first."""
     new_name = payload_field(events.c.payload, "name", Text())
     forms = spellings(name)
-    had_it = select(events.c.org_id).where(
+    query = select(events.c.org_id.distinct()).where(
         IS_LIFECYCLE_EVENT, events.c.type.in_(_NAMED), new_name.in_(forms)
     )
-    org_ids = conn.execute(had_it.distinct()).scalars().all()
+    org_ids = conn.execute(query).scalars().all()
     rows = conn.execute(
         select(events.c.org_id, events.c.position, events.c.type, new_name, events.c.recorded_at)
         .where(
@@ -61,11 +61,11 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
     )
     changes: dict[UUID, list[tuple[str, str | None, datetime]]] = {}
     limits = limits_by_log(conn, org_ids)
-    for org_id, position, type_, its_name, recorded_at in rows:
+    for org_id, position, type_, later_name, recorded_at in rows:
         moment = effective(limits.get(org_id, ()), position, recorded_at)
-        changes.setdefault(org_id, []).append((type_, its_name, moment))
-    found = (bearer for org_id in changes for bearer in _terms(org_id, changes[org_id], forms))
-    return sorted(found, key=lambda bearer: (bearer.since, bearer.org_id))
+        changes.setdefault(org_id, []).append((type_, later_name, moment))
+    all_bearers = (each for org_id in changes for each in _terms(org_id, changes[org_id], forms))
+    return sorted(all_bearers, key=lambda bearer: (bearer.since, bearer.org_id))
 
 
 def _terms(

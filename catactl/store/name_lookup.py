@@ -1,9 +1,9 @@
 """Find organizations, files, jobs and users by the names or ids that people type.
 
-A name is found whichever Unicode form was typed, and whichever was stored.
+All Unicode forms of a name are equal, both of a typed and of a stored name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
-    and_,
     func,
     or_,
     select,
@@ -41,7 +40,9 @@ _MANY_NAMES = 10_000
 
 
 def resolve_organization(conn: Connection, reference: str) -> UUID:
-    """Return the id of a live organization by name, or of any by id; raise `NotFound`."""
+    """Return the id of a live organization by name, or of any organization by id; raise
+    `NotFound`.
+    """
     org_id = parse_id(reference)
     found: UUID | None
     if org_id is not None:
@@ -69,24 +70,24 @@ def _no_organization(conn: Connection, reference: str) -> NotFound:
 
 
 def find_organization(conn: Connection, name: str) -> UUID | None:
-    """Return the id of the live organization of that name."""
+    """Return the id of the live organization with a name, None if there is none."""
     query = select(organization_names.c.name, organization_names.c.org_id)
     rows = conn.execute(query.where(is_named(organization_names.c.name, name)))
     return _by_spelling({row[0]: row[1] for row in rows}, [name]).get(name)
 
 
 def find_organizations(conn: Connection, references: Collection[str]) -> dict[str, UUID]:
-    """Return the organizations that are found by the names or ids, each under its own."""
+    """Return the id of each organization that exists, by its name or id in `references`."""
     ids = {reference: id_ for reference in references if (id_ := parse_id(reference)) is not None}
     names = [reference for reference in references if reference not in ids]
     by_id, by_name = organizations.c.org_id, organization_names.c.name
-    present = set(_rows_with_values(conn, select(by_id), by_id, list(ids.values())))
-    found = _ids_by_name(conn, select(by_name, organization_names.c.org_id), by_name, names)
-    return found | {reference: id_ for reference, id_ in ids.items() if (id_,) in present}
+    existing = set(_rows_with_values(conn, select(by_id), by_id, ids.values()))
+    named = _ids_by_name(conn, select(by_name, organization_names.c.org_id), by_name, names)
+    return named | {reference: id_ for reference, id_ in ids.items() if (id_,) in existing}
 
 
 def is_named(column: Column[Any], name: str) -> ColumnElement[bool]:
-    """Return the condition that a column holds a name, in any Unicode form."""
+    """Return the condition that a column has a name, in any Unicode form."""
     forms = spellings(name)
     return column == name if len(forms) == 1 else column.in_(forms)
 
@@ -94,7 +95,7 @@ def is_named(column: Column[Any], name: str) -> ColumnElement[bool]:
 def _ids_by_name(
     conn: Connection, query: Select[Any], column: Column[Any], names: Collection[str]
 ) -> dict[str, UUID]:
-    """Return the ids that a query of names and ids finds, by the requested name."""
+    """Return the ids of a query for names and ids, by the name in `names`."""
     forms = [form for name in names for form in spellings(name)]
     return _by_spelling(
         {row[0]: row[1] for row in _rows_with_values(conn, query, column, forms)}, names
@@ -102,16 +103,16 @@ def _ids_by_name(
 
 
 def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, UUID]:
-    found = {}
+    ids = {}
     for name in names:
         form = next((form for form in spellings(name) if form in stored), None)
         if form is not None:
-            found[name] = stored[form]
-    return found
+            ids[name] = stored[form]
+    return ids
 
 
 def _rows_with_values(
-    conn: Connection, query: Select[Any], column: Column[Any], values: Sequence[Any]
+    conn: Connection, query: Select[Any], column: Column[Any], values: Iterable[Any]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a query in which a column has one of the values, one batch a query."""
     for batch in batched(values):
@@ -119,11 +120,11 @@ def _rows_with_values(
 
 
 def all_logs(conn: Connection) -> list[UUID]:
-    """Return the ids of all organizations, oldest first: also deleted ones, and where no state, or
-    no log, is stored, since their figures must hold as well.
+    """Return the ids of all organizations, oldest first. Include deleted organizations, and those
+    whose log or state is lost, because checks must find them.
     """
-    known = (select(table.c.org_id) for table in (logs, organizations, organization_names))
-    return sorted(conn.execute(union(*known)).scalars())
+    ids = (select(table.c.org_id) for table in (logs, organizations, organization_names))
+    return sorted(conn.execute(union(*ids)).scalars())
 
 
 def organization_name(conn: Connection, org_id: UUID) -> str | None:
@@ -134,21 +135,23 @@ def organization_name(conn: Connection, org_id: UUID) -> str | None:
 
 
 def find_live(conn: Connection, table: Table, org_id: UUID, name: str) -> UUID | None:
-    """Return the id of the live file or job (`table` says which) of that name."""
+    """Return the id of the live file or job with a name. `table` is `files` or
+    `job_configurations`.
+    """
     return find_all_live(conn, table, org_id, [name]).get(name)
 
 
 def find_all_live(
     conn: Connection, table: Table, org_id: UUID, names: Collection[str]
 ) -> dict[str, UUID]:
-    """Return the ids of those live files or jobs that have one of the names."""
+    """Return the ids of the live files or jobs that have one of the names."""
     query = select(table.c.name, _id_column(table)).where(table.c.org_id == org_id, is_live(table))
     return _ids_by_name(conn, query, table.c.name, names)
 
 
 def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:
-    """Return a file's id by id or name: the live one's, else the one deleted last; or
-    `NotFound`.
+    """Return a file's id by id or name; raise `NotFound`. With a name prefer the live file, then
+    the file created last.
     """
     return _resolve(conn, files, org_id, "file", reference)
 
@@ -159,11 +162,11 @@ def resolve_job(conn: Connection, org_id: UUID, reference: str) -> UUID:
 
 
 def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
-    """Return a user's id by id or e-mail address; or raise `NotFound`."""
+    """Return a user's id by id or e-mail address; raise `NotFound`."""
     user_id = parse_id(reference)
-    is_it = users.c.user_id == user_id if user_id else is_named(users.c.email, reference.lower())
+    matches = users.c.user_id == user_id if user_id else is_named(users.c.email, reference.lower())
     found: UUID | None = conn.execute(
-        select(users.c.user_id).where(users.c.org_id == org_id, is_it).limit(1)
+        select(users.c.user_id).where(users.c.org_id == org_id, matches).limit(1)
     ).scalar()
     if found is None:
         emails = select(users.c.email).where(users.c.org_id == org_id).order_by(users.c.email)
@@ -171,41 +174,41 @@ def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
     return found
 
 
-def organization_names_from(conn: Connection, begun: str, most: int) -> list[str]:
-    """Return names of live organizations that begin so, in order, at most so many."""
-    return _beginning(conn, select(organization_names.c.name), begun, most)
+def organization_names_from(conn: Connection, prefix: str, limit: int) -> list[str]:
+    """Return at most `limit` names of live organizations with a prefix, in order."""
+    return _with_prefix(conn, select(organization_names.c.name), prefix, limit)
 
 
 def names_from(
-    conn: Connection, what: str, org_id: UUID, begun: str, most: int, *, deleted: bool = False
+    conn: Connection, kind: str, org_id: UUID, prefix: str, limit: int, *, deleted: bool = False
 ) -> list[str]:
-    """Return names that begin so of live things of an organization, or of deleted ones, in order,
-    at most so many. `what` is file, job or user; a user has an address for a name.
+    """Return at most `limit` names of an organization's live files or jobs with a prefix, or of its
+    deleted ones, in order. For users return e-mail addresses. `kind` is file, job or user.
     """
-    if what == "user":
+    if kind == "user":
         query = select(users.c.email).where(users.c.org_id == org_id)
     else:
-        table = files if what == "file" else job_configurations
+        table = files if kind == "file" else job_configurations
         query = select(table.c.name).distinct().where(table.c.org_id == org_id)
         query = query.where(table.c.deleted if deleted else is_live(table))
-    return _beginning(conn, query, begun, most)
+    return _with_prefix(conn, query, prefix, limit)
 
 
-def _beginning(conn: Connection, query: Select[Any], begun: str, most: int) -> list[str]:
+def _with_prefix(conn: Connection, query: Select[Any], prefix: str, limit: int) -> list[str]:
     (name,) = query.selected_columns
-    # LIKE would need escaping, and on SQLite folds case.
-    forms = spellings(begun)
+    # Do not use LIKE, because it needs escaping, and ignores case on SQLite.
+    forms = spellings(prefix)
     query = query.where(or_(*(func.substr(name, 1, len(form)) == form for form in forms)))
-    if conn.dialect.name == "sqlite":  # whose names are in the order of their code points
+    if conn.dialect.name == "sqlite":  # which sorts by code point, so a range can use the index
         query = query.where(or_(*(name.between(form, f"{form}\U0010ffff") for form in forms)))
-    return list(conn.execute(query.order_by(name).limit(most)).scalars())
+    return list(conn.execute(query.order_by(name).limit(limit)).scalars())
 
 
 def _id_column(table: Table) -> Column[UUID]:
     return table.c.file_id if table is files else table.c.job_id
 
 
-def _resolve(conn: Connection, table: Table, org_id: UUID, what: str, reference: str) -> UUID:
+def _resolve(conn: Connection, table: Table, org_id: UUID, kind: str, reference: str) -> UUID:
     found = find(conn, table, org_id, reference)
     if found is None:
         names = (
@@ -213,28 +216,30 @@ def _resolve(conn: Connection, table: Table, org_id: UUID, what: str, reference:
             .where(table.c.org_id == org_id, ~table.c.deleted)
             .order_by(table.c.name)
         )
-        raise _not_found(conn, what, reference, names, f"catactl {what} list ORG")
+        raise _not_found(conn, kind, reference, names, f"catactl {kind} list ORG")
     return found
 
 
 def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID | None:
-    """Return the id of a file or job by id or name: the live one's, else the one deleted last."""
+    """Return the id of a file or job by id or name, None if there is none. With a name prefer the
+    live one, then the one created last.
+    """
     id_column = _id_column(table)
     id_ = parse_id(reference)
-    is_it = id_column == id_ if id_ is not None else is_named(table.c.name, reference)
+    matches = id_column == id_ if id_ is not None else is_named(table.c.name, reference)
     found: UUID | None = conn.execute(
         select(id_column)
-        .where(and_(table.c.org_id == org_id, is_it))
+        .where(table.c.org_id == org_id, matches)
         .order_by(table.c.deleted, table.c.created_at.desc(), id_column.desc())
         .limit(1)
     ).scalar()
     return found
 
 
-def _not_found(conn: Connection, what: str, reference: str, names: Any, listing: str) -> NotFound:
+def _not_found(conn: Connection, kind: str, reference: str, names: Any, listing: str) -> NotFound:
     candidates = (
         [] if parse_id(reference) else list(conn.execute(names.limit(_MANY_NAMES)).scalars())
     )
     close = get_close_matches(normalized(reference), candidates, n=3, cutoff=0.6)
     hint = f"did you mean {', '.join(map(repr, close))}?" if close else f"see: {listing}"
-    return NotFound(f"no {what} {reference!r}", hint)
+    return NotFound(f"no {kind} {reference!r}", hint)

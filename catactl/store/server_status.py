@@ -1,4 +1,4 @@
-"""What a database says of its own state: facts, which `catactl doctor` judges."""
+"""Read the state and settings of a database for `catactl doctor`."""
 
 import hashlib
 import os
@@ -14,14 +14,16 @@ from catactl.store.tables import events, logs
 
 
 class ServerSetting(NamedTuple):
-    """A setting of PostgreSQL as this session sees it, and where it was set: `client`, `user` …"""
+    """A setting of PostgreSQL in this session, and where it was set: `client`, `user` …"""
 
     value: str
     source: str
 
 
 class Role(NamedTuple):
-    """Who is connected to PostgreSQL. `owns` is true also of a member of the role that does."""
+    """The role that is connected to PostgreSQL. `owns_events` is also true for a member of the role
+    that owns the table.
+    """
 
     name: str
     is_superuser: bool
@@ -30,6 +32,8 @@ class Role(NamedTuple):
 
 
 class Log(NamedTuple):
+    """The head of a log."""
+
     org_id: UUID
     position: int
     recorded_at: datetime
@@ -39,7 +43,9 @@ class Log(NamedTuple):
 
 
 def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -> list[Log]:
-    """Return the logs that were written last, of those that are not longer."""
+    """Return the logs that were written last, at most `limit`. Omit logs that are longer than
+    `max_position`.
+    """
     query = select(logs.c.org_id, logs.c.position, logs.c.recorded_at)
     if max_position is not None:
         query = query.where(logs.c.position <= max_position)
@@ -48,13 +54,14 @@ def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -
 
 
 def count_logs(conn: Connection) -> int:
+    """Return the number of logs."""
     return conn.execute(select(func.count()).select_from(logs)).scalar_one()
 
 
 def database_name(conn: Connection) -> str:
-    """Return 16 hexadecimal digits that differ between a database and its copy. They depend on the
-    file's device and inode on SQLite, on the database's oid and the server's identifier and address
-    on PostgreSQL.
+    """Return 16 hexadecimal digits that differ between a database and its copy. On SQLite they
+    depend on the file's device and inode, on PostgreSQL on the database's oid and the server's
+    identifier and address.
 
     The address differs between a server and a copy of its disk. The identifier differs between two
     servers behind local sockets, which have no address and often the same oids.
@@ -79,7 +86,7 @@ def database_name(conn: Connection) -> str:
 
 
 def server_version(conn: Connection) -> tuple[str, int]:
-    """Return the version for people, as in `16.2`, and its major number."""
+    """Return the version, as in `16.2`, and its major number."""
     version, number = conn.execute(
         text("SELECT current_setting('server_version'), current_setting('server_version_num')::int")
     ).one()
@@ -87,6 +94,7 @@ def server_version(conn: Connection) -> tuple[str, int]:
 
 
 def server_settings(conn: Connection, names: Iterable[str]) -> dict[str, ServerSetting]:
+    """Return the settings with the given names that the server has."""
     rows = conn.execute(
         text("SELECT name, setting, source FROM pg_settings WHERE name = ANY(:names)"),
         {"names": list(names)},
@@ -95,10 +103,12 @@ def server_settings(conn: Connection, names: Iterable[str]) -> dict[str, ServerS
 
 
 def is_standby(conn: Connection) -> bool:
+    """Return whether the server is a standby."""
     return bool(conn.execute(text("SELECT pg_is_in_recovery()")).scalar())
 
 
 def role(conn: Connection) -> Role:
+    """Return the session's role."""
     row = conn.execute(
         text(
             "SELECT current_user, rolsuper, pg_has_role(relowner, 'MEMBER'),"
@@ -116,7 +126,7 @@ def role(conn: Connection) -> Role:
 def lacking_privileges(
     conn: Connection, needed: dict[str, tuple[str, ...]]
 ) -> list[tuple[str, str]]:
-    """Return those that the session's role has not, as (table, privilege)."""
+    """Return the privileges that the session's role lacks, as (table, privilege)."""
     pairs = [(table, privilege) for table, all_ in needed.items() for privilege in all_]
     rows = conn.execute(
         text(
@@ -140,10 +150,11 @@ def database_file(conn: Connection) -> Path | None:
 
 
 def pragma(conn: Connection, name: str) -> str:
+    """Return the value of a pragma."""
     return str(conn.exec_driver_sql(f"PRAGMA {name}").scalar())
 
 
 def first_damage(conn: Connection) -> str | None:
-    """Read the whole file; return the first thing in it that is not as SQLite writes it."""
-    found = pragma(conn, "quick_check(1)")
-    return None if found == "ok" else found
+    """Read the whole file; return the first damage that SQLite finds, None if there is none."""
+    result = pragma(conn, "quick_check(1)")
+    return None if result == "ok" else result

@@ -1,7 +1,7 @@
 """Read rows as the database holds them, to compare them with the expected rows.
 
-No column type converts them, so a manually changed value is returned as it is. On SQLite a stored
-value is the driver's value, on PostgreSQL it is text.
+No column type converts the values, so that a manually changed value is returned unchanged. On
+SQLite a stored value is the driver's value, on PostgreSQL it is text.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def stored_rows(conn: Connection, table: Table, org_id: UUID) -> Iterator[Row]:
 
 
 def select_stored(conn: Connection, table: Table) -> Select[Any]:
-    """Return the query for all rows of a table; `run_stored` runs it."""
+    """Return the query for all rows of a table. Run it with `run_stored`."""
     if conn.dialect.name == "postgresql":
         return select(*map(_as_text, table.columns))
     return select(*map(unchecked, table.columns))
@@ -53,7 +53,7 @@ def unchecked(column: Column[Any]) -> ColumnElement[Any]:
 
 
 def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[Row]:
-    """Yield the rows that a query of `select_stored` finds."""
+    """Yield the rows of a query that `select_stored` made."""
     options = {"yield_per": _ROWS_AT_ONCE}
     if conn.dialect.name != "postgresql":
         return _any_text(conn, query.execution_options(**options))

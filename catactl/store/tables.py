@@ -1,11 +1,11 @@
-"""Every table. `alembic check` holds the migrations to this file.
+"""All tables. A test compares the migrations with this file.
 
-`org_id` comes first in each primary key and unique index, so an organization's rows can lie
-together on one shard. The exceptions are `organization_names`, the directory, and Alembic's own
+`org_id` comes first in each primary key and unique index, so that the rows of an organization can
+be on one shard. The exceptions are `organization_names`, which maps names to ids, and Alembic's own
 table.
 
-`logs` and `events` are the truth, `users` are plain rows, `idempotency_keys` remember results. All
-the other tables hold what the events add up to: they can be emptied and rebuilt at any time.
+`logs` and `events` are the source of truth, `users` are ordinary rows, `idempotency_keys` store
+results. All other tables are derived from events and can be rebuilt at any time.
 """
 
 from typing import Any
@@ -47,13 +47,13 @@ metadata = MetaData(
 
 
 def _partial(name: str, *columns: Column[Any], where: TextClause, unique: bool = False) -> Index:
-    """An index over the rows for which a condition holds. To say so for PostgreSQL as well would
-    load its dialect wherever there is but SQLite; the migrations, which make the indexes, do.
+    """Return an index of the rows that meet a condition. It lacks `postgresql_where`, which would
+    load the dialect of PostgreSQL. The migrations, which create the indexes, have it.
     """
     return Index(name, *columns, unique=unique, sqlite_where=where)
 
 
-# One row an organization: the row that every write locks first, and the head of its log.
+# The head of each organization's log. Every write locks this row first.
 logs = Table(
     "logs",
     metadata,
@@ -85,8 +85,8 @@ events = Table(
     UniqueConstraint("org_id", "stream_id", "version"),
 )
 
-# What is rare in a log and says what its organization is. Queries give the condition of the index
-# to the letter, or it would not be used.
+# The rare events that change the organization itself. Queries must repeat this condition of the
+# index exactly, or the database does not use the index.
 IS_LIFECYCLE_EVENT = text(
     "type IN ('organization.created', 'organization.renamed', 'organization.quota_set', "
     "'organization.quota_cleared', 'organization.suspended', 'organization.resumed', "
@@ -141,7 +141,9 @@ _partial(
 
 
 def is_live(table: Table) -> TextClause:
-    """The condition of the index of live names, to the letter: else SQLite would not use it."""
+    """Return the condition of the index of live names, which queries must repeat exactly, or SQLite
+    does not use the index.
+    """
     return text(f"NOT {table.name}.deleted")
 
 
@@ -202,7 +204,7 @@ storage_usage = Table(
 )
 
 # A row for each UTC day on which usage changed. `byte_microseconds` is the integral of usage over
-# time from the day's first moment to `changed_at`; the rest of the day is `closing_bytes` long.
+# time from the start of the day to `changed_at`. For the rest of the day usage is `closing_bytes`.
 storage_usage_days = Table(
     "storage_usage_days",
     metadata,
@@ -215,7 +217,7 @@ storage_usage_days = Table(
     Column("changed_at", Instant, nullable=False),
 )
 
-# The generation that content of a digest is stored in; 0 for those that have no row.
+# The generation in which the content of a digest is stored; 0 for a digest without a row.
 swept_content = Table(
     "swept_content",
     metadata,

@@ -1,4 +1,4 @@
-"""Users: plain rows, the one thing here that is not event-sourced."""
+"""Read and write users, which are ordinary rows and not event-sourced."""
 
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -34,7 +34,7 @@ def holds(conn: Connection, org_id: UUID, user_id: UUID, version: int | None) ->
 
 
 def find_by_email(conn: Connection, org_id: UUID, email: str) -> dict[str, Any] | None:
-    """Return the row of the organization's user with that address."""
+    """Return the row of the user with an e-mail address, None if there is none."""
     row = conn.execute(
         select(users).where(users.c.org_id == org_id, users.c.email == email)
     ).one_or_none()
@@ -51,11 +51,11 @@ def add(
     role: str,
     created_at: datetime,
 ) -> dict[str, Any]:
-    """Insert and return a row. Raises `AlreadyExists` when the organization has that address."""
+    """Insert and return a row; raise `AlreadyExists` if a user has the e-mail address."""
     email = check_email(email)
     if find_by_email(conn, org_id, email) is not None:
         raise AlreadyExists(
-            f"user {email!r} exists already", "to accept a user that exists, add --if-not-exists"
+            f"user {email!r} exists already", "to accept an existing user, add --if-not-exists"
         )
     row = {
         "org_id": org_id,
@@ -72,7 +72,7 @@ def add(
 
 
 def change(conn: Connection, org_id: UUID, user_id: UUID, **changes: Any) -> dict[str, Any]:
-    """Set the given columns and return the row; nothing is written when nothing differs."""
+    """Set the given columns and return the row. Write only if a value differs."""
     row = get(conn, org_id, user_id)
     if "email" in changes:
         changes["email"] = check_email(changes["email"])
@@ -93,13 +93,14 @@ def change(conn: Connection, org_id: UUID, user_id: UUID, **changes: Any) -> dic
 
 
 def remove(conn: Connection, org_id: UUID, user_id: UUID) -> dict[str, Any]:
-    """Delete and return the row as it was."""
+    """Delete a row and return it."""
     row = get(conn, org_id, user_id)
     conn.execute(delete(users).where(users.c.org_id == org_id, users.c.user_id == user_id))
     return row
 
 
 def check_role(role: str) -> str:
+    """Return the role; raise `InvalidValue` if it does not exist."""
     if role not in ROLES:
-        raise InvalidValue(f"no role {role!r}", f"one of: {', '.join(ROLES)}")
+        raise InvalidValue(f"no role {role!r}", f"use one of: {', '.join(ROLES)}")
     return role

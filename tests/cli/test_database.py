@@ -81,7 +81,7 @@ def test_tables_of_somebody_else_are_left_alone(stranger: Cli, empty_postgresql_
     where = ["--database-url", url_text(empty_postgresql_url)]
     for command in (["org", "list"], ["db", "upgrade"], ["db", "check"]):
         error = stranger.fails(78, *command, *where)
-        assert "not catactl's" in error["message"]
+        assert "of another program" in error["message"]
 
 
 def test_tables_of_somebody_else_in_sqlite_are_left_alone(stranger: Cli, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_two_revisions_exit_78_and_change_nothing(cli: Cli, database_url: URL) -
         conn.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
     for command in ("org list", "db upgrade", "db check", "db current"):
         message = cli.fails(78, *command.split())["message"]
-        assert message == f"alembic_version holds 2 revisions: '{SCHEMA_REVISION}', '9999'"
+        assert message == f"alembic_version has 2 revisions: '{SCHEMA_REVISION}', '9999'"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_database_that_is_not_utf_8_exits_78(
                 error = stranger.fails(78, *command.split(), *where)
                 assert (
                     error["message"]
-                    == f"the database's encoding is {encoding}, and catactl needs UTF8"
+                    == f"the database's encoding is {encoding}, but catactl needs UTF8"
                 )
             examined = stranger("doctor", *where, "--json")
             assert examined.code == 6

@@ -148,7 +148,7 @@ def test_moments_are_stored_in_utc_to_the_microsecond() -> None:
 
 
 def test_an_event_of_an_unknown_name_asks_for_a_newer_catactl() -> None:
-    with pytest.raises(SchemaMismatch, match=r"'file\.folded' in schema version 1") as raised:
+    with pytest.raises(SchemaMismatch, match=r"'file\.folded' event of schema version 1") as raised:
         codec.decode("file.folded", 1, "{}")
     assert raised.value.hint == "upgrade catactl"
 

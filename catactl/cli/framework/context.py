@@ -314,7 +314,7 @@ class Context:
             if request is None:
                 return name_lookup.resolve_organization(conn, org_ref)
             found = name_lookup.find_organizations(conn, [org_ref]).get(org_ref)
-            asked = idempotency.Asked(request.key, request.org_ref, found)
+            asked = idempotency.KeyLookup(request.key, request.org_ref, found)
             used = list(idempotency.used(conn, [asked]))
             if not used:
                 return name_lookup.resolve_organization(conn, org_ref)

@@ -1,1 +1,4 @@
-"""The only package that knows SQL dialects and database drivers."""
+"""Connections, statements, column types and errors of both databases.
+
+Only this package imports drivers. May import `errors` and `store.reserve`.
+"""

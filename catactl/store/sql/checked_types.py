@@ -27,7 +27,7 @@ def unreadable(value: object, column_name: str = "") -> CorruptLog:
     if column_name.startswith(("events.", "logs.")):
         hint = "catactl event verify"
     elif column_name.startswith(("users.", "idempotency_keys.")):
-        hint = "restore the row from a backup: no events prove this table"
+        hint = "restore the row from a backup, because this table does not follow from events"
     else:
         hint = "catactl projection check, then catactl projection rebuild"
     return CorruptLog(f"a stored value{where} cannot be read: {repr(value)[:80]}", hint)
@@ -41,14 +41,14 @@ def checked_integer(value: object) -> int:
 
 
 class Named:
-    """A column type that names its column in errors. Each subclass checks values that are read from
-    SQLite, and raises `CorruptLog` for a value of another type.
+    """A column type that names its column in errors. A subclass raises `CorruptLog` for a value
+    from SQLite of another type.
     """
 
     column_name = ""
 
     def unreadable(self, value: object) -> CorruptLog:
-        """Return the error for a value of a wrong type or form."""
+        """Return the error for a value of the wrong type or form."""
         return unreadable(value, self.column_name)
 
     def read(self, convert: Callable[[Any], T], value: object) -> T:

@@ -1,10 +1,9 @@
-"""Find out whether PostgreSQL committed a transaction when the answer to its COMMIT was lost.
+"""Find out whether PostgreSQL committed a transaction when the result of its COMMIT was lost.
 
-catactl asks the server, over a new connection, for the status of the transaction's id: committed,
-aborted, or in progress. If the transaction is in progress and its session waits for a client, that
-client is gone, so catactl ends the session. An id alone does not prove a commit, because after a
-crash the server may assign an id again. So the database must also hold rows that the transaction
-wrote.
+catactl reads the status of the transaction's id over a new connection: committed, aborted, or in
+progress. If the transaction is in progress and its session waits for a client, that client is gone,
+so catactl ends the session. An id alone does not prove a commit, because after a crash the server
+may assign an id again. So the database must also hold rows that the transaction wrote.
 """
 
 import time
@@ -19,10 +18,10 @@ from catactl.store.sql.engine import reading
 # A function that returns whether the database holds a row that one transaction wrote.
 Evidence = Callable[[Connection], bool]
 
-# How long to keep asking, because the server may be restarting.
+# How long to try, because the server may be restarting.
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
-_NOT_GIVEN_OUT = "22023"
+_UNASSIGNED_ID = "22023"
 _STATUS = text("SELECT pg_xact_status(CAST(:id AS xid8))")
 # Test wait_event and not state, because in a pipeline a session that waits is still `active`.
 _END_IF_WAITING = text(
@@ -53,8 +52,8 @@ def was_committed(engine: Engine, transaction_id: str, evidence: Evidence | None
             reason = error
         if time.monotonic() > give_up_at:
             raise OutcomeUnknown(
-                "the database did not confirm the commit, and its outcome cannot be found out: the "
-                "command may or may not have been done",
+                "the database did not confirm the commit, and its outcome is unknown: the command "
+                "may or may not have been done",
                 "check whether it was done before you run it again; with the same "
                 "--idempotency-key it is safe to run it again",
             ) from reason
@@ -67,7 +66,7 @@ def _status(conn: Connection, transaction_id: str) -> str | None:
         status: str | None = conn.execute(_STATUS, {"id": transaction_id}).scalar()
     except DBAPIError as error:
         # A crash lost the transaction, because the server has not assigned its id yet.
-        if getattr(error.orig, "sqlstate", None) != _NOT_GIVEN_OUT:
+        if getattr(error.orig, "sqlstate", None) != _UNASSIGNED_ID:
             raise
         return "aborted"
     return status

@@ -1,5 +1,5 @@
-"""Connect to PostgreSQL with the settings that catactl needs, and find the reason if the server
-refuses.
+"""Connect to PostgreSQL with the settings that catactl needs. If the server refuses, find the
+reason.
 """
 
 import os
@@ -45,7 +45,7 @@ def connection_arguments(url: URL) -> dict[str, Any]:
         for name, value in _DEFAULTS.items()
         if name not in given and not (is_service and name in _VARIABLES)
     }
-    # Off, because `wire` prepares statements itself, and psycopg would deallocate those as well.
+    # Disabled, because `pipeline` prepares statements itself, and psycopg would deallocate them.
     arguments["prepare_threshold"] = None
     arguments["client_encoding"] = "UTF8"
     return arguments
@@ -54,9 +54,7 @@ def connection_arguments(url: URL) -> dict[str, Any]:
 def connect(
     dialect: Dialect, arguments: Sequence[Any], parameters: Mapping[str, Any]
 ) -> psycopg.Connection[Any]:
-    """Return a connection of the driver; raise an error of ours with the reason if the server
-    refuses.
-    """
+    """Return a connection of the driver. Raise a `CatactlError` with the reason if that fails."""
     try:
         conn: Any = dialect.connect(*arguments, **parameters)
     except psycopg.Error as error:
@@ -68,8 +66,8 @@ def connect(
 
 
 class _HexDumper(Dumper):
-    """Sends bytes as hexadecimal text, because the server reads that alike under every setting.
-    psycopg's own text form depends on standard_conforming_strings.
+    """Sends bytes as hexadecimal text, which does not depend on a setting. psycopg's own text form
+    depends on standard_conforming_strings.
     """
 
     oid = psycopg.adapters.types["bytea"].oid
@@ -79,11 +77,10 @@ class _HexDumper(Dumper):
 
 
 def _sqlstate(parameters: Mapping[str, Any], error: psycopg.Error) -> str | None:
-    """Return the code with which the server refused a connection; None if the server did not
-    answer.
+    """Return the code with which the server refused a connection; None without a response.
 
-    libpq reports only a message, in the server's language. Its trace has the code, so the function
-    tries to connect once more with a trace.
+    libpq reports only a message, in the server's language. But its trace contains the code, so
+    connect once more with a trace.
     """
     if error.sqlstate is not None or not isinstance(error, psycopg.OperationalError):
         return error.sqlstate
@@ -108,21 +105,22 @@ def _options(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _accepts(options: Mapping[str, Any]) -> bool:
     """Return whether libpq accepts the options, and the variables and files that complete them.
 
-    libpq checks all options before it connects. So it begins to connect to a socket that listens
-    here, unless it refuses an option.
+    libpq checks all options before it connects. So try to connect it to a local socket: it refuses
+    only because of an option.
     """
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            here = {"host": "127.0.0.1", "hostaddr": "", "port": str(server.getsockname()[1])}
-            conn = pq.PGconn.connect_start(make_conninfo("", **{**options, **here}).encode())
+            local = {"host": "127.0.0.1", "hostaddr": "", "port": str(server.getsockname()[1])}
+            conn = pq.PGconn.connect_start(make_conninfo("", **{**options, **local}).encode())
             is_accepted = conn.status != pq.ConnStatus.BAD
             conn.finish()
             return is_accepted
-    except (OSError, psycopg.Error):  # psycopg has its own error for what it refuses itself
+    except (OSError, psycopg.Error):  # psycopg refuses some options itself, with its own error
         return True
 
 
 def _connect_traced(conninfo: bytes, trace: int) -> None:
+    """Try to connect, and write libpq's trace to a file descriptor."""
     give_up_at = time.monotonic() + _DIAGNOSIS_SECONDS
     conn = pq.PGconn.connect_start(conninfo)
     if conn.status == pq.ConnStatus.BAD:
@@ -132,10 +130,10 @@ def _connect_traced(conninfo: bytes, trace: int) -> None:
         status = conn.connect_poll()
         while status in {pq.PollingStatus.READING, pq.PollingStatus.WRITING}:
             is_reading = status == pq.PollingStatus.READING
-            wanted = [conn.socket]
+            sockets = [conn.socket]
             select.select(
-                wanted if is_reading else [],
-                [] if is_reading else wanted,
+                sockets if is_reading else [],
+                [] if is_reading else sockets,
                 [],
                 max(0.0, give_up_at - time.monotonic()),
             )

@@ -1,11 +1,11 @@
-"""Open databases. Only this module knows the transaction rules of both dialects.
+"""Open databases, and begin their transactions.
 
-PostgreSQL: READ COMMITTED for writes, which lock their organization's log first and alone; a
-REPEATABLE READ, READ ONLY snapshot for reads. `wire.begin` begins both, and sets the session
-settings for that transaction alone, because a pooler may give the next one another session.
+PostgreSQL: READ COMMITTED for writes, which first lock their organization's log in a statement of
+its own; a REPEATABLE READ, READ ONLY snapshot for reads. `statements.begin` begins both. It sets
+the session's settings for one transaction, because a pooler may run the next in another session.
 
-SQLite: BEGIN IMMEDIATE for writes, because a deferred transaction that upgrades loses updates; WAL
-with synchronous=FULL, because NORMAL may lose the last commits on power loss.
+SQLite: BEGIN IMMEDIATE for writes, because a deferred transaction that upgrades its lock loses
+updates; WAL with synchronous=FULL, because NORMAL may lose the last commits on power loss.
 """
 
 import os
@@ -29,7 +29,7 @@ DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _WAIT_SECONDS = 0.25
 _LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
 _RESERVE = "catactl_reserve"
-_CHECKPOINT_PAGES = 16  # used on a full disk, because SQLite's log must stay small then
+_CHECKPOINT_PAGES = 16  # for a full disk, where SQLite's log must stay small
 
 
 def open_engine(
@@ -38,7 +38,7 @@ def open_engine(
     lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS,
     reserve: Reserve | None = None,
 ) -> Engine:
-    """Return an engine; nothing is connected yet. With a lock timeout of 0 it does not wait.
+    """Return an engine, which does not connect yet. With a lock timeout of 0 it does not wait.
 
     The `reserve` of a SQLite database is released when the disk is full.
     """
@@ -68,7 +68,7 @@ def _open_sqlite(url: URL, lock_timeout_seconds: float, reserve: Reserve | None)
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
     def set_up(connection: sqlite3.Connection) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN, which loses updates
+        connection.isolation_level = None  # because the driver's own BEGIN is deferred
         register_functions(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
@@ -106,7 +106,9 @@ def _check_nothing_is_pending(url: URL) -> None:
 
 
 def _begin_immediate(conn: Connection, lock_timeout_seconds: float) -> None:
-    """Take the lock of a database on SQLite, waiting in steps: a signal is answered between two."""
+    """Take the lock of a SQLite database. Wait in steps, so that Python can handle a signal between
+    two of them.
+    """
     driver = _driver(conn)
     deadline = time.monotonic() + lock_timeout_seconds
     with round_trip(conn, "BEGIN IMMEDIATE"):
@@ -165,13 +167,13 @@ def make_room(engine: Engine) -> bool:
 
 
 def lock_timeout_seconds(engine: Engine | Connection) -> float:
-    """How long the engine's writes wait for a lock."""
+    """Return how long the engine's writes wait for a lock."""
     seconds: float = engine.get_execution_options()[_LOCK_TIMEOUT]
     return seconds
 
 
 def _json_as_text(document: str | bytes) -> str:
-    """Leave documents alone in both directions: the codec alone reads and writes JSON."""
+    """Return a document unchanged, because only the codec reads and writes JSON."""
     return document.decode() if isinstance(document, bytes) else document
 
 
@@ -179,16 +181,16 @@ def _json_as_text(document: str | bytes) -> str:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in a transaction that is rolled back unless the block commits it.
 
-    On PostgreSQL the first round trip of `wire` begins it, together with the queries of that trip.
+    On PostgreSQL the first round trip of `statements` begins it, with the queries of that trip.
     """
     with translated_errors(), engine.connect() as conn:
-        conn.begin()  # else a commit after nothing but pipelined statements would do nothing
+        conn.begin()  # because SQLAlchemy does not see pipelined statements
         yield conn
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection whose every query sees the same snapshot, and which can write nothing."""
+    """Yield a connection that cannot write, and whose queries all read the same snapshot."""
     with translated_errors():
         if engine.dialect.name == "postgresql":
             with _snapshot(engine) as conn:

@@ -1,7 +1,7 @@
-"""Translate errors of the database drivers into errors of ours, with a hint where we know one.
+"""Translate errors of the database drivers into errors of catactl, with hints.
 
-PostgreSQL's errors are told apart by SQLSTATE, never by their text, because the server translates
-the text. An SQLSTATE that is not listed is judged by its class, its first two characters
+PostgreSQL's errors are recognized by SQLSTATE and not by their text, because the server translates
+the text. An SQLSTATE that is not listed is recognized by its class, its first two characters
 (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 """
 
@@ -72,11 +72,11 @@ def _translate(error: BaseException) -> CatactlError | None:
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     if isinstance(error, UnicodeEncodeError):
-        return InvalidValue("a name or value is not UTF-8")
+        return InvalidValue("a name or value is not valid UTF-8")
     if isinstance(error, OverflowError):
-        return CorruptLog("a figure is larger than a database can hold", _VERIFY)
+        return CorruptLog("a figure is too large for the database", _VERIFY)
     if isinstance(error, PoolTimeout):
-        return Busy("no database connection was free in time")
+        return Busy("all database connections are in use", _RUN_AGAIN)
     if isinstance(error, sqlite3.Error):
         return _translate_sqlite(error)
     # psycopg may not be imported, so its errors are recognized by their module.
@@ -104,9 +104,9 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
         )
     if code in _SQLITE_READ_ONLY_FOLDER:
         return Forbidden(
-            f"the database's folder is read-only, and SQLite's write-ahead log needs a file there: "
-            f"{message}",
-            "if nobody writes to the database, add ?mode=ro&immutable=1 to its URL",
+            f"the database's folder is read-only, but SQLite needs to write its write-ahead log "
+            f"there: {message}",
+            "if no process writes to the database, add ?mode=ro&immutable=1 to its URL",
         )
     if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return Forbidden(f"the database is read-only: {message}")
@@ -117,9 +117,11 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
     if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return SchemaMismatch(f"not a usable SQLite database: {message}")
     if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
-        return Unreachable(f"the disk is full: {message}", "nothing was written; free some space")
+        return Unreachable(
+            f"the disk is full: {message}", "no change was committed; free some space"
+        )
     if primary == sqlite3.SQLITE_IOERR:
-        return Unreachable(f"the disk failed: {message}", "nothing was written")
+        return Unreachable(f"the disk failed: {message}", "no change was committed")
     if "no such table" in message or "no such column" in message:
         return SchemaMismatch(f"{_NO_SCHEMA}: {message}", _UPGRADE_HINT)
     if "user-defined" in message or "malformed JSON" in message:
@@ -127,7 +129,7 @@ def _translate_sqlite(error: sqlite3.Error) -> CatactlError | None:
     if "not decode to UTF-8" in message:
         return CorruptLog(f"a stored text is not UTF-8: {message}", _FIND_ROW)
     if "integer overflow" in message:
-        return CorruptLog("figures add up to more than a database can hold", _VERIFY)
+        return CorruptLog("the sum of figures is too large for the database", _VERIFY)
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _translate_constraint(message)
     if primary in _SQLITE_PASSING_CODES:
@@ -222,16 +224,16 @@ def _translate_class(sqlstate: str, message: str) -> CatactlError:
 def connecting_error(
     error: Exception, sqlstate: str | None, *, is_accepted: bool = True
 ) -> CatactlError:
-    """Return the error of ours for a connection to PostgreSQL that could not be made.
+    """Return the `CatactlError` for a connection to PostgreSQL that failed.
 
-    `sqlstate` is the server's code, None if the server did not answer. `is_accepted` is false if
+    `sqlstate` is the server's code, None if the server did not respond. `is_accepted` is false if
     libpq refused an option before it connected.
     """
     message = _first_line(error)
     if sqlstate == "42501":
         hint = "the owner of the database can grant access: GRANT CONNECT ON DATABASE name TO role"
         return Forbidden(f"the database refuses: {message}", hint)
-    # A setting of the session has an odd value, cannot be changed, or names a missing library.
+    # A setting of the session has an invalid value, cannot be changed, or names a missing library.
     if sqlstate is not None and (
         sqlstate[:2] in {"0A", "22", "42", "F0"} or sqlstate in {"55P02", "58P01"}
     ):

@@ -1,4 +1,4 @@
-"""A statement on its way to the database, and what comes back."""
+"""Statements that must affect exactly one row, and the types of parameters and rows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,9 @@ Parameters = Mapping[str, Any]
 
 
 class GuardedStatement(NamedTuple):
-    """A query; when `otherwise` is given, it must affect exactly one row."""
+    """A statement and its parameters. With `otherwise` it must affect exactly one row, else the
+    error that `otherwise` returns is raised.
+    """
 
     statement: Executable
     parameters: Parameters

@@ -1,8 +1,8 @@
-"""How hot statements travel: on PostgreSQL several in one round trip, on SQLite one by one.
+"""Batch the statements of the write path: on PostgreSQL several in one round trip, on SQLite each
+by itself.
 
-A command of the handler is two round trips: lock and read, then write and commit. The statements
-are SQLAlchemy constructs. Give only module-level constants to this module: they are compiled, and
-on PostgreSQL prepared, by identity.
+A command takes two round trips: lock and read, then write and commit. Pass only statements that are
+module-level constants, because they are compiled, and on PostgreSQL prepared, by identity.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,17 +18,20 @@ from catactl.store.sql import bulk
 from catactl.store.sql.guarded_statement import GuardedStatement, Parameters, Row
 from catactl.store.sql.tracing import round_trip
 
-# From so many rows on, COPY is worth its own round trips.
-_MANY_ROWS = 50
-_ROWS_AT_ONCE = 1_000
+# From this number of rows on, COPY is faster, although it needs round trips of its own.
+_MIN_COPIED_ROWS = 50
+_STREAMED_ROWS = 1_000
 
-_queues: dict[Connection, list[GuardedStatement]] = {}
 _Rows = tuple[Table, tuple[str, ...], Sequence[Row]]
+# What `pipelined` collects for each connection.
+_queues: dict[Connection, list[GuardedStatement]] = {}
 _copies: dict[Connection, list[_Rows]] = {}
 
 
 def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
-    """Run the queries in order, each seeing what the one before it waited for; rows as tuples."""
+    """Return the rows of each query. The queries run in order, and each reads the state of the
+    database after the one before.
+    """
     if conn.dialect.name == "postgresql":
         return _execute_pipeline(conn, [GuardedStatement(*query) for query in queries])
     return [
@@ -38,14 +41,15 @@ def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[lis
 
 
 def stream(conn: Connection, query: Select[Any]) -> Generator[Row]:
-    """Yield a query's rows while the database still looks for more of them; moments may be in any
-    time zone. Nothing else may be asked on the connection meanwhile, nor in the same transaction if
-    the rows are left before their end.
+    """Yield a query's rows while the query runs. Moments may be in any time zone.
+
+    Run no other statement on the connection meanwhile. If the caller stops before the last row, it
+    must end the transaction.
     """
     if conn.dialect.name == "postgresql":
         yield from bulk.stream_from_postgresql(conn, query)
     else:
-        yield from map(tuple, conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query))
+        yield from map(tuple, conn.execution_options(yield_per=_STREAMED_ROWS).execute(query))
 
 
 def write(
@@ -54,9 +58,10 @@ def write(
     parameters: Parameters,
     otherwise: Callable[[], CatactlError] | None = None,
 ) -> None:
-    """Run a statement that writes; inside `pipelined` it is sent when the block ends.
+    """Run a statement that writes; inside `pipelined` send it when the block ends.
 
-    When `otherwise` is given, exactly one row must be affected, or the error it returns is raised.
+    With `otherwise` the statement must affect exactly one row, else the error that `otherwise`
+    returns is raised.
     """
     queue = _queues.get(conn)
     if queue is not None:
@@ -73,7 +78,7 @@ def write_all(
     """Insert rows whose values are in the order of `columns`."""
     if conn.dialect.name != "postgresql":
         bulk.insert_into_sqlite(conn, table, columns, rows)
-    elif len(rows) < _MANY_ROWS:
+    elif len(rows) < _MIN_COPIED_ROWS:
         for row in rows:
             write(conn, _insertion(table, columns), dict(zip(columns, row, strict=True)))
     elif conn in _copies:
@@ -89,7 +94,7 @@ def _insertion(table: Table, columns: tuple[str, ...]) -> Insert:
 
 def begin(conn: Connection, *, reads: bool = False) -> None:
     """Begin a transaction on PostgreSQL with the settings that catactl depends on. With `reads` it
-    is read-only, and all its queries see one snapshot.
+    is read-only, and all its queries read one snapshot.
     """
     if conn.dialect.name == "postgresql":
         _execute_pipeline(conn, [], reads=reads)
@@ -97,11 +102,11 @@ def begin(conn: Connection, *, reads: bool = False) -> None:
 
 @contextmanager
 def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
-    """Collect the statements of the block and send them in one round trip, with the commit if it
-    `commits`.
+    """Collect the statements of the block and send them in one round trip. With `commits` COMMIT is
+    part of it.
 
-    Errors are raised at the end of the block, and then nothing is committed. On SQLite the caller
-    commits in any case.
+    Errors are raised at the end of the block, and then no change is committed. On SQLite nothing is
+    collected, and the caller commits.
     """
     if conn.dialect.name != "postgresql":
         yield
@@ -113,7 +118,7 @@ def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
         yield
     finally:
         del _queues[conn], _copies[conn]
-    if copies:  # which do not travel with others
+    if copies:  # a pipeline cannot contain COPY
         _execute_pipeline(conn, queue)
         for table, columns, rows in copies:
             bulk.copy_into_postgresql(conn, table, columns, rows)

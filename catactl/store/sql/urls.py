@@ -1,7 +1,7 @@
 """Read database URLs, and find the SQLite file that a URL names.
 
-A SQLite URL with parameters is kept as an SQLite URI (`file:///path` and `uri=true`), because
-SQLite itself then obeys the parameters (https://sqlite.org/uri.html).
+A SQLite URL with parameters becomes an SQLite URI (`file:///path` and `uri=true`), so that SQLite
+itself applies the parameters (https://sqlite.org/uri.html).
 """
 
 import os
@@ -26,7 +26,7 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
 def parse_url(text: str) -> URL:
-    """Return a URL that SQLAlchemy opens with the right driver; raise `BadConfiguration` otherwise.
+    """Return the URL with the driver that catactl uses; raise `BadConfiguration` if it is invalid.
 
     `postgres://` and `postgresql://` both mean psycopg 3. Errors do not repeat the text, because it
     may hold a password.
@@ -38,12 +38,12 @@ def parse_url(text: str) -> URL:
             _check_ports(url)
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise BadConfiguration(
-            "the database URL cannot be read",
+            "the database URL is invalid",
             "for example sqlite:////var/lib/catactl.db or postgresql://user@host/database",
         ) from None
     if backend == "postgresql":
         if "@" in (url.host or "") or text.partition("?")[0].count("@") > 1:
-            # Refused, because SQLAlchemy would take the rest of the password for the host, and
+            # Refuse it, because SQLAlchemy would take the rest of the password for the host, and
             # errors print the host.
             raise BadConfiguration(
                 "the database URL has more than one @", "in a password write @ as %40"
@@ -68,10 +68,10 @@ def _postgresql_with_hosts(text: str) -> URL | None:
         return None
     hosts = [_HOST.fullmatch(each) for each in match["hosts"].split(",")]
     if None in hosts:
-        raise ValueError("a host cannot be read")
-    found = [(each["host"].strip("[]"), each["port"] or "5432") for each in hosts if each]
+        raise ValueError("a host is invalid")
+    hosts_and_ports = [(each["host"].strip("[]"), each["port"] or "5432") for each in hosts if each]
     url = make_url(f"{match['scheme']}{match['user'] or ''}{match['rest']}")
-    names, ports = zip(*found, strict=True)
+    names, ports = zip(*hosts_and_ports, strict=True)
     return url.update_query_dict({"host": ",".join(names), "port": ",".join(ports)})
 
 
@@ -122,8 +122,8 @@ def _check_parameters(url: URL, known: Iterable[str]) -> None:
 
 
 def file_of(url: URL) -> str | None:
-    """Return the path of the SQLite file that a URL names, whether or not the file exists; None for
-    a server or a database in memory.
+    """Return the path of the SQLite file that a URL names, even if the file does not exist; None
+    for a server or a database in memory.
     """
     database = url.database or ""
     if url.get_backend_name() != "sqlite" or database in _IN_MEMORY:
@@ -140,7 +140,7 @@ def is_read_only(url: URL) -> bool:
 
 
 def is_immutable(url: URL) -> bool:
-    """Return whether a SQLite URL promises that nobody writes to the database meanwhile."""
+    """Return whether a SQLite URL promises that no process writes to the database."""
     return str(url.query.get("immutable", "")).lower() in _TRUE
 
 

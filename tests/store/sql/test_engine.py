@@ -164,7 +164,7 @@ def test_an_immutable_file_with_commits_in_its_log_is_bad_configuration(
 @pytest.mark.parametrize("mode", ["ro", "rw"])
 def test_a_missing_file_is_created_only_if_the_url_allows_it(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "missing.db"
-    refused = pytest.raises(BadConfiguration, match="there is no database")
+    refused = pytest.raises(BadConfiguration, match="does not exist")
     with opened(parse_url(f"sqlite:///{path}?mode={mode}")) as engine, refused:
         migrations.ensure(engine)
     assert not path.exists()
@@ -220,9 +220,9 @@ def test_statements_are_prepared_unless_another_process_answers_than_we_connecte
     postgresql_url: URL, monkeypatch: pytest.MonkeyPatch, behind_a_pooler: bool
 ) -> None:
     if behind_a_pooler:
-        ask = pipeline._ASK_FOR_PROCESS
+        ask = pipeline._SELECT_PROCESS
         other = select(func.pg_backend_pid() + 1)
-        monkeypatch.setattr(pipeline, "_ASK_FOR_PROCESS", ask._replace(statement=other))
+        monkeypatch.setattr(pipeline, "_SELECT_PROCESS", ask._replace(statement=other))
     with opened(postgresql_url) as engine:
         handler = Handler(engine)
         org_id = create_organization(handler)
