@@ -2,7 +2,12 @@
 
 from hypothesis import settings
 
-pytest_plugins = ("tests.fixtures.databases", "tests.fixtures.buckets", "tests.fixtures.commands")
+pytest_plugins = (
+    "tests.fixtures.compiled_statements",
+    "tests.fixtures.databases",
+    "tests.fixtures.buckets",
+    "tests.fixtures.commands",
+)
 
 settings.register_profile("catactl", deadline=None, derandomize=True, database=None)
 settings.load_profile("catactl")
