@@ -27,7 +27,7 @@ from catactl.domain.job_configuration import CreateJobConfiguration, JobSpec
 from catactl.domain.organization import CreateOrganization
 from catactl.handling.handler import Handler, Intent, Outcome
 from catactl.projections.projection import DecodedEvent
-from catactl.store import event_log, name_lookup
+from catactl.store import event_log, hash_chain, name_lookup
 from catactl.store.event_log import StoredEvent
 from catactl.store.sql.engine import open_engine, reading
 from catactl.store.tables import (
@@ -295,7 +295,7 @@ def recompute(conn: Connection, org_id: UUID) -> Usage:
 def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
     """Prove an organization: chain, positions, states, views and usage agree with the events."""
     with reading(engine) as conn:
-        held, broken = event_log.verify(conn, org_id)
+        held, broken = hash_chain.verify(conn, org_id)
         assert broken is None, broken
         history = list(event_log.read_after(conn, org_id))
         assert len(history) == held

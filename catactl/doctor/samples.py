@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from catactl.doctor.findings import Finding, ok, problem, skipped
 from catactl.handling import row_check
-from catactl.store import event_log, name_lookup, server_status
+from catactl.store import hash_chain, name_lookup, server_status
 from catactl.store.sql.engine import reading
 from catactl.usage import check
 
@@ -32,7 +32,7 @@ def log(engine: Engine) -> Iterator[Finding]:
         sample = server_status.newest_logs(conn, LOGS)
         for log in sample:
             after = max(log.position - EVENTS, 0)
-            _, broken = event_log.verify(conn, log.org_id, after)
+            _, broken = hash_chain.verify(conn, log.org_id, after)
             if broken is not None:
                 name = name_lookup.organization_name(conn, log.org_id)
                 yield problem(

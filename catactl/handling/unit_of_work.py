@@ -20,7 +20,7 @@ from catactl.errors import ClockBehindLog, NotFound, Refused, VersionConflict
 from catactl.handling.name_reservations import NameReservations, table_of
 from catactl.handling.state_cache import StateCache
 from catactl.projections.projection import DecodedEvent
-from catactl.store import canonical_json, clock, codec, event_log, name_lookup
+from catactl.store import canonical_json, clock, codec, event_log, hash_chain, name_lookup
 from catactl.store.event_log import Head, StoredEvent
 from catactl.store.idempotency import Request
 from catactl.store.sql.commit_outcome import Evidence
@@ -320,7 +320,7 @@ class UnitOfWork:
         causation_id: UUID | None,
     ) -> StoredEvent:
         name = codec.EVENT_NAMES[type(event)]
-        recorded = event_log.with_hash(
+        recorded = hash_chain.with_hash(
             self.head,
             StoredEvent(
                 org_id=self._org_id,

@@ -10,7 +10,7 @@ from sqlalchemy import URL, BigInteger, Boolean, Column, Engine, Integer, LargeB
 from catactl.cli.framework.exit_codes import BUG
 from catactl.errors import CorruptLog
 from catactl.handling import row_check
-from catactl.store import event_log
+from catactl.store import hash_chain
 from catactl.store.sql.engine import reading
 from catactl.store.sql.types import Document, ExactInteger, Id, Instant
 from catactl.store.tables import idempotency_keys, metadata, users
@@ -78,7 +78,7 @@ def _is_found(engine: Engine, org_id: UUID) -> bool:
         return True
     try:
         with reading(engine) as conn:
-            return event_log.verify(conn, org_id)[1] is not None
+            return hash_chain.verify(conn, org_id)[1] is not None
     except CorruptLog:
         return True
 

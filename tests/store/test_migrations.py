@@ -16,7 +16,7 @@ from catactl.domain.file import SweepFileContent, UploadPart
 from catactl.domain.organization import CorrectClock, SweepOrganizationContent
 from catactl.errors import IdempotencyConflict, SchemaMismatch
 from catactl.handling.handler import Handler
-from catactl.store import canonical_json, event_log, migrations
+from catactl.store import canonical_json, event_log, hash_chain, migrations
 from catactl.store.event_log import EMPTY, Head
 from catactl.store.sql.engine import writing
 from catactl.store.tables import (
@@ -205,7 +205,7 @@ def _take_back_to_0001(engine: Engine, org_id: UUID) -> None:
         payload = json.loads(recorded.payload)
         payload.pop("stored", None)
         old = recorded._replace(schema_version=1, payload=canonical_json.canonical(payload))
-        rewritten.append(event_log.with_hash(head, old))
+        rewritten.append(hash_chain.with_hash(head, old))
         head = Head(old.position, old.recorded_at, rewritten[-1].hash)
     with writing(engine) as conn:
         for table in (events, logs):

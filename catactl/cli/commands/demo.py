@@ -38,7 +38,7 @@ from catactl.errors import CatactlError, Findings, Forbidden, InvalidValue, NotF
 from catactl.handling.handler import Handler, Intent, Outcome
 from catactl.queries import resources
 from catactl.results.shapes import Shape
-from catactl.store import event_log, migrations
+from catactl.store import hash_chain, migrations
 from catactl.store.sql.engine import open_engine, reading
 from catactl.store.sql.urls import parse_url
 from catactl.usage import check
@@ -171,7 +171,7 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
     )
     say(_typed("event", "verify", org))
     with reading(engine) as conn:
-        holding, broken = event_log.verify(conn, org_id)
+        holding, broken = hash_chain.verify(conn, org_id)
     say(f"  {holding:,} events prove themselves" if broken is None else f"  {broken.problem}")
 
     say("# every file downloaded again, and compared with what was uploaded")

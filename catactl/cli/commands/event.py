@@ -16,7 +16,7 @@ from catactl.cli.output.text import counted
 from catactl.errors import Findings, InvalidValue, NotFound
 from catactl.queries import resources
 from catactl.results.shapes import EVENT, ORGANIZATION, VERIFIED
-from catactl.store import clock, event_log, log_queries, name_lookup
+from catactl.store import clock, event_log, hash_chain, log_queries, name_lookup
 from catactl.values.ids import parse_id
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def verify(run: Context, orgs: Orgs = None) -> None:
     with Progress(run, "verifying", "organization", len(ids)) as progress:
         for org_id in ids:
             with run.reading() as conn:
-                holding, found = event_log.verify(conn, org_id)
+                holding, found = hash_chain.verify(conn, org_id)
                 name = name_lookup.organization_name(conn, org_id)
             rows.append(
                 {
