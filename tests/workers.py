@@ -143,7 +143,7 @@ def race_for_content(
         if number == 0:
             while not over.is_set():
                 now = datetime.now(UTC)
-                swept = sweep(handler, engine, blobs, what.org_id, now, INTENT)
+                swept = sweep(handler, blobs, what.org_id, now, INTENT)
                 report.done += swept["removed_blobs"]
             return
         chance = random.Random(number)

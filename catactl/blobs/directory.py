@@ -7,7 +7,7 @@ decides who may read and write blobs, so that the users of a group can share a d
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from catactl.blobs.store import (
     Blob,
     Chunk,
     Content,
+    Generations,
     Mark,
     key_of,
     mark_key_of,
@@ -55,7 +56,7 @@ class Directory:
         self,
         org_id: UUID,
         chunks: Iterable[Chunk],
-        generations: Mapping[str, int] = NO_GENERATIONS,
+        generations: Generations = NO_GENERATIONS,
     ) -> Content:
         with self._incoming(org_id) as (file, incoming):
             written = write_chunks(file, chunks, incoming)

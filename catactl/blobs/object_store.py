@@ -9,7 +9,7 @@ life-cycle rules of the bucket should remove.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -24,6 +24,7 @@ from catactl.blobs.store import (
     Blob,
     Chunk,
     Content,
+    Generations,
     Mark,
     key_of,
     mark_key_of,
@@ -67,7 +68,7 @@ class ObjectStore:
                 raise BadConfiguration(f"blob URL {url}: {_first_line(error)}") from error
 
     def put(
-        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = NO_GENERATIONS
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Generations = NO_GENERATIONS
     ) -> Content:
         digest = hashlib.sha256()
         size_bytes = 0

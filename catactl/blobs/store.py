@@ -19,9 +19,10 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 Chunk = bytes | bytearray | memoryview
+Generations = Mapping[str, int]
 
 CHUNK_BYTES = 1024 * 1024
-NO_GENERATIONS: Mapping[str, int] = MappingProxyType({})
+NO_GENERATIONS: Generations = MappingProxyType({})
 _MARK = re.compile(
     rb"(?P<position>[1-9][0-9]{0,17}) (?P<hash>[0-9a-f]{64}) (?P<database>[0-9a-f]{16})\n"
 )
@@ -94,7 +95,7 @@ class BlobStore(Protocol):
     """
 
     def put(
-        self, org_id: UUID, chunks: Iterable[Chunk], generations: Mapping[str, int] = NO_GENERATIONS
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Generations = NO_GENERATIONS
     ) -> Content:
         """Store the chunks as one blob, and return its content once it is durable.
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _workers_are_left() -> bool:
     workers = sys.modules.get("catactl.content.workers")
-    return workers is not None and workers.are_left()
+    return workers is not None and workers.are_running()
 
 
 def _open_standard_streams() -> None:

@@ -1,14 +1,14 @@
 """Mark an organization's content with the head of the log that recorded content last.
 
-A copy of a database has the same ids as the original and names the same content. So a sweep by one
-would remove content that only the other refers to. Therefore each transaction that records content
-first leaves its log's head beside the content, under the log's lock and before the commit. A sweep
-continues only if its own log holds that head: then that log, or an earlier state of it, recorded
-content last.
+A copy of a database has the same ids as the original and refers to the same content. So a sweep by
+one would remove content that only the other refers to. Therefore each transaction that records
+content first leaves its log's head beside the content, under the log's lock and before the commit.
+A sweep continues only if its own log contains that head: then that log, or an earlier state of it,
+recorded content last.
 
-If another database recorded content before, with a head that is not in the log, the mark says so
-until one log claims the content, and no other log may sweep. A transaction replaces a mark that the
-same database left for a transaction that was not committed.
+If another database recorded content before, with a head that is not in the log, the mark names no
+log until one log claims the content, and no other log may sweep. A transaction replaces a mark that
+the same database left for a transaction that was not committed.
 """
 
 from collections.abc import Callable
@@ -40,27 +40,25 @@ def record_and_mark(
     """Run `work` as `Handler.transact` does, and mark the content before the commit.
 
     If the transaction fails, the log's actual head replaces the mark. A process that is killed
-    between mark and commit leaves a mark that no log holds, until content is recorded again.
+    between mark and commit leaves a mark that no log contains, until content is recorded again.
     """
-    marked: Mark | None = None
+    mark: Mark | None = None
 
-    def marking(conn: Connection, unit: UnitOfWork) -> Result:
-        nonlocal marked
+    def work_and_mark(conn: Connection, unit: UnitOfWork) -> Result:
+        nonlocal mark
         result = work(conn, unit)
         if not intent.dry_run and any(each.type == _PART_UPLOADED for each in unit.recorded):
-            marked = _head(conn, unit)
-            if not _is_another_databases(conn, blobs.read_mark(org_id), org_id, marked):
-                blobs.mark(org_id, marked)
-            else:
-                blobs.mark(org_id, NO_LOGS_MARK)
+            mark = _head(conn, unit)
+            is_shared = _is_another_databases(conn, blobs.read_mark(org_id), org_id, mark)
+            blobs.mark(org_id, NO_LOGS_MARK if is_shared else mark)
         return result
 
     try:
-        return handler.transact(org_id, intent, marking)
+        return handler.transact(org_id, intent, work_and_mark)
     except BaseException:
-        if marked is not None:
+        if mark is not None:
             with suppress(CatactlError):
-                _take_back(handler, blobs, org_id, intent, marked)
+                _undo_mark(handler, blobs, org_id, intent, mark)
         raise
 
 
@@ -88,13 +86,11 @@ def is_another_logs(conn: Connection, blobs: BlobStore, org_id: UUID) -> bool:
     return mark is not None and not _is_in_log(conn, org_id, mark)
 
 
-def _is_another_databases(
-    conn: Connection, before: Mark | None, org_id: UUID, marked: Mark
-) -> bool:
+def _is_another_databases(conn: Connection, earlier: Mark | None, org_id: UUID, mark: Mark) -> bool:
     """Return whether another database left the earlier mark, with a head that is not in the log."""
-    if before is None or before.database == marked.database:
+    if earlier is None or earlier.database == mark.database:
         return False
-    return not _is_in_log(conn, org_id, before)
+    return not _is_in_log(conn, org_id, earlier)
 
 
 def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
@@ -102,7 +98,7 @@ def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
 
 
 def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> None:
-    """Replace any mark of an organization's content by the log's head."""
+    """Replace any mark of an organization's content with the log's head."""
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
         blobs.mark(org_id, _head(conn, unit))
@@ -111,13 +107,13 @@ def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> N
     handler.transact(org_id, intent.asking().unkeyed(), work)
 
 
-def _take_back(
-    handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent, marked: Mark
+def _undo_mark(
+    handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent, mark: Mark
 ) -> None:
     """Replace the mark of a transaction that was not committed."""
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
-        if blobs.read_mark(org_id) == marked and not _is_in_log(conn, org_id, marked):
+        if blobs.read_mark(org_id) == mark and not _is_in_log(conn, org_id, mark):
             blobs.mark(org_id, _head(conn, unit))
         return {}
 

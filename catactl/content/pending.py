@@ -18,12 +18,11 @@ from catactl.domain.parts import Part, Parts
 from catactl.handling.handler import Intent, Outcome
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.queries import resources
-from catactl.store import name_lookup
 from catactl.store.idempotency import Result
 from catactl.wiring.flow import FILE
 
 # Stands for the digest of content that is not read yet, when only the rules are checked.
-_ANY_SHA256 = "0" * 64
+ANY_SHA256 = "0" * 64
 
 
 class Recorded(NamedTuple):
@@ -87,35 +86,6 @@ class PendingUpload(ABC):
     @abstractmethod
     def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         """Note that the parts were recorded."""
-
-
-@dataclass(kw_only=True)
-class PendingPart(PendingUpload):
-    """A part of a file that exists. `file` is the name or id of the file."""
-
-    org_id: UUID
-    file: str
-    number: int
-    is_whole: bool = True
-
-    def check_part(self, part: Part) -> None:
-        pass
-
-    def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
-        file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
-        if not _is_complete(unit, file_id):  # a complete file may have this very part
-            command = UploadPart(self.number, size_bytes, _ANY_SHA256, stored=True)
-            unit.run(CommandEnvelope(file_id, command))
-
-    def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
-        file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
-        ((part, *_),) = parts
-        outcome = unit.run(CommandEnvelope(file_id, _upload_part(part)))
-        row = resources.part(self.org_id, file_id, self.number, outcome.state, outcome.version)
-        return Recorded(file_id, _types(outcome), resources.written(row, outcome))
-
-    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
-        self.row = recorded.row
 
 
 @dataclass(kw_only=True)
@@ -187,21 +157,21 @@ class PendingFile(PendingUpload):
         complete file, because it may be the same file.
         """
         file_id, _ = self._find_or_create(unit)
-        if not _is_complete(unit, file_id):
+        if not is_complete(unit, file_id):
             first = self.existing_part(1)
             part_bytes = self.growth_bytes(size_bytes) + (first.size_bytes if first else 0)
-            unit.run(CommandEnvelope(file_id, UploadPart(1, max(0, part_bytes), _ANY_SHA256)))
+            unit.run(CommandEnvelope(file_id, UploadPart(1, max(0, part_bytes), ANY_SHA256)))
 
     def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
         file_id, events = self._find_or_create(unit)
         for part, *_ in parts:
-            events += _types(unit.run(CommandEnvelope(file_id, _upload_part(part))))
+            events += event_types(unit.run(CommandEnvelope(file_id, upload_command(part))))
         if not self.is_whole:
             return Recorded(file_id, events, None)
         all_parts = self.parts | {part.number: part for part, *_ in parts}
         complete = CompleteFile(Parts.of(all_parts[number] for number in sorted(all_parts)))
         outcome = unit.run(CommandEnvelope(file_id, complete))
-        events += _types(outcome)
+        events += event_types(outcome)
         return Recorded(file_id, events, self._row(outcome, self.events + events, parts))
 
     def _row(self, outcome: Outcome, events: list[str], parts: Sequence[StoredPart]) -> Result:
@@ -242,7 +212,9 @@ class PendingFile(PendingUpload):
             return file_id, []
         file_id = unit.new_id()
         unit.expect_new(FILE, file_id)
-        return file_id, _types(unit.run(CommandEnvelope(file_id, CreateFile(self.name, unit.now))))
+        return file_id, event_types(
+            unit.run(CommandEnvelope(file_id, CreateFile(self.name, unit.now)))
+        )
 
 
 def with_content(intent: Intent, content: Content) -> Intent:
@@ -252,14 +224,14 @@ def with_content(intent: Intent, content: Content) -> Intent:
     return replace(intent, request={**intent.request, **read})
 
 
-def _upload_part(part: Part) -> UploadPart:
+def upload_command(part: Part) -> UploadPart:
     return UploadPart(part.number, part.size_bytes, part.sha256, part.stored)
 
 
-def _is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
+def is_complete(unit: UnitOfWork, file_id: UUID) -> bool:
     file = unit.file(file_id)
     return file is not None and file.completed
 
 
-def _types(outcome: Outcome) -> list[str]:
+def event_types(outcome: Outcome) -> list[str]:
     return [recorded.type for recorded in outcome.events]

@@ -1,10 +1,11 @@
-"""What content the log refers to, from the events alone: a stored row may be lost, content may not.
+"""Find the content that the log refers to, from the events alone.
 
-A part refers to its content from the event that uploaded it until another replaces it, or until its
-file, deleted, had its content given up.
+Stored rows may be lost, but content must not be. A part refers to its content from the event that
+uploaded it until another upload replaces the part, or until its file was deleted and its content
+swept.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Boolean, Connection, Engine, Select, Text, func, select
 
-from catactl.blobs.store import Blob
+from catactl.blobs.store import Blob, Generations
 from catactl.domain.decider import fold
 from catactl.domain.file import File
 from catactl.errors import CorruptLog
@@ -27,14 +28,14 @@ from catactl.store.sql.functions import payload_field
 from catactl.store.tables import events, logs
 from catactl.wiring.flow import FILE
 
-_IN_MEMORY_BYTES = 4 * 1024 * 1024  # memory, so that a sweep works while the disk is full
+_IN_MEMORY_BYTES = 4 * 1024 * 1024  # so that a sweep needs no disk while the disk is full
 _PART_UPLOADED = "file.part_uploaded"
 _CONTENT_SWEPT = "file.content_swept"
-_LIVES = ("file.created", "file.deleted", "file.restored")
+_LIFECYCLE_EVENTS = ("file.created", "file.deleted", "file.restored")
 
 
 class Reference(NamedTuple):
-    """A part, and the content it refers to."""
+    """A part, and the content that it refers to."""
 
     sha256: str
     size_bytes: int
@@ -43,25 +44,25 @@ class Reference(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Where the log stood, all references then, in order of the digest, and the generations that
-    content is in.
+    """A position of the log, all references at that position in order of digest, and the
+    generations of the content.
     """
 
     position: int
     references: Iterator[Reference]
-    generations: Mapping[str, int]
+    generations: Generations
 
 
 @contextmanager
 def snapshot(
-    engine: Engine, org_id: UUID, before: datetime, *, as_if_given_up: bool = False
+    engine: Engine, org_id: UUID, before: datetime, *, as_if_swept: bool = False
 ) -> Iterator[Snapshot]:
-    """Yield the content that an organization's log refers to; nothing if the organization was
-    deleted by then.
+    """Yield the content that the log of an organization refers to. An organization that was deleted
+    before that time refers to nothing. With `as_if_swept`, files that were deleted before that time
+    refer to nothing.
 
-    A long list is kept in a temporary file, because reading content takes hours, and a database
-    should not keep a transaction open for that long. `as_if_given_up` leaves out files that were
-    deleted by then, as if their content had been given up already.
+    A long list is kept in a temporary file, because reading content takes hours, and a transaction
+    should not stay open for that long.
     """
     with SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="ascii") as spool:
         with reading(engine) as conn:
@@ -69,17 +70,17 @@ def snapshot(
             if position is None:
                 message = f"the log of organization {org_id} has lost its head"
                 raise CorruptLog(message, "catactl event verify")
-            now_in = generations(conn, org_id)
+            current = generations(conn, org_id)
             if not is_organization_deleted(conn, org_id, before):
-                given_up_before = before if as_if_given_up else None
-                for reference in _references(conn, org_id, given_up_before):
+                without_deleted = before if as_if_swept else None
+                for reference in _references(conn, org_id, without_deleted):
                     spool.write("\t".join(map(str, reference)) + "\n")
         spool.seek(0)
-        yield Snapshot(position, map(_parse, spool), now_in)
+        yield Snapshot(position, map(_parse, spool), current)
 
 
-class Pair(NamedTuple):
-    """A digest: what refers to it, and what is there, in any generation."""
+class DigestEntry(NamedTuple):
+    """A digest, its references, and its blobs of all generations."""
 
     sha256: str
     references: list[Reference]
@@ -88,21 +89,26 @@ class Pair(NamedTuple):
     def blob(self, generation: int) -> Blob | None:
         return next((blob for blob in self.blobs if blob.generation == generation), None)
 
+    def is_referred_to(self, blob: Blob, generations: Generations) -> bool:
+        """Return whether the references mean this blob, not a later generation."""
+        return bool(self.references) and blob.generation >= generations.get(self.sha256, 0)
 
-def side_by_side(references: Iterator[Reference], blobs: Iterator[Blob]) -> Iterator[Pair]:
-    """Merge what is referred to and what is there, each in order of the digest."""
+
+def merge_by_digest(
+    references: Iterator[Reference], blobs: Iterator[Blob]
+) -> Iterator[DigestEntry]:
+    """Merge references and blobs. Both must be in order of digest."""
     reference, blob = next(references, None), next(blobs, None)
     while reference is not None or blob is not None:
         sha256 = min(each.sha256 for each in (reference, blob) if each is not None)
-        referring = []
+        entry = DigestEntry(sha256, [], [])
         while reference is not None and reference.sha256 == sha256:
-            referring.append(reference)
+            entry.references.append(reference)
             reference = next(references, None)
-        found = []
         while blob is not None and blob.sha256 == sha256:
-            found.append(blob)
+            entry.blobs.append(blob)
             blob = next(blobs, None)
-        yield Pair(sha256, referring, found)
+        yield entry
 
 
 def _parse(line: str) -> Reference:
@@ -111,8 +117,9 @@ def _parse(line: str) -> Reference:
 
 
 def _references(
-    conn: Connection, org_id: UUID, given_up_before: datetime | None
+    conn: Connection, org_id: UUID, without_deleted: datetime | None
 ) -> Iterator[Reference]:
+    """Yield all references, except those of files that were deleted before a time."""
     ours = events.c.org_id == org_id
     number = payload_field(events.c.payload, "number")
     part = latest_event(
@@ -124,45 +131,48 @@ def _references(
         payload_field(events.c.payload, "stored", Boolean()).label("stored"),
         where=ours & (events.c.type == _PART_UPLOADED),
     )
-    swept = select(events.c.stream_id).where(ours, events.c.type == _CONTENT_SWEPT)
     query = (
         select(part.c.sha256, part.c.size_bytes, part.c.stream_id, part.c.number)
-        .where(part.c.stored, part.c.stream_id.not_in(swept))
+        .where(part.c.stored, part.c.stream_id.not_in(_swept(org_id)))
         .order_by(part.c.sha256)
     )
-    if given_up_before is not None:
-        deleted = _deleted_before(conn, org_id, given_up_before)
+    if without_deleted is not None:
+        deleted = _deleted_before(conn, org_id, without_deleted)
         query = query.where(part.c.stream_id.not_in(deleted))
     for row in stream(conn, query):
         yield Reference(row["sha256"], row["size_bytes"], row["stream_id"], row["number"])
 
 
+def _swept(org_id: UUID) -> Select[tuple[UUID]]:
+    """Return the query for the files whose content was swept."""
+    return select(events.c.stream_id).where(
+        events.c.org_id == org_id, events.c.type == _CONTENT_SWEPT
+    )
+
+
 def _deleted_before(conn: Connection, org_id: UUID, moment: datetime) -> Select[tuple[UUID]]:
-    life = latest_event(
+    """Return the query for the files that were deleted before a time and not restored."""
+    latest = latest_event(
         [events.c.stream_id],
         events.c.stream_id,
         events.c.type,
         effective_at(limits_of(conn, org_id)).label("moment"),
-        where=(events.c.org_id == org_id) & events.c.type.in_(_LIVES),
+        where=(events.c.org_id == org_id) & events.c.type.in_(_LIFECYCLE_EVENTS),
     )
-    return select(life.c.stream_id).where(life.c.type == "file.deleted", life.c.moment <= moment)
+    return select(latest.c.stream_id).where(
+        latest.c.type == "file.deleted", latest.c.moment <= moment
+    )
 
 
-def files_to_give_up(conn: Connection, org_id: UUID, deleted_before: datetime) -> list[UUID]:
-    """Return the files deleted by then whose content was not given up yet."""
-    swept = select(events.c.stream_id).where(
-        events.c.org_id == org_id, events.c.type == _CONTENT_SWEPT
-    )
-    candidates = _deleted_before(conn, org_id, deleted_before).subquery()
-    return list(
-        conn.execute(
-            select(candidates.c.stream_id).where(candidates.c.stream_id.not_in(swept))
-        ).scalars()
-    )
+def files_to_sweep(conn: Connection, org_id: UUID, deleted_before: datetime) -> list[UUID]:
+    """Return the files that were deleted before a time and whose content was not swept yet."""
+    deleted = _deleted_before(conn, org_id, deleted_before).subquery()
+    query = select(deleted.c.stream_id).where(deleted.c.stream_id.not_in(_swept(org_id)))
+    return list(conn.execute(query).scalars())
 
 
 def deleted_at(conn: Connection, org_id: UUID, file_id: UUID) -> datetime | None:
-    """Return when a file was deleted last."""
+    """Return the time at which a file was last deleted."""
     moment: datetime | None = conn.execute(
         select(func.max(effective_at(limits_of(conn, org_id)))).where(
             events.c.org_id == org_id,
@@ -174,7 +184,7 @@ def deleted_at(conn: Connection, org_id: UUID, file_id: UUID) -> datetime | None
 
 
 def is_organization_deleted(conn: Connection, org_id: UUID, before: datetime) -> bool:
-    """Whether an organization was deleted by then; nothing of it can ever be restored."""
+    """Return whether an organization was deleted before a time. It can never be restored."""
     deleted = conn.execute(
         select(events.c.position).where(
             events.c.org_id == org_id,
@@ -186,8 +196,8 @@ def is_organization_deleted(conn: Connection, org_id: UUID, before: datetime) ->
     return deleted is not None
 
 
-def referred_to_since(conn: Connection, org_id: UUID, position: int) -> set[str]:
-    """Return the digests of the parts that were uploaded past a position of the log."""
+def digests_uploaded_since(conn: Connection, org_id: UUID, position: int) -> set[str]:
+    """Return the digests of the parts that were uploaded after a position of the log."""
     return set(
         conn.execute(
             select(payload_field(events.c.payload, "sha256", Text())).where(
@@ -200,7 +210,7 @@ def referred_to_since(conn: Connection, org_id: UUID, position: int) -> set[str]
 
 
 def file_in_log(conn: Connection, org_id: UUID, file_id: UUID) -> File | None:
-    """Return a file as its events have it, whatever its stored row says."""
-    later = event_log.read_stream(conn, org_id, file_id)
-    state: File | None = fold(FILE.decider, None, (each.event for each in later))
+    """Return the state of a file that its events define, whatever its stored row contains."""
+    recorded = event_log.read_stream(conn, org_id, file_id)
+    state: File | None = fold(FILE.decider, None, (each.event for each in recorded))
     return state

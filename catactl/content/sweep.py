@@ -1,42 +1,50 @@
-"""Removing content that nothing refers to, safely while uploads run.
+"""Remove content that no event refers to, while uploads run.
 
-First the content of files that were deleted long enough ago is given up, by an event of the file:
-from there it cannot be restored. Then what the events refer to is put beside what is there, without
-any lock. Only what neither is referred to nor young is a candidate.
+A sweep has two steps. First it sweeps the files that were deleted long enough ago: after the event
+`file.content_swept` a file cannot be restored. Then it compares the references of the events with
+the blobs in the store, without a lock. A blob is a candidate if it has no reference and is old
+enough.
 
-No content that an event points at can be lost, whoever is slow, killed, or cut off from the
-database. What is removed was given up before, at its address, by an event committed under the lock
-of the organization's log, after a look at the events since the snapshot. A recorder stores content
-first; under the same lock, in the transaction of its event, it sees that the content is there at an
-address that was not given up, and stores it again at the next one if not. So of the two that come
-together on one digest, one is first: either the recorder's event is committed, and the sweep sees
-it and gives nothing up; or the address is given up, and the recorder sees that. And since no
-address is ever used again, a sweep that removes late, even long after its lock was lost, removes
-nothing that anybody came to rely on. References come about by such events alone, as a file whose
-content was given up is never restored. The age spares uploads the trouble; the safety rests neither
-on it nor on any clock.
+No content with a reference is lost, even if a process is slow, killed, or cut off from the
+database:
+
+- Before a blob is removed, the event `organization.content_swept` sweeps its address. This event is
+  committed under the lock of the organization's log, after a look at the events since the snapshot.
+- An upload stores content before it records it. In the transaction that records it, and under the
+  same lock, it checks that the content is there at an address that was not swept. Otherwise it
+  stores the content again, at the next address.
+- So if an upload and a sweep meet at one digest, one of them comes first. Either the event of the
+  upload is committed, and the sweep sees it and keeps the address. Or the address is swept, and the
+  upload sees that.
+- A swept address is never used again. Therefore a sweep that removes a blob late, even long after
+  it lost its lock, removes nothing that an event refers to.
+- References come only from events of uploads, because a swept file is never restored.
+
+The age of a blob only saves uploads from storing content twice. Safety depends neither on the age
+nor on any clock.
 
 All this holds for one log. A sweep does not touch content that another log recorded last, such as
 the log of a copy of the database: see `mark`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from catactl.blobs.store import Blob, BlobStore, address_of
 from catactl.content.mark import check_mark, claim
 from catactl.content.recorder import dry_run
 from catactl.content.references import (
     deleted_at,
-    files_to_give_up,
+    digests_uploaded_since,
+    files_to_sweep,
     is_organization_deleted,
-    referred_to_since,
-    side_by_side,
+    merge_by_digest,
     snapshot,
 )
 from catactl.domain.decider import CommandEnvelope
@@ -55,7 +63,6 @@ _BLOBS_AT_ONCE = 200
 
 def sweep(
     handler: Handler,
-    engine: Engine,
     blobs: BlobStore,
     org_id: UUID,
     before: datetime,
@@ -65,135 +72,136 @@ def sweep(
 ) -> Result:
     """Remove an organization's content that nothing has referred to since `before`.
 
-    Returns the number of files whose content was given up, of blobs and bytes removed, and of
-    unfinished writes; in a dry run, the numbers that would be. The sweep may break off anywhere:
-    the next one removes the content that this one gave up and did not remove. Raises
+    Return the number of files whose content was swept, of blobs and bytes that were removed, and of
+    unfinished writes that were discarded; in a dry run, the numbers that would be. If a sweep is
+    interrupted, the next one removes the content that this one swept and did not remove. Raises
     `ContentOfAnotherLog` if another log recorded content last, unless it `claims` the content for
     this log.
     """
-
-    def check(conn: Connection) -> None:
-        if not claims:
-            check_mark(conn, blobs, org_id)
-
-    replayed = dry_run(handler, org_id, lambda conn, _: check(conn), intent)
-    if replayed:
+    run = _Sweep(handler, blobs, org_id, before, intent.unkeyed(), claims)
+    if replayed := dry_run(handler, org_id, run.check, intent):
         return replayed
-    step = intent.unkeyed()
-    _check_place(engine, blobs, org_id, before)
-    given_up = _give_up(handler, engine, org_id, before, check, step)
-    blob_count = size_bytes = 0
-    with snapshot(engine, org_id, before, as_if_given_up=intent.dry_run) as found:
-        position, references, now_in = found
-        candidates = (
-            blob
-            for pair in side_by_side(references, blobs.list(org_id))
-            for blob in pair.blobs
-            if blob.modified_at <= before
-            and (not pair.references or blob.generation < now_in.get(pair.sha256, 0))
-        )
-        while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
-            removable = _give_up_content(handler, org_id, position, batch, check, step)
-            if not intent.dry_run:
-                blobs.delete(org_id, [blob.address for blob in removable])
-            blob_count += len(removable)
-            size_bytes += sum(blob.size_bytes for blob in removable)
+    run.check_place()
+    row: Result = {
+        "org_id": str(org_id),
+        "given_up_files": run.sweep_files(),
+        **run.remove_blobs(),
+    }
     if claims and not intent.dry_run:
         # Claim last, because the events of this sweep give the log a head that no other log has.
         claim(handler, blobs, org_id, intent)
-    row: Result = {
-        "org_id": str(org_id),
-        "given_up_files": given_up,
-        "removed_blobs": blob_count,
-        "removed_bytes": size_bytes,
-        "abandoned_writes": 0 if intent.dry_run else blobs.discard_abandoned(org_id),
-    }
+    row["abandoned_writes"] = 0 if intent.dry_run else blobs.discard_abandoned(org_id)
     if intent.idempotency_key is not None:
         handler.transact(org_id, intent, lambda _conn, _unit: row)
     return row
 
 
-def _check_place(engine: Engine, blobs: BlobStore, org_id: UUID, before: datetime) -> None:
-    """Raise `BadConfiguration` when nothing is there of all that the log refers to: then this is
-    not where the content was put.
-    """
-    with snapshot(engine, org_id, before) as (_, references, now_in):
-        first = next(references, None)
-        if first is None:
-            return
-        for pair in side_by_side(chain([first], references), blobs.list(org_id)):
-            if pair.references and pair.blobs:
+@dataclass
+class _Sweep:
+    """A sweep of one organization. `intent` is the intent of its transactions."""
+
+    handler: Handler
+    blobs: BlobStore
+    org_id: UUID
+    before: datetime
+    intent: Intent
+    claims: bool
+
+    def check(self, conn: Connection, _unit: UnitOfWork) -> None:
+        """Raise `ContentOfAnotherLog` if another log recorded content last. Call it under the
+        lock.
+        """
+        if not self.claims:
+            check_mark(conn, self.blobs, self.org_id)
+
+    def check_place(self) -> None:
+        """Raise `BadConfiguration` if the store has none of the content that the log refers to,
+        because then it is not the store that the content was uploaded to.
+        """
+        with snapshot(self.handler.engine, self.org_id, self.before) as (_, references, current):
+            first = next(references, None)
+            if first is None:
                 return
-    address = address_of(first.sha256, now_in.get(first.sha256, 0))
-    where = blobs.locate(org_id, address)
-    raise BadConfiguration(
-        f"none of the content of organization {org_id} is there, as in {where}",
-        "is this where it was uploaded to? catactl config show",
-    )
+            entries = merge_by_digest(chain([first], references), self.blobs.list(self.org_id))
+            if any(entry.references and entry.blobs for entry in entries):
+                return
+        address = address_of(first.sha256, current.get(first.sha256, 0))
+        where = self.blobs.locate(self.org_id, address)
+        raise BadConfiguration(
+            f"the content of organization {self.org_id} is not in the blob store, such as {where}",
+            "check the blob URL: catactl config show",
+        )
 
+    def sweep_files(self) -> int:
+        """Sweep the content of files that were deleted before that time. Return the number of files
+        that had content.
+        """
+        with reading(self.handler.engine) as conn:
+            if is_organization_deleted(conn, self.org_id, self.before):
+                return 0  # a deleted organization takes no commands for files, and needs none
+            file_ids = files_to_sweep(conn, self.org_id, self.before)
+        swept = 0
+        for first in range(0, len(file_ids), _FILES_AT_ONCE):
+            swept += self._sweep_files(file_ids[first : first + _FILES_AT_ONCE])
+        return swept
 
-def _give_up(
-    handler: Handler,
-    engine: Engine,
-    org_id: UUID,
-    before: datetime,
-    check: Callable[[Connection], None],
-    intent: Intent,
-) -> int:
-    """Give up the content of files that were deleted by then; return how many files had content.
+    def _sweep_files(self, file_ids: Sequence[UUID]) -> int:
+        def work(conn: Connection, unit: UnitOfWork) -> Result:
+            self.check(conn, unit)
+            count = 0
+            for file_id in file_ids:
+                moment = deleted_at(conn, self.org_id, file_id)
+                if moment is not None and moment <= self.before:
+                    with suppress(Refused):  # the file was restored in the meantime
+                        count += len(unit.run(CommandEnvelope(file_id, SweepFileContent())).events)
+            return {"count": count}
 
-    `check` raises, under the lock, if another log recorded content last.
-    """
-    with reading(engine) as conn:
-        if is_organization_deleted(conn, org_id, before):
-            return 0  # it takes no commands, and needs none
-        file_ids = files_to_give_up(conn, org_id, before)
-    given_up = 0
+        count: int = self.handler.transact(self.org_id, self.intent, work)["count"]
+        return count
 
-    def work(conn: Connection, unit: UnitOfWork) -> Result:
-        check(conn)
-        count = 0
-        for file_id in some:
-            moment = deleted_at(conn, org_id, file_id)
-            if moment is not None and moment <= before:
-                with suppress(Refused):  # restored in the meantime
-                    count += len(unit.run(CommandEnvelope(file_id, SweepFileContent())).events)
-        return {"count": count}
+    def remove_blobs(self) -> Result:
+        """Sweep and remove the blobs without references. Return their number and size."""
+        is_dry_run = self.intent.dry_run
+        blob_count = size_bytes = 0
+        with snapshot(self.handler.engine, self.org_id, self.before, as_if_swept=is_dry_run) as (
+            position,
+            references,
+            current,
+        ):
+            candidates = (
+                blob
+                for entry in merge_by_digest(references, self.blobs.list(self.org_id))
+                for blob in entry.blobs
+                if blob.modified_at <= self.before and not entry.is_referred_to(blob, current)
+            )
+            while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
+                removable = self._sweep_addresses(position, batch)
+                if not is_dry_run:
+                    self.blobs.delete(self.org_id, [blob.address for blob in removable])
+                blob_count += len(removable)
+                size_bytes += sum(blob.size_bytes for blob in removable)
+        return {"removed_blobs": blob_count, "removed_bytes": size_bytes}
 
-    for first in range(0, len(file_ids), _FILES_AT_ONCE):
-        some = file_ids[first : first + _FILES_AT_ONCE]
-        given_up += handler.transact(org_id, intent, work)["count"]
-    return given_up
+    def _sweep_addresses(self, position: int, candidates: Sequence[Blob]) -> list[Blob]:
+        """Sweep the addresses of the candidates that nothing has referred to since the snapshot.
+        Return these and the candidates that were swept before: both may be removed.
+        """
+        removable: list[Blob] = []
 
+        def work(conn: Connection, unit: UnitOfWork) -> Result:
+            self.check(conn, unit)
+            current = generations(conn, self.org_id, {blob.sha256 for blob in candidates})
+            referred_to = digests_uploaded_since(conn, self.org_id, position)
+            removable.clear()
+            swept: dict[str, int] = {}
+            for blob in candidates:
+                if blob.generation < current.get(blob.sha256, 0):
+                    removable.append(blob)
+                elif blob.sha256 not in referred_to:
+                    removable.append(blob)
+                    swept[blob.sha256] = max(swept.get(blob.sha256, 0), blob.generation + 1)
+            unit.run(CommandEnvelope(self.org_id, SweepOrganizationContent(swept)))
+            return {}
 
-def _give_up_content(
-    handler: Handler,
-    org_id: UUID,
-    position: int,
-    candidates: Sequence[Blob],
-    check: Callable[[Connection], None],
-    intent: Intent,
-) -> list[Blob]:
-    """Give up the candidates that nothing has referred to since the snapshot. Return these and the
-    candidates that were given up before, because both may be removed. `check` is as for `_give_up`.
-    """
-    removable: list[Blob] = []
-
-    def work(conn: Connection, unit: UnitOfWork) -> Result:
-        check(conn)
-        now_in = generations(conn, org_id, {blob.sha256 for blob in candidates})
-        referred_to = referred_to_since(conn, org_id, position)
-        removable.clear()
-        next_in: dict[str, int] = {}
-        for blob in candidates:
-            generation = now_in.get(blob.sha256, 0)
-            if blob.generation < generation:
-                removable.append(blob)
-            elif blob.sha256 not in referred_to:
-                removable.append(blob)
-                next_in[blob.sha256] = max(next_in.get(blob.sha256, 0), blob.generation + 1)
-        unit.run(CommandEnvelope(org_id, SweepOrganizationContent(next_in)))
-        return {}
-
-    handler.transact(org_id, intent, work)
-    return removable
+        self.handler.transact(self.org_id, self.intent, work)
+        return removable

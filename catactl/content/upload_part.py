@@ -1,17 +1,64 @@
 """Upload one part of a file that exists."""
 
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from catactl.blobs.store import BlobStore
 from catactl.content.meter import Meter
 from catactl.content.part_ranges import UNLIMITED_BYTES, Range
 from catactl.content.part_uploader import PartUploader
-from catactl.content.pending import PendingPart
+from catactl.content.pending import (
+    ANY_SHA256,
+    PendingUpload,
+    Recorded,
+    event_types,
+    is_complete,
+    upload_command,
+)
 from catactl.content.recorder import Recorder
 from catactl.content.source import Item, SourceError
+from catactl.content.stored_parts import StoredPart
+from catactl.domain.decider import CommandEnvelope
+from catactl.domain.file import UploadPart
+from catactl.domain.parts import Part
 from catactl.handling.handler import Handler, Intent
+from catactl.handling.unit_of_work import UnitOfWork
+from catactl.queries import resources
+from catactl.store import name_lookup
 from catactl.store.idempotency import Result
+
+
+@dataclass(kw_only=True)
+class PendingPart(PendingUpload):
+    """A part of a file that exists. `file` is the name or id of the file."""
+
+    org_id: UUID
+    file: str
+    number: int
+    is_whole: bool = True
+
+    def check_part(self, part: Part) -> None:
+        pass
+
+    def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
+        file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
+        if not is_complete(unit, file_id):  # a complete file may have this very part
+            command = UploadPart(self.number, size_bytes, ANY_SHA256, stored=True)
+            unit.run(CommandEnvelope(file_id, command))
+
+    def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
+        file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
+        ((part, *_),) = parts
+        outcome = unit.run(CommandEnvelope(file_id, upload_command(part)))
+        row = resources.part(self.org_id, file_id, self.number, outcome.state, outcome.version)
+        return Recorded(file_id, event_types(outcome), resources.written(row, outcome))
+
+    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+        self.row = recorded.row
 
 
 def upload_part(

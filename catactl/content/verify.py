@@ -1,23 +1,25 @@
-"""Reading content again to prove that it is what the log says: missing, damaged or orphaned."""
+"""Read stored content and compare it with the log: report missing, damaged and orphaned content."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Engine
 
-from catactl.blobs.store import Blob, BlobStore, Content, is_whole
+from catactl.blobs.store import Blob, BlobStore, Content, Generations, is_whole
 from catactl.content.mark import is_another_logs
+from catactl.content.meter import Advance
 from catactl.content.references import (
-    Pair,
+    DigestEntry,
     Reference,
+    digests_uploaded_since,
     file_in_log,
-    referred_to_since,
-    side_by_side,
+    merge_by_digest,
     snapshot,
 )
 from catactl.content.stored_parts import content_of
@@ -29,11 +31,14 @@ from catactl.store.sql.engine import reading
 
 _READERS = 2
 _AHEAD = 8
-Advance = Callable[[int], None]
+
+T = TypeVar("T")
 
 
 class Problem(NamedTuple):
-    """What is wrong, and where. Orphaned content has no file and no number."""
+    """A problem with content: `problem` is missing, damaged or orphaned. Orphaned content has no
+    file, name and number.
+    """
 
     problem: str
     org_id: UUID
@@ -45,24 +50,17 @@ class Problem(NamedTuple):
     where: str
 
     def as_row(self) -> dict[str, Any]:
-        return {
-            "problem": self.problem,
-            "org_id": str(self.org_id),
-            "file_id": str(self.file_id) if self.file_id is not None else None,
-            "name": self.name,
-            "number": self.number,
-            "sha256": self.sha256,
-            "size_bytes": self.size_bytes,
-            "where": self.where,
-        }
+        row = self._asdict()
+        return {name: str(each) if isinstance(each, UUID) else each for name, each in row.items()}
 
 
 @dataclass
-class Verified:
-    """The result of a verification: the counts of what was read and is right, and the problems.
+class Verification:
+    """The result of a verification.
 
-    `elsewhere` counts parts whose content is kept elsewhere. `is_another_logs` is true if another
-    log recorded content last, so that it may refer to the orphaned content.
+    `blobs` is the number of blobs that were read, `whole` the number of those without a problem.
+    `elsewhere` is the number of parts that were recorded without content. `is_another_logs` is true
+    if another log recorded content last, so that it may refer to the orphaned content.
     """
 
     files: int = 0
@@ -73,78 +71,142 @@ class Verified:
     is_another_logs: bool = False
     problems: list[Problem] = field(default_factory=list)
 
-
-def verify_file(
-    engine: Engine, blobs: BlobStore, org_id: UUID, file_id: UUID, found: Verified, advance: Advance
-) -> None:
-    """Read the content of each part of a file again; add to what was found."""
-    with reading(engine) as conn:
-        file = file_in_log(conn, org_id, file_id)
-        digests = {part.sha256 for part in file.parts} if file is not None else ()
-        now_in = generations(conn, org_id, digests)
-    if file is None:
-        return
-    found.files += 1
-    found.elsewhere += sum(not part.stored for part in file.parts)
-    stored = (part for part in file.parts if part.stored and not file.swept)
-
-    def read(part: Part) -> str | None:
-        return _read(blobs, org_id, content_of(part, now_in))
-
-    for part, problem in _read_ahead(read, stored):
-        found.blobs += 1
-        found.whole += problem is None
-        found.read_bytes += part.size_bytes
-        advance(part.size_bytes)
-        if problem is not None:
-            reference = Reference(part.sha256, part.size_bytes, file_id, part.number)
-            _add_problem(engine, blobs, org_id, reference, problem, found)
+    def count(self, size_bytes: int, problem: str | None) -> None:
+        """Count a blob that was read."""
+        self.blobs += 1
+        self.whole += problem is None
+        self.read_bytes += size_bytes
 
 
-def verify_organization(
+def verify_files(
+    engine: Engine, blobs: BlobStore, org_id: UUID, file_ids: Iterable[UUID], advance: Advance
+) -> Verification:
+    """Read the content of each part of the files."""
+    verification = Verification()
+    verifier = _Verifier(engine, blobs, org_id, verification, advance)
+    for file_id in file_ids:
+        verifier.verify_file(file_id)
+    return verification
+
+
+def verify_organizations(
     engine: Engine,
     blobs: BlobStore,
-    org_id: UUID,
+    org_ids: Iterable[UUID],
     orphaned_before: datetime,
-    found: Verified,
     advance: Advance,
-) -> None:
-    """Read all content of an organization again, each blob once; add to what was found.
+) -> Verification:
+    """Read all content of the organizations, each blob once.
 
-    Content that nothing refers to is orphaned when it is older than that; younger it may be about
-    to be recorded.
+    Content without a reference is orphaned if it is older than `orphaned_before`. An upload may
+    still record younger content.
     """
-    with snapshot(engine, org_id, orphaned_before) as (position, references, now_in):
-
-        def read(pair: Pair) -> str | None:
-            if not pair.references:
-                return None
-            generation = now_in.get(pair.sha256, 0)
-            if pair.blob(generation) is None:
-                return "missing"
-            size_bytes = pair.references[0].size_bytes
-            return _read(blobs, org_id, Content(pair.sha256, size_bytes, generation))
-
-        pairs = side_by_side(references, blobs.list(org_id))
-        for pair, problem in _read_ahead(read, pairs):
-            if pair.references:
-                found.blobs += 1
-                found.whole += problem is None
-                found.read_bytes += pair.references[0].size_bytes
-                advance(pair.references[0].size_bytes)
-                for reference in pair.references if problem is not None else ():
-                    _add_problem(engine, blobs, org_id, reference, problem, found)
-            for blob in pair.blobs:
-                is_left = not pair.references or blob.generation < now_in.get(pair.sha256, 0)
-                if is_left and blob.modified_at <= orphaned_before:
-                    _add_orphan(engine, blobs, org_id, position, blob, found)
-    with reading(engine) as conn:
-        found.is_another_logs |= is_another_logs(conn, blobs, org_id)
+    verification = Verification()
+    for org_id in org_ids:
+        verifier = _Verifier(engine, blobs, org_id, verification, advance)
+        verifier.verify_organization(orphaned_before)
+    return verification
 
 
-def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iterator[Any]:
-    """Yield each item with what reading it found, in order, some of them read at once."""
-    ahead: deque[tuple[Any, Future[str | None]]] = deque()
+@dataclass
+class _Verifier:
+    """Verifies the content of one organization."""
+
+    engine: Engine
+    blobs: BlobStore
+    org_id: UUID
+    verification: Verification
+    advance: Advance
+
+    def verify_file(self, file_id: UUID) -> None:
+        with reading(self.engine) as conn:
+            file = file_in_log(conn, self.org_id, file_id)
+            digests = {part.sha256 for part in file.parts} if file is not None else ()
+            current = generations(conn, self.org_id, digests)
+        if file is None:
+            return
+        self.verification.files += 1
+        self.verification.elsewhere += sum(not part.stored for part in file.parts)
+        stored = (part for part in file.parts if part.stored and not file.swept)
+        for part, problem in _read_ahead(partial(self._read_part, current), stored):
+            self._count(part.size_bytes, problem)
+            if problem is not None:
+                reference = Reference(part.sha256, part.size_bytes, file_id, part.number)
+                self._add_problem(reference, problem)
+
+    def verify_organization(self, orphaned_before: datetime) -> None:
+        with snapshot(self.engine, self.org_id, orphaned_before) as (position, references, current):
+            entries = merge_by_digest(references, self.blobs.list(self.org_id))
+            for entry, problem in _read_ahead(partial(self._read_entry, current), entries):
+                if entry.references:
+                    self._count(entry.references[0].size_bytes, problem)
+                if problem is not None:
+                    for reference in entry.references:
+                        self._add_problem(reference, problem)
+                for blob in entry.blobs:
+                    is_old = blob.modified_at <= orphaned_before
+                    if is_old and not entry.is_referred_to(blob, current):
+                        self._add_orphan(position, blob)
+        with reading(self.engine) as conn:
+            self.verification.is_another_logs |= is_another_logs(conn, self.blobs, self.org_id)
+
+    def _count(self, size_bytes: int, problem: str | None) -> None:
+        self.verification.count(size_bytes, problem)
+        self.advance(size_bytes)
+
+    def _read_part(self, current: Generations, part: Part) -> str | None:
+        return self._read(content_of(part, current))
+
+    def _read_entry(self, current: Generations, entry: DigestEntry) -> str | None:
+        """Read the blob of a digest that has references."""
+        if not entry.references:
+            return None
+        generation = current.get(entry.sha256, 0)
+        if entry.blob(generation) is None:
+            return "missing"
+        return self._read(Content(entry.sha256, entry.references[0].size_bytes, generation))
+
+    def _read(self, content: Content) -> str | None:
+        """Return the problem of a blob, or None."""
+        try:
+            return None if is_whole(self.blobs, self.org_id, content) else "damaged"
+        except ContentMissing:
+            return "missing"
+        except ContentDamaged:
+            return "damaged"
+
+    def _add_problem(self, reference: Reference, problem: str) -> None:
+        """Add a problem, unless the part does not refer to that content any more."""
+        sha256, size_bytes, file_id, number = reference
+        with reading(self.engine) as conn:
+            file = file_in_log(conn, self.org_id, file_id)
+            current = generations(conn, self.org_id, [sha256])
+        part = file.parts.get(number) if file is not None and not file.swept else None
+        if file is not None and part is not None and part.stored and part.sha256 == sha256:
+            where = self.blobs.locate(self.org_id, content_of(part, current).address)
+            self.verification.problems.append(
+                Problem(problem, self.org_id, file_id, file.name, number, sha256, size_bytes, where)
+            )
+
+    def _add_orphan(self, position: int, blob: Blob) -> None:
+        """Add orphaned content, unless an event since the position of the log refers to it."""
+        with reading(self.engine) as conn:
+            current = generations(conn, self.org_id, [blob.sha256]).get(blob.sha256, 0)
+            if blob.generation >= current and blob.sha256 in digests_uploaded_since(
+                conn, self.org_id, position
+            ):
+                return
+        where = self.blobs.locate(self.org_id, blob.address)
+        self.verification.problems.append(
+            Problem("orphaned", self.org_id, None, None, None, blob.sha256, blob.size_bytes, where)
+        )
+
+
+def _read_ahead(
+    read: Callable[[T], str | None], items: Iterable[T]
+) -> Iterator[tuple[T, str | None]]:
+    """Yield each item with the result of `read`, in order. Read several items at once."""
+    ahead: deque[tuple[T, Future[str | None]]] = deque()
     with workers(_READERS) as pool:
         for item in items:
             ahead.append((item, pool.submit(read, item)))
@@ -153,46 +215,3 @@ def _read_ahead(read: Callable[[Any], str | None], items: Iterator[Any]) -> Iter
                 yield first, future.result()
         for first, future in ahead:
             yield first, future.result()
-
-
-def _read(blobs: BlobStore, org_id: UUID, content: Content) -> str | None:
-    try:
-        return None if is_whole(blobs, org_id, content) else "damaged"
-    except ContentMissing:
-        return "missing"
-    except ContentDamaged:
-        return "damaged"
-
-
-def _add_problem(
-    engine: Engine,
-    blobs: BlobStore,
-    org_id: UUID,
-    reference: Reference,
-    problem: str,
-    found: Verified,
-) -> None:
-    """Add a problem, unless the part does not refer to that content any more."""
-    sha256, size_bytes, file_id, number = reference
-    with reading(engine) as conn:
-        file = file_in_log(conn, org_id, file_id)
-        now_in = generations(conn, org_id, [sha256])
-    part = file.parts.get(number) if file is not None and not file.swept else None
-    if file is not None and part is not None and part.stored and part.sha256 == sha256:
-        where = blobs.locate(org_id, content_of(part, now_in).address)
-        found.problems.append(
-            Problem(problem, org_id, file_id, file.name, number, sha256, size_bytes, where)
-        )
-
-
-def _add_orphan(
-    engine: Engine, blobs: BlobStore, org_id: UUID, position: int, blob: Blob, found: Verified
-) -> None:
-    with reading(engine) as conn:
-        is_last = blob.generation >= generations(conn, org_id, [blob.sha256]).get(blob.sha256, 0)
-        if is_last and blob.sha256 in referred_to_since(conn, org_id, position):
-            return
-    where = blobs.locate(org_id, blob.address)
-    found.problems.append(
-        Problem("orphaned", org_id, None, None, None, blob.sha256, blob.size_bytes, where)
-    )

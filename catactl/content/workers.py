@@ -1,4 +1,4 @@
-"""Threads that read and store content beside the one that records it."""
+"""Run worker threads that read and store content."""
 
 import threading
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ _PREFIX = "catactl-worker"
 
 @contextmanager
 def workers(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield that many workers. When all went well they are waited for; when not, what waits in line
-    is dropped, and nobody waits for one that may hang in a request to a server.
+    """Yield a pool of worker threads, and wait for its work at the end. After an error, cancel the
+    queued work and do not wait, because a worker may hang in a request to a server.
     """
     pool = ThreadPoolExecutor(count, thread_name_prefix=_PREFIX)
     try:
@@ -22,6 +22,6 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def are_left() -> bool:
-    """Whether a worker is still at it, which the end of the process would wait for."""
+def are_running() -> bool:
+    """Return whether a worker is running. The process would wait for it at its end."""
     return any(thread.name.startswith(_PREFIX) for thread in threading.enumerate())

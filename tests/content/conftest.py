@@ -13,12 +13,13 @@ from sqlalchemy import Engine
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import NO_GENERATIONS, BlobStore, Content
 from catactl.content.meter import Meter
-from catactl.content.reading import contents, readable
+from catactl.content.readable_file import read_content, readable_file
 from catactl.content.source import Item
 from catactl.content.sweep import sweep
-from catactl.content.upload import UploadedFile, UploadOptions, upload_files
+from catactl.content.upload import upload_files
+from catactl.content.upload_options import UploadedFile, UploadOptions
 from catactl.content.upload_part import upload_part
-from catactl.content.verify import Problem, Verified, verify_organization
+from catactl.content.verify import Problem, Verification, verify_files, verify_organizations
 from catactl.domain.file import UploadPart
 from catactl.handling.handler import Handler
 from catactl.store.sql.engine import reading
@@ -99,7 +100,6 @@ class Place:
         now, intent = datetime.now(UTC), replace(INTENT, dry_run=dry_run)
         return sweep(
             handler or self.handler,
-            self.engine,
             self.blobs,
             self.org_id,
             now,
@@ -107,11 +107,18 @@ class Place:
             claims=claims,
         )
 
-    def problems(self) -> list[Problem]:
-        found = Verified()
+    def verify(self) -> Verification:
+        """Verify everything of whatever age."""
         now = datetime.now(UTC)
-        verify_organization(self.engine, self.blobs, self.org_id, now, found, lambda _bytes: None)
-        return found.problems
+        return verify_organizations(
+            self.engine, self.blobs, [self.org_id], now, lambda _bytes: None
+        )
+
+    def verify_file(self, file_id: UUID) -> Verification:
+        return verify_files(self.engine, self.blobs, self.org_id, [file_id], lambda _bytes: None)
+
+    def problems(self) -> list[Problem]:
+        return self.verify().problems
 
     def stored(self) -> set[str]:
         """The addresses of all content."""
@@ -119,8 +126,8 @@ class Place:
 
     def download(self, file_id: UUID) -> bytes:
         with reading(self.engine) as conn:
-            file = readable(conn, self.org_id, file_id)
-        return b"".join(bytes(chunk) for chunk in contents(self.blobs, file, file.parts))
+            file = readable_file(conn, self.org_id, file_id)
+        return b"".join(bytes(chunk) for chunk in read_content(self.blobs, file, file.parts))
 
 
 @pytest.fixture

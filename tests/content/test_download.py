@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from catactl.blobs.directory import Directory
-from catactl.content.download import to_path
-from catactl.content.reading import Readable
+from catactl.content.download import download_file
+from catactl.content.readable_file import ReadableFile
 from catactl.domain.parts import Part
 from catactl.errors import CatactlError
 
@@ -65,9 +65,9 @@ def test_no_name_writes_outside_or_over_what_is_no_file(name: str, force: bool) 
             (target / link).symlink_to(to)
         before, inside = _tree(root), _tree(target)
         part = Part(1, size_bytes, digest, stored=True)
-        file = Readable(_ORG_ID, UUID(int=2), name, size_bytes, (part,), {})
+        file = ReadableFile(_ORG_ID, UUID(int=2), name, size_bytes, (part,), {})
         with suppress(CatactlError):
-            done = to_path(blobs, file, str(target), lambda _bytes: None, force=force)
+            done = download_file(blobs, file, str(target), lambda _bytes: None, force=force)
             inside[name] = b"new"
             assert done.path == str(target / name)
         after = _tree(root)

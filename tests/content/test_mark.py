@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,6 @@ from catactl.blobs.opening import open_blobs
 from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
 from catactl.content import mark as marking
 from catactl.content.paths import FoundFile
-from catactl.content.verify import Verified, verify_organization
 from catactl.domain.organization import SetQuota
 from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceeded
 from catactl.handling.handler import Handler
@@ -76,11 +74,7 @@ def _refuses(place: Place) -> None:
 
 
 def _is_another_logs(place: Place) -> bool:
-    found = Verified()
-    verify_organization(
-        place.engine, place.blobs, place.org_id, datetime.now(UTC), found, lambda _bytes: None
-    )
-    return found.is_another_logs
+    return place.verify().is_another_logs
 
 
 def _head(place: Place) -> Mark:
@@ -208,7 +202,7 @@ def _is_killed_after_marking(original: Place, monkeypatch: pytest.MonkeyPatch) -
 
     file_id = original.create("x")
     with monkeypatch.context() as patch:
-        patch.setattr(marking, "_take_back", lambda *_: None)
+        patch.setattr(marking, "_undo_mark", lambda *_: None)
         _after_marking(original, patch, kill)
         with pytest.raises(KeyboardInterrupt):
             original.put(file_id, 1, b"second")

@@ -17,7 +17,8 @@ from catactl.content.pending import PendingFile
 from catactl.content.recorder import Recorder
 from catactl.content.stored_parts import ContentGone, StoredPart, stored_part
 from catactl.content.stream_source import StandardInput
-from catactl.content.upload import UploadOptions, upload_files
+from catactl.content.upload import upload_files
+from catactl.content.upload_options import UploadOptions
 from catactl.domain.organization import SetQuota
 from catactl.domain.parts import Part
 from catactl.errors import Busy, Conflict, QuotaExceeded

@@ -11,11 +11,11 @@ from sqlalchemy import delete
 
 from catactl.blobs.store import Blob, Content, measure
 from catactl.content.references import (
-    Pair,
+    DigestEntry,
     Reference,
-    files_to_give_up,
-    referred_to_since,
-    side_by_side,
+    digests_uploaded_since,
+    files_to_sweep,
+    merge_by_digest,
     snapshot,
 )
 from catactl.domain.file import SweepFileContent
@@ -32,9 +32,9 @@ _DIGESTS = st.sampled_from([character * 64 for character in "0123456789abcdef"])
 _MOVES = ("create", "create", "put", "put", "put", "elsewhere", "delete", "delete", "back", "give")
 
 
-def _references(place: Place, *, as_if_given_up: bool = False) -> list[Reference]:
+def _references(place: Place, *, as_if_swept: bool = False) -> list[Reference]:
     now = datetime.now(UTC) + _LATER
-    with snapshot(place.engine, place.org_id, now, as_if_given_up=as_if_given_up) as found:
+    with snapshot(place.engine, place.org_id, now, as_if_swept=as_if_swept) as found:
         return list(found.references)
 
 
@@ -47,19 +47,19 @@ def test_references_and_blobs_meet_by_digest(
 ) -> None:
     references = [Reference(digest, 1, UUID(int=7), number) for digest, number in sorted(referring)]
     blobs = [Blob(digest, generation, 1, NOON) for digest, generation in sorted(there)]
-    pairs = list(side_by_side(iter(references), iter(blobs)))
-    assert pairs == [
-        Pair(
+    entries = list(merge_by_digest(iter(references), iter(blobs)))
+    assert entries == [
+        DigestEntry(
             digest,
             [each for each in references if each.sha256 == digest],
             [each for each in blobs if each.sha256 == digest],
         )
         for digest in sorted({digest for digest, _ in referring} | {digest for digest, _ in there})
     ]
-    for pair in pairs:
+    for entry in entries:
         for generation in range(3):
-            blob = pair.blob(generation)
-            assert (blob is not None) == ((pair.sha256, generation) in there)
+            blob = entry.blob(generation)
+            assert (blob is not None) == ((entry.sha256, generation) in there)
             assert blob is None or blob.generation == generation
 
 
@@ -115,11 +115,11 @@ def test_references_are_what_the_events_add_up_to(place: Place) -> None:
     found = _references(place)
     assert sorted(found) == expected(alive, deleted)
     assert [each.sha256 for each in found] == sorted(each.sha256 for each in found)
-    assert sorted(_references(place, as_if_given_up=True)) == expected(alive)
+    assert sorted(_references(place, as_if_swept=True)) == expected(alive)
     with reading(place.engine) as conn:
-        waiting = files_to_give_up(conn, place.org_id, datetime.now(UTC) + _LATER)
+        waiting = files_to_sweep(conn, place.org_id, datetime.now(UTC) + _LATER)
         assert sorted(waiting) == sorted(set(deleted) - swept)
-        assert files_to_give_up(conn, place.org_id, NOON) == []
+        assert files_to_sweep(conn, place.org_id, NOON) == []
 
 
 def test_since_a_position_only_what_was_uploaded_later_counts(place: Place) -> None:
@@ -131,7 +131,7 @@ def test_since_a_position_only_what_was_uploaded_later_counts(place: Place) -> N
         place.put(file_id, 2, b"c")
         assert [each.sha256 for each in references] == [measure([b"a"]).sha256]
         with reading(place.engine) as conn:
-            since = referred_to_since(conn, place.org_id, position)
+            since = digests_uploaded_since(conn, place.org_id, position)
     assert since == {measure([each]).sha256 for each in (b"b", b"c")}
 
 

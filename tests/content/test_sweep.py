@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,8 +12,7 @@ from catactl.blobs.directory import Directory
 from catactl.blobs.store import Blob, address_of, measure
 from catactl.content import sweep as sweeping
 from catactl.content.paths import FoundFile
-from catactl.content.references import files_to_give_up
-from catactl.content.verify import Verified, verify_file, verify_organization
+from catactl.content.references import files_to_sweep
 from catactl.domain.organization import (
     DeleteOrganization,
     OrganizationContentSwept,
@@ -75,7 +73,7 @@ def test_a_file_that_is_deleted_during_a_sweep_can_be_restored(
 ) -> None:
     place.store(b"0")
     file_id = place.upload("x", b"1")
-    monkeypatch.setattr("catactl.content.sweep._check_place", lambda *_: None)
+    monkeypatch.setattr("catactl.content.sweep._Sweep.check_place", lambda *_: None)
     _meanwhile(place, monkeypatch, 0, lambda: place.delete(file_id))
     assert place.sweep()["removed_blobs"] == 1
     monkeypatch.undo()
@@ -91,7 +89,7 @@ def test_a_file_that_is_restored_or_deleted_anew_during_a_sweep_keeps_its_conten
         place.delete(file_id)
 
     def late(*arguments: Any) -> list[UUID]:
-        found = files_to_give_up(*arguments)
+        found = files_to_sweep(*arguments)
         somebody.restore(restored)
         somebody.restore(anew)
         somebody.delete(anew)
@@ -99,7 +97,7 @@ def test_a_file_that_is_restored_or_deleted_anew_during_a_sweep_keeps_its_conten
 
     with opened(place.engine.url) as engine, monkeypatch.context() as patch:
         somebody = replace(place, engine=engine, handler=Handler(engine))
-        patch.setattr(sweeping, "files_to_give_up", late)
+        patch.setattr(sweeping, "files_to_sweep", late)
         assert _figures(place.sweep()) == (1, 1, 1)
     place.restore(anew)
     assert place.stored() == _digests(b"a", b"b")
@@ -224,8 +222,7 @@ def test_content_that_is_swept_again_and_again_is_never_where_it_was(place: Plac
         assert place.stored() == expected
         assert place.download(file_id) == b"1of %d" % generation
         assert place.problems() == []
-        found = Verified()
-        verify_file(place.engine, place.blobs, place.org_id, file_id, found, lambda _bytes: None)
+        found = place.verify_file(file_id)
         assert (found.blobs, found.problems) == (2, [])
         assert _figures(place.sweep()) == (0, 0, 0)
         place.delete(file_id)
@@ -246,8 +243,7 @@ def test_what_is_wrong_with_content_of_a_later_generation_is_found_where_it_lies
     place.store(b"1")  # where it was given up, it helps nobody
     for problem in ("damaged", "missing"):
         of_organization = [each for each in place.problems() if each.problem != "orphaned"]
-        found = Verified()
-        verify_file(place.engine, place.blobs, place.org_id, file_id, found, lambda _bytes: None)
+        found = place.verify_file(file_id)
         assert of_organization == found.problems
         assert [(each.problem, each.where) for each in found.problems] == [(problem, str(where))]
         where.unlink(missing_ok=True)
@@ -311,14 +307,9 @@ def test_what_is_replaced_or_swept_while_it_is_verified_is_no_problem(
         return really_open(self, org_id, sha256)
 
     monkeypatch.setattr(Directory, "open", late)
-    found = Verified()
-    verify_organization(
-        place.engine, place.blobs, place.org_id, datetime.now(UTC), found, lambda _bytes: None
-    )
-    assert found.problems == []
+    assert place.problems() == []
     assert place.stored() == _digests(b"3")
-    verify_file(place.engine, place.blobs, place.org_id, gone, found, lambda _bytes: None)
-    assert found.problems == []
+    assert place.verify_file(gone).problems == []
 
 
 def test_processes_that_upload_and_delete_lose_no_content_to_one_that_sweeps(

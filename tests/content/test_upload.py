@@ -9,7 +9,7 @@ from catactl.content.paths import FoundFile
 from catactl.content.pending import PendingFile, PendingUpload
 from catactl.content.recorder import Recorder
 from catactl.content.stored_parts import StoredPart, stored_part
-from catactl.content.upload import UploadedFile
+from catactl.content.upload_options import UploadedFile
 from catactl.domain.file import File
 from catactl.domain.organization import SetQuota
 from catactl.domain.parts import Parts

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, select
 
-from catactl.content.references import deleted_at, files_to_give_up, is_organization_deleted
+from catactl.content.references import deleted_at, files_to_sweep, is_organization_deleted
 from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import DeleteFile, UploadPart
 from catactl.domain.organization import (
@@ -137,8 +137,8 @@ def test_a_correction_leaves_no_date_in_the_future(wrong: Wrong) -> None:
         exported = list(cloudevents(conn, [org_id], {org_id: 0}, {org_id: 1_000}))
         assert max(each["time"] for each in exported) == "2026-03-01T13:00:00.000000Z"
         assert deleted_at(conn, org_id, wrong.deleted_id) == LATER
-        assert files_to_give_up(conn, org_id, LATER) == [wrong.deleted_id]
-        assert files_to_give_up(conn, org_id, LATER - timedelta(microseconds=1)) == []
+        assert files_to_sweep(conn, org_id, LATER) == [wrong.deleted_id]
+        assert files_to_sweep(conn, org_id, LATER - timedelta(microseconds=1)) == []
 
 
 def test_a_correction_does_not_change_a_closed_period(wrong: Wrong) -> None:

@@ -33,15 +33,13 @@ def verify(run: Context, orgs: Orgs = None, older_than: OlderThan = "7d") -> Non
     Example: catactl blob verify acme
     """
     from catactl.cli.commands.verifying import report
-    from catactl.content.verify import Verified, verify_organization
+    from catactl.content.verify import verify_organizations
 
     before = _before(run, older_than)
     ids = organization_ids(run, orgs)
-    found = Verified()
     with Progress(run, "verifying", "byte") as progress:
-        for org_id in ids:
-            verify_organization(run.engine, run.blobs, org_id, before, found, progress.advance)
-    report(run, found, "blob")
+        verification = verify_organizations(run.engine, run.blobs, ids, before, progress.advance)
+    report(run, verification, "blob")
 
 
 @command(app, writes=True, destructive=True, content=True)
@@ -85,9 +83,7 @@ def gc(
     with Progress(run, "sweeping", "organization", len(ids)) as progress:
         for org_id in ids:
             try:
-                row = sweep(
-                    run.handler, run.engine, run.blobs, org_id, before, intent, claims=claim
-                )
+                row = sweep(run.handler, run.blobs, org_id, before, intent, claims=claim)
             except ContentOfAnotherLog as error:
                 if len(ids) == 1:
                     raise

@@ -23,14 +23,15 @@ from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.output.text import shown
 from catactl.config.paths import sqlite_url
-from catactl.content.download import to_path
+from catactl.content.download import download_file
 from catactl.content.paths import FoundFile
 from catactl.content.pending import PendingFile
-from catactl.content.reading import readable
+from catactl.content.readable_file import readable_file
 from catactl.content.recorder import Recorder
 from catactl.content.stored_parts import StoredPart, stored_part
-from catactl.content.upload import UploadedFile, UploadOptions, upload_files
-from catactl.content.verify import Verified, verify_organization
+from catactl.content.upload import upload_files
+from catactl.content.upload_options import UploadedFile, UploadOptions
+from catactl.content.verify import verify_organizations
 from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import DeleteFile
 from catactl.domain.organization import CreateOrganization
@@ -180,17 +181,16 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
     live = [each for each in live if not _changed_since(each[0], started_at)]
     for source, file_id in live:
         with reading(engine) as conn:
-            found = readable(conn, org_id, file_id)
+            found = readable_file(conn, org_id, file_id)
         copy = scratch / file_id.hex
-        to_path(place.open_blobs(), found, str(copy), lambda _bytes: None)
+        download_file(place.open_blobs(), found, str(copy), lambda _bytes: None)
         same += filecmp.cmp(source.path, copy, shallow=False)
         copy.unlink()
     say(f"  {same:,} of {len(live):,} files are the same, byte for byte")
     say(_typed("blob", "verify", org))
-    verified = Verified()
     blobs = place.open_blobs()
     long_ago = datetime(1970, 1, 1, tzinfo=UTC)
-    verify_organization(engine, blobs, org_id, long_ago, verified, lambda _bytes: None)
+    verified = verify_organizations(engine, blobs, [org_id], long_ago, lambda _bytes: None)
     say(f"  {verified.blobs:,} blobs read, {len(verified.problems)} missing or damaged")
 
     say(_typed("topology"))

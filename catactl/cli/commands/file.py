@@ -235,7 +235,7 @@ def verify(
     Example: catactl file verify acme reports/2026.csv
     """
     from catactl.cli.commands.verifying import report
-    from catactl.content.verify import Verified, verify_file
+    from catactl.content.verify import verify_files
 
     with run.reading() as conn:
         org_id = name_lookup.resolve_organization(conn, org)
@@ -243,8 +243,6 @@ def verify(
             ids = [name_lookup.resolve_file(conn, org_id, file) for file in dict.fromkeys(files)]
         else:
             ids = [UUID(row["file_id"]) for row in resources.list_files(conn, org_id)]
-    found = Verified()
     with Progress(run, "verifying", "byte") as progress:
-        for file_id in ids:
-            verify_file(run.engine, run.blobs, org_id, file_id, found, progress.advance)
-    report(run, found, "part")
+        verification = verify_files(run.engine, run.blobs, org_id, ids, progress.advance)
+    report(run, verification, "part")

@@ -15,7 +15,8 @@ from catactl.content.own_files import OwnFiles, find_own_files, refusal
 from catactl.content.paths import Found, FoundFile, SkippedPath, UnusablePath, find_files, totals
 from catactl.content.source import PART_READER, Item
 from catactl.content.stream_source import STANDARD_INPUT, StandardInput
-from catactl.content.upload import UploadedFile, UploadOptions, upload_files
+from catactl.content.upload import upload_files
+from catactl.content.upload_options import UploadedFile, UploadOptions
 from catactl.content.upload_part import upload_part
 from catactl.errors import InvalidValue, PartialFailure
 from catactl.operations.registry import normal_name

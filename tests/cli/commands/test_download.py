@@ -86,7 +86,7 @@ def test_what_comes_there_meanwhile_is_not_replaced(
         (target / "data.bin").write_bytes(b"somebody else's")
         yield CONTENT
 
-    monkeypatch.setattr(download, "contents", contents)
+    monkeypatch.setattr(download, "read_content", contents)
     stored.fails(4, *_to(target / "data.bin"))
     assert contents_in(target) == {"data.bin": b"somebody else's"}
 
@@ -98,7 +98,7 @@ def test_what_comes_there_meanwhile_and_is_the_same_is_enough(
         (target / "data.bin").write_bytes(CONTENT)
         yield CONTENT
 
-    monkeypatch.setattr(download, "contents", contents)
+    monkeypatch.setattr(download, "read_content", contents)
     stored.ok(*_to(target / "data.bin"))
     assert contents_in(target) == {"data.bin": CONTENT}
 
@@ -110,14 +110,14 @@ def test_what_comes_there_meanwhile_and_goes_again_is_not_taken_for_the_file(
         (target / "data.bin").write_bytes(CONTENT)
         yield CONTENT
 
-    is_there = download._is_there
+    is_there = download._has_file
 
     def gone(*arguments: Any, **options: Any) -> bool:
         (target / "data.bin").unlink(missing_ok=True)
         return is_there(*arguments, **options)
 
-    monkeypatch.setattr(download, "contents", contents)
-    monkeypatch.setattr(download, "_is_there", gone)
+    monkeypatch.setattr(download, "read_content", contents)
+    monkeypatch.setattr(download, "_has_file", gone)
     stored.ok(*_to(target / "data.bin"))
     assert contents_in(target) == {"data.bin": CONTENT}
 

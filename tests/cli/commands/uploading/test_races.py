@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.blobs.directory import Directory
-from catactl.content.reading import contents, readable
-from catactl.content.verify import Verified, verify_organization
+from catactl.content.readable_file import read_content, readable_file
+from catactl.content.verify import verify_organizations
 from catactl.store.sql.engine import reading
 from tests.cli.support import Cli, Result, run_in_child
 from tests.processes import kill, processes, receive, start
@@ -35,15 +35,14 @@ class Acme:
     def content_of(self, name: str) -> bytes:
         file_id = UUID(self.cli.ok("file", "show", "acme", name)["file_id"])
         with reading(self._engine) as conn:
-            file = readable(conn, self._org_id, file_id)
-        return b"".join(bytes(chunk) for chunk in contents(self._blobs, file, file.parts))
+            file = readable_file(conn, self._org_id, file_id)
+        return b"".join(bytes(chunk) for chunk in read_content(self._blobs, file, file.parts))
 
     def assert_events_point_at_content(self) -> None:
-        found = Verified()
-        verify_organization(
-            self._engine, self._blobs, self._org_id, LONG_AGO, found, lambda _bytes: None
+        verification = verify_organizations(
+            self._engine, self._blobs, [self._org_id], LONG_AGO, lambda _bytes: None
         )
-        assert found.problems == []
+        assert verification.problems == []
 
     def assert_consistent(self) -> None:
         self.cli.ok("usage", "check", "acme")

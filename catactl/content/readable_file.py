@@ -1,7 +1,7 @@
-"""Reading content back, part by part in order, each part's digest checked.
+"""Read the content of a file part by part, and check the digest of each part.
 
-Parts of usual size are fetched some ahead, and handed out only once they are proved whole. A part
-too large to hold is handed out as it is read; its error comes after its bytes.
+Several parts are read ahead in memory, and yielded once their digests are checked. A part that is
+too large for memory is yielded while it is read, so its error comes after its bytes.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from catactl.projections.swept_content import generations
 from catactl.values.digests import is_sha256
 from catactl.wiring.flow import FILE
 
-_HELD_BYTES = 16 * 1024 * 1024
+_IN_MEMORY_BYTES = 16 * 1024 * 1024
 _AHEAD = 3
 
 
-class Readable(NamedTuple):
-    """A file that can be had back: all of its parts lie in the blob store."""
+class ReadableFile(NamedTuple):
+    """A complete file whose parts are all in the blob store."""
 
     org_id: UUID
     file_id: UUID
@@ -38,9 +38,9 @@ class Readable(NamedTuple):
     generations: Mapping[str, int]
 
 
-def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
-    """Return a file's content as the log describes it. Raise `Refused` if the content is not
-    available, `CorruptLog` if the stored rows are wrong.
+def readable_file(conn: Connection, org_id: UUID, file_id: UUID) -> ReadableFile:
+    """Return the parts of a file as the log describes them. Raise `Refused` if the content is not
+    available, and `CorruptLog` if the stored rows are wrong.
     """
     stored = FILE.store.get_by_id(conn, org_id, file_id)
     if stored is None or not all(is_sha256(part.sha256) for part in stored.state.parts):
@@ -61,40 +61,42 @@ def readable(conn: Connection, org_id: UUID, file_id: UUID) -> Readable:
     elsewhere = next((part.number for part in parts if not part.stored), None)
     if elsewhere is not None:
         raise Refused(
-            f"part {elsewhere:,} of file {file.name!r} was recorded, not uploaded: its content is "
-            "kept elsewhere"
+            f"part {elsewhere:,} of file {file.name!r} was recorded without content, which is kept "
+            "elsewhere"
         )
-    now_in = generations(conn, org_id, {part.sha256 for part in parts})
-    return Readable(org_id, file_id, file.name, file.parts.size_bytes, parts, now_in)
+    current = generations(conn, org_id, {part.sha256 for part in parts})
+    return ReadableFile(org_id, file_id, file.name, file.parts.size_bytes, parts, current)
 
 
-def contents(blobs: BlobStore, file: Readable, parts: Iterable[Part]) -> Iterator[Chunk]:
-    """Yield the parts' content in order. Raises `ContentMissing` and `ContentDamaged`."""
+def read_content(blobs: BlobStore, file: ReadableFile, parts: Iterable[Part]) -> Iterator[Chunk]:
+    """Yield the content of the parts in order. Raises `ContentMissing` and `ContentDamaged`."""
     upcoming = iter(parts)
     ahead: deque[Future[Chunk] | Part] = deque()
     with workers(_AHEAD) as pool:
         while True:
             while len(ahead) < _AHEAD and (part := next(upcoming, None)) is not None:
-                is_held = part.size_bytes <= _HELD_BYTES
-                ahead.append(pool.submit(_whole, blobs, file, part) if is_held else part)
+                is_small = part.size_bytes <= _IN_MEMORY_BYTES
+                ahead.append(pool.submit(_read_whole, blobs, file, part) if is_small else part)
             if not ahead:
                 return
             first = ahead.popleft()
             if isinstance(first, Part):
-                yield from checked(blobs, file, first)
+                yield from _read_checked(blobs, file, first)
             else:
                 yield first.result()
 
 
-def _whole(blobs: BlobStore, file: Readable, part: Part) -> Chunk:
+def _read_whole(blobs: BlobStore, file: ReadableFile, part: Part) -> Chunk:
     whole = bytearray()
-    for chunk in checked(blobs, file, part):
+    for chunk in _read_checked(blobs, file, part):
         whole += chunk
     return whole
 
 
-def checked(blobs: BlobStore, file: Readable, part: Part) -> Iterator[Chunk]:
-    """Yield a part's content as it is read; raise at the end if it was not that of the log."""
+def _read_checked(blobs: BlobStore, file: ReadableFile, part: Part) -> Iterator[Chunk]:
+    """Yield the content of a part while it is read. Raise `ContentDamaged` at the end if its digest
+    differs from the log.
+    """
     address = content_of(part, file.generations).address
     digest = hashlib.sha256()
     for chunk in blobs.open(file.org_id, address):
