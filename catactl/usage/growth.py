@@ -13,12 +13,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, RowMapping, Select, func
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.queries import resources
 from catactl.queries.resources import Resource
-from catactl.store.tables import organizations, storage_usage_days
+from catactl.store.tables import organizations
+from catactl.usage.history import closing_bytes_before
 from catactl.values.times import Every, microseconds
 
 _PERIOD_DAYS = 30
@@ -83,14 +84,8 @@ def _query(now: datetime) -> Select[Any]:
 
 
 def _used_until(midnight: datetime) -> ColumnElement[int]:
-    day = storage_usage_days.c
-    last = (
-        select(day.closing_bytes)
-        .where(day.org_id == organizations.c.org_id, day.day < midnight.date())
-        .order_by(day.day.desc())
-        .limit(1)
-    )
-    return func.coalesce(last.scalar_subquery(), 0)
+    before = closing_bytes_before(organizations.c.org_id, midnight.date())
+    return func.coalesce(before.scalar_subquery(), 0)
 
 
 def _found(conn: Connection, query: Select[Any], now: datetime) -> Iterator[Resource]:

@@ -1,16 +1,16 @@
-"""Storage usage over time: what it was when a span began and ended, its peak, and its integral.
+"""Storage usage over time: opening, closing and peak usage of a span, and its integral.
 
 Usage is a step function of time, so its integral over a span is an exact integer, in
-byte-microseconds. Whole days come from the view that keeps them, what is shorter from the events.
+byte-microseconds. Whole days come from the projection of days, shorter spans from the events.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from catactl.store import log_queries
 from catactl.store.log_queries import Step
@@ -20,7 +20,7 @@ from catactl.values.times import DAY, Every, Interval, microseconds
 
 
 class Span(NamedTuple):
-    """Usage between two moments, the second excluded. The peak counts what it was at the start."""
+    """Usage between two moments, the second excluded. The peak includes the opening usage."""
 
     start: datetime
     end: datetime
@@ -31,7 +31,7 @@ class Span(NamedTuple):
 
 
 def joined(before: Span | None, span: Span) -> Span:
-    """Return a span together with the one that ends where it begins, if there is one."""
+    """Return a span joined with the span before it, if there is one."""
     if before is None:
         return span
     assert before.end == span.start
@@ -48,7 +48,7 @@ def joined(before: Span | None, span: Span) -> Span:
 def usage_history(
     conn: Connection, org_id: UUID, interval: Interval, every: Every
 ) -> Iterator[Span]:
-    """Yield usage by hour, day or month, also where nothing happened; in flat memory."""
+    """Yield usage by hour, day or month, including buckets without changes, in constant memory."""
     if every is Every.HOUR:
         yield from _from_events(conn, org_id, interval, every.buckets(interval))
         return
@@ -65,9 +65,9 @@ def usage_over(conn: Connection, org_id: UUID, interval: Interval) -> Span:
 def integrate(
     opening_bytes: int, steps: Iterable[Step], intervals: Iterable[Interval]
 ) -> Iterator[Span]:
-    """Yield a span an interval, given what usage was at first and its steps in order of time.
+    """Yield a span for each interval, from the opening usage and its steps in order of time.
 
-    The intervals follow one another; no step lies outside of them.
+    Each interval begins at the end of the one before. No step lies outside the intervals.
     """
     steps = iter(steps)
     step = next(steps, None)
@@ -94,26 +94,38 @@ def _from_events(
     yield from integrate(opening_bytes, steps, buckets)
 
 
+def closing_bytes_before(org_id: UUID | ColumnElement[UUID], day: date) -> Select[tuple[int]]:
+    """Return a query for an organization's usage at the beginning of a day: no row if it is 0."""
+    earlier = storage_usage_days.alias().c
+    return (
+        select(earlier.closing_bytes)
+        .where(earlier.org_id == org_id, earlier.day < day)
+        .order_by(earlier.day.desc())
+        .limit(1)
+    )
+
+
 class _Days:
-    """Usage over one interval after the other, from the view's days. What lies between two of them
-    takes no time, however long it is.
+    """Computes usage over successive intervals from the projection of days.
+
+    The time depends on the number of days with changes, not on the length of the intervals.
     """
 
     def __init__(self, conn: Connection, org_id: UUID, interval: Interval) -> None:
-        """The interval holds all that will be asked for."""
+        """Load the days of an interval, which must include all later intervals."""
         self._conn = conn
         self._org_id = org_id
         day = storage_usage_days.c
-        of_org = select(storage_usage_days).where(day.org_id == org_id)
         start, end = (moment.date() for moment in interval)
-        earlier = of_org.where(day.day < start).order_by(day.day.desc()).limit(1)
-        before = conn.execute(earlier).one_or_none()
-        self._level_bytes = checked_integer(before.closing_bytes) if before is not None else 0
-        inside = of_org.where(day.day >= start, day.day <= end).order_by(day.day)
-        self._rows = deque(conn.execute(inside))
+        before = conn.execute(closing_bytes_before(org_id, start)).scalar()
+        self._level_bytes = checked_integer(before) if before is not None else 0
+        inside = select(storage_usage_days).where(
+            day.org_id == org_id, day.day >= start, day.day <= end
+        )
+        self._rows = deque(conn.execute(inside.order_by(day.day)))
 
     def over(self, interval: Interval) -> Span:
-        """Return usage over an interval, which must not be empty and follows the one before."""
+        """Return usage over an interval, which must not be empty. Call it in order of time."""
         span: Span | None = None
         while span is None or span.end < interval.end:
             piece = self._next(interval.start if span is None else span.end, interval.end)
@@ -122,8 +134,8 @@ class _Days:
         return span
 
     def _next(self, start: datetime, end: datetime) -> Span:
-        """Return usage from a moment until the end, or until a day on which it changed begins or is
-        over, if that comes first.
+        """Return usage from a moment to the end, or to the next beginning or end of a day with
+        changes, if that is earlier.
         """
         row = self._rows[0] if self._rows else None
         midnight = datetime.combine(row.day, time(), UTC) if row is not None else end

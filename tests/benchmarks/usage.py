@@ -20,7 +20,9 @@ from sqlalchemy import URL, Connection, Engine, event
 from catactl.handling.handler import Handler
 from catactl.store import name_lookup
 from catactl.store.sql.engine import open_engine, reading
-from catactl.usage import check, report
+from catactl.usage import check
+from catactl.usage.adjustments import adjustments
+from catactl.usage.report import lines
 from catactl.values.numbers import MAX_PART_NUMBER
 from catactl.values.times import parse_month
 from tests.benchmarks.commands import create_file, create_organization
@@ -122,7 +124,7 @@ def _check(engine: Engine) -> None:
 def _report(engine: Engine) -> None:
     month = parse_month(_MONTH)
     with reading(engine) as conn:
-        for _ in (*report.lines(conn, month, None), *report.adjustments(conn, month, None)):
+        for _ in (*lines(conn, month, None), *adjustments(conn, month, None)):
             pass
 
 

@@ -23,9 +23,10 @@ from catactl.store import clock as clocks
 from catactl.store.clock import ahead_seconds, in_words
 from catactl.store.sql.engine import reading
 from catactl.store.tables import organizations, storage_usage
+from catactl.usage.adjustments import adjustments
 from catactl.usage.cloudevents import cloudevents
 from catactl.usage.explain import explain
-from catactl.usage.report import adjustments, lines
+from catactl.usage.report import lines
 from catactl.values.times import Interval
 from tests.support import (
     BYTES_1,

@@ -22,7 +22,8 @@ from catactl.store import clock
 from catactl.store.closed_periods import why_open
 from catactl.store.sql.engine import reading, writing
 from catactl.store.sql.urls import parse_url
-from catactl.usage.report import adjustments, lines
+from catactl.usage.adjustments import adjustments
+from catactl.usage.report import lines
 from catactl.values.times import Interval
 from tests.support import BYTES_1, INTENT, create_file, create_organization, opened, run
 

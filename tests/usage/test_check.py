@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, delete, select, update
+from sqlalchemy import URL, Connection, Engine, delete, select, text, update
 
 from catactl.handling.handler import Handler
 from catactl.handling.rebuild import rebuild
@@ -224,6 +224,16 @@ def test_files_that_are_lost_are_found_and_come_back_as_they_were(
     assert _recompute(database_url, org_id).correction == "rebuilt"
     assert contents(engine) == before
     assert not _check(engine, org_id).drifted
+
+
+def test_a_stored_figure_that_is_not_a_number_differs_from_0(
+    sqlite_engine: Engine, sqlite_url: URL
+) -> None:
+    org_id = create_organization(Handler(sqlite_engine))
+    with tampering(sqlite_url) as conn:
+        conn.execute(text("UPDATE organizations SET used_bytes = 'x'"))
+    assert _check(sqlite_engine, org_id).rows_differ
+    assert _recompute(sqlite_url, org_id).correction == "rebuilt"
 
 
 @pytest.mark.parametrize("tamper", _EVENTS)

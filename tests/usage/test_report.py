@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from catactl.domain.organization import CorrectStorageUsage, DeleteOrganization
 from catactl.handling.handler import Handler
 from catactl.store.sql.engine import reading
+from catactl.usage.adjustments import adjustments
 from catactl.usage.history import usage_over
-from catactl.usage.report import adjustments, lines
+from catactl.usage.report import lines
 from catactl.usage.units import Unit, byte_months, decimal, in_units, rounded
 from catactl.values.times import Every, Interval, parse_month
 from tests.support import INTENT, Clock, create_file, create_organization, delete_file, run, upload

@@ -15,8 +15,10 @@ from catactl.queries.resources import plain
 from catactl.results.shapes import REPORT_COLUMNS, Shape
 from catactl.store import clock
 from catactl.store.closed_periods import why_open
+from catactl.usage.adjustments import Adjustment, adjustments
+from catactl.usage.daily_totals import daily_totals
 from catactl.usage.html_report import Page, render
-from catactl.usage.report import Adjustment, Line, adjustments, by_day, lines
+from catactl.usage.report import Line, lines
 from catactl.usage.units import Unit, byte_months, in_units, rounded
 from catactl.values.times import (
     Every,
@@ -58,7 +60,7 @@ def run_report(
         found.sort(key=lambda each: (each[0].name, each[0].org_id))
         rows = [row for _, row in found]
         corrected = [_adjustment_row(each) for each in adjustments(conn, interval, org_ids)]
-        days = list(by_day(conn, interval, org_ids)) if html is not None else []
+        days = list(daily_totals(conn, interval, org_ids)) if html is not None else []
         ahead = Ahead(conn, org_ids)
         if not is_over:  # a report of a closed period never changes
             rows = list(ahead.added_to(rows))
