@@ -46,8 +46,10 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
     """Return all organizations that ever had a name, the earliest first."""
     new_name = payload_field(events.c.payload, "name", Text())
     forms = spellings(name)
-    query = select(events.c.org_id.distinct()).where(
-        IS_LIFECYCLE_EVENT, events.c.type.in_(_NAMED), new_name.in_(forms)
+    query = (
+        select(events.c.org_id)
+        .distinct()
+        .where(IS_LIFECYCLE_EVENT, events.c.type.in_(_NAMED), new_name.in_(forms))
     )
     org_ids = conn.execute(query).scalars().all()
     rows = conn.execute(

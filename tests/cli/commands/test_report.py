@@ -85,7 +85,7 @@ def test_a_report_says_closed_only_if_the_period_is_closed(
     command = ["usage", "report", "--from", "2026-01-01", "--to", end, "--lock-timeout", "0"]
     command += ["--html", str(page)] * html
     assert {row["closed"] for row in cli.ok(*command)} == {False}
-    assert "still under way" in cli(*command).stderr
+    assert "still in progress" in cli(*command).stderr
     assert not html or "these figures may change" in page.read_text()
     place.end(Writer.commit)
     rows = cli.ok(*command)
