@@ -1,4 +1,4 @@
-"""What --verbose tells of a command: its SQL with times, and the events it recorded."""
+"""Print the SQL statements of a command with their times, and the events that it recorded."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ _WRITTEN = re.compile(r"^(?P<what>INSERT INTO \S+|UPDATE \S+|COPY \S+) .*")
 
 
 class Told:
-    """Tells on stderr what is sent and written, as it happens, and counts it."""
+    """Logs and counts the statements and events of a command as they happen."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -23,10 +23,10 @@ class Told:
         self._sql_ms = 0.0
 
     def sql(self, statements: Sequence[str], milliseconds: float) -> None:
-        """Tell of one trip to the database."""
+        """Log the statements of one round trip to the database."""
         self._statements += len(statements)
         self._sql_ms += milliseconds
-        shortened = list(_counted(map(_shortened, statements)))
+        shortened = list(_merged(map(_shortened, statements)))
         self._log.detail(
             f"sql {milliseconds:.2f} ms: {'; '.join(shortened)}",
             sql=shortened,
@@ -34,8 +34,8 @@ class Told:
         )
 
     def written(self, events: Sequence[StoredEvent] | None, intent: Intent) -> None:
-        """Tell what one transaction recorded, and which saga reacted to what; None: it was done
-        before under its idempotency key.
+        """Log the events of a transaction, with the sagas that reacted to them. None means that the
+        command was done before under its idempotency key.
         """
         if events is None:
             self._log.detail("done before under this idempotency key")
@@ -44,7 +44,7 @@ class Told:
         for _, command in groupby(events or (), lambda recorded: recorded.correlation_id):
             self._command(list(command), dry_run=intent.dry_run)
         if events and intent.dry_run:
-            self._log.detail("rolled back: it was only asked what would happen")
+            self._log.detail("rolled back, because of --dry-run")
 
     def _command(self, events: list[StoredEvent], *, dry_run: bool) -> None:
         from catactl.cli.output.event_tree import draw, steps
@@ -68,7 +68,7 @@ class Told:
             )
 
     def finish(self, milliseconds: float) -> None:
-        """Sum up."""
+        """Log the total number of statements and their time."""
         self._log.detail(
             f"done in {milliseconds:.1f} ms: {counted(self._statements, 'SQL statement')}"
             f" in {self._sql_ms:.1f} ms",
@@ -79,14 +79,14 @@ class Told:
 
 
 def _shortened(sql: str) -> str:
-    """Return how a statement begins, without the columns."""
+    """Return the beginning of a statement, without the columns."""
     line = _SELECTED.sub("SELECT … FROM ", " ".join(sql.split()))
     line = _WRITTEN.sub(r"\g<what>", line)
     return line if len(line) <= _MAX_SQL else f"{line[: _MAX_SQL - 1]}…"
 
 
-def _counted(statements: Iterable[str]) -> Iterator[str]:
-    """Say only once what stands several times in a row."""
+def _merged(statements: Iterable[str]) -> Iterator[str]:
+    """Yield consecutive equal statements once, with their number."""
     for statement, same in groupby(statements):
         count = len(list(same))
         yield f"{statement} ({count:,} times)" if count > 1 else statement
