@@ -32,7 +32,7 @@ from catactl.errors import Busy, CatactlError, QuotaExceeded, Refused
 from catactl.handling.handler import Handler
 from catactl.projections.swept_content import generations
 from catactl.store import event_log
-from catactl.store.sql import engine as store_engine
+from catactl.store.sql import sqlite
 from catactl.store.sql.engine import open_engine, reading
 from catactl.store.sql.urls import parse_url
 from catactl.store.tables import logs
@@ -208,7 +208,7 @@ def _open(what: Race) -> Engine:
     )
 
     # SQLite: begin nothing, as its driver and SQLAlchemy do by default before the first write.
-    store_engine._begin_immediate = lambda conn, lock_timeout_seconds: None
+    sqlite._begin_immediate = lambda conn, lock_timeout_seconds: None
     return engine
 
 

@@ -1,4 +1,4 @@
-"""A log that is ahead of the clock accepts only a correction; then its dates are right."""
+"""A log that is ahead of the clock accepts only a correction. Afterwards its dates are right."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,7 +49,7 @@ AHEAD = timedelta(days=1_500)
 
 
 class Wrong:
-    """An organization that a machine with a clock years ahead wrote to; now the clock is right."""
+    """An organization with events of a clock that was years ahead and is right now."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -103,7 +103,7 @@ def test_a_log_that_is_ahead_of_the_clock_accepts_no_command(
     assert read_log(wrong.engine, wrong.org_id) == before
 
 
-def test_the_error_names_whose_clock_it_is(wrong: Wrong) -> None:
+def test_the_error_names_the_owner_of_the_clock(wrong: Wrong) -> None:
     whose = {"sqlite": "this machine's", "postgresql": "the database server's"}
     with pytest.raises(ClockBehindLog, match=whose[wrong.engine.dialect.name]):
         run(wrong.handler, wrong.org_id, wrong.org_id, SetQuota(1))
@@ -176,8 +176,8 @@ def test_a_dry_run_corrects_nothing(wrong: Wrong) -> None:
     with reading(wrong.engine) as conn:
         rows = view_rows(conn, wrong.org_id)
     last = before[-1].recorded_at
-    asking = Intent(INTENT.actor, dry_run=True)
-    run(wrong.handler, wrong.org_id, wrong.org_id, CorrectClock(last, LATER), asking)
+    dry = Intent(INTENT.actor, dry_run=True)
+    run(wrong.handler, wrong.org_id, wrong.org_id, CorrectClock(last, LATER), dry)
     assert read_log(wrong.engine, wrong.org_id) == before
     with reading(wrong.engine) as conn:
         assert view_rows(conn, wrong.org_id) == rows

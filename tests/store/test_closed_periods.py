@@ -1,4 +1,4 @@
-"""A report says that a period is closed only if no writer can still change it."""
+"""A report calls a period closed only if no writer can change it any more."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -31,7 +31,7 @@ _numbers = count()
 
 
 class Writer:
-    """A transaction in progress that has dated an event, which others do not see yet."""
+    """A transaction in progress with an event that is dated and not committed."""
 
     def __init__(self, url: URL, org_id: UUID, file_id: UUID, size_bytes: int) -> None:
         self._stack = ExitStack()
@@ -50,8 +50,8 @@ class Writer:
         self._stack.close()
 
 
-class Place:
-    """Organizations with a file each, and the writers to them."""
+class Organizations:
+    """Organizations with a file each, and writers that write to them."""
 
     def __init__(self, url: URL, engine: Engine) -> None:
         handler = Handler(engine)
@@ -72,14 +72,14 @@ class Place:
     def begin(self) -> None:
         if self.free and not self.is_locked:
             self.size_bytes += 1
-            place = self.free.pop(0)
-            self.writers.append((Writer(self.url, *place, self.size_bytes), place))
+            ids = self.free.pop(0)
+            self.writers.append((Writer(self.url, *ids, self.size_bytes), ids))
 
     def end(self, how: Callable[[Writer], None]) -> None:
         if self.writers:
-            writer, place = self.writers.pop(0)
+            writer, ids = self.writers.pop(0)
             how(writer)
-            self.free.append(place)
+            self.free.append(ids)
 
     @property
     def is_locked(self) -> bool:
@@ -99,12 +99,12 @@ class Place:
     def figures(self, engine: Engine, end: datetime) -> str:
         interval = Interval(self.start, end)
         with reading(engine) as conn:
-            found = sorted(lines(conn, interval, None))
-            return repr((found, list(adjustments(conn, interval, None))))
+            usage = sorted(lines(conn, interval, None))
+            return repr((usage, list(adjustments(conn, interval, None))))
 
 
 def _never(_count: int) -> None:
-    raise AssertionError("there is nobody to wait for")
+    raise AssertionError("there is no writer to wait for")
 
 
 _ACTIONS = st.sampled_from(
@@ -120,65 +120,65 @@ _ACTIONS = st.sampled_from(
 def test_a_report_of_a_closed_period_never_changes(
     database_url: URL, engine: Engine, actions: list[str]
 ) -> None:
-    """Writers hold their transactions open over the ends of periods, and commit in any order."""
-    place = Place(database_url, engine)
+    """Transactions begin before the end of a period, and commit after it in any order."""
+    orgs = Organizations(database_url, engine)
     closed: dict[datetime, str] = {}
     ends: list[datetime] = []
     with opened(database_url, lock_timeout_seconds=0) as reader:
         for action in actions:
             match action:
                 case "begin":
-                    place.begin()
+                    orgs.begin()
                 case "commit":
-                    place.end(Writer.commit)
+                    orgs.end(Writer.commit)
                 case "roll back":
-                    place.end(Writer.roll_back)
+                    orgs.end(Writer.roll_back)
                 case "rename":
-                    place.rename()
+                    orgs.rename()
                 case "delete":
-                    place.delete()
+                    orgs.delete()
                 case "report":
-                    ends.append(place.now(reader))
+                    ends.append(orgs.now(reader))
             if action not in {"report", "again"} or not ends:
                 continue
             end = ends[-1] if action == "report" else ends[0]
             is_closed = why_open(reader, end, lambda _count: None) is None
             if action == "report":
-                assert is_closed is (not place.writers)
-            figures = place.figures(reader, end)
+                assert is_closed is (not orgs.writers)
+            figures = orgs.figures(reader, end)
             if is_closed:
                 assert closed.setdefault(end, figures) == figures
-        while place.writers:
-            place.end(Writer.commit)
-        place.rename()
-        place.delete()
+        while orgs.writers:
+            orgs.end(Writer.commit)
+        orgs.rename()
+        orgs.delete()
         for end, figures in closed.items():
-            assert place.figures(reader, end) == figures
+            assert orgs.figures(reader, end) == figures
 
 
 def test_a_report_waits_for_a_writer_that_ends_in_time(database_url: URL, engine: Engine) -> None:
-    place = Place(database_url, engine)
-    place.begin()
-    end = place.now(engine)
-    before = place.figures(engine, end)
-    commit = Thread(target=lambda: place.end(Writer.commit))
+    orgs = Organizations(database_url, engine)
+    orgs.begin()
+    end = orgs.now(engine)
+    before = orgs.figures(engine, end)
+    commit = Thread(target=lambda: orgs.end(Writer.commit))
     commit.start()
     assert why_open(engine, end, lambda _count: None) is None
     commit.join()
-    assert place.figures(engine, end) != before
+    assert orgs.figures(engine, end) != before
 
 
-def test_a_report_says_that_it_waits(postgresql_url: URL, postgresql_engine: Engine) -> None:
-    place = Place(postgresql_url, postgresql_engine)
-    place.begin()
-    place.begin()
-    end = place.now(postgresql_engine)
+def test_a_report_announces_that_it_waits(postgresql_url: URL, postgresql_engine: Engine) -> None:
+    orgs = Organizations(postgresql_url, postgresql_engine)
+    orgs.begin()
+    orgs.begin()
+    end = orgs.now(postgresql_engine)
     counts: list[int] = []
 
     def waiting(count: int) -> None:
         counts.append(count)
-        place.end(Writer.commit)
-        place.end(Writer.roll_back)
+        orgs.end(Writer.commit)
+        orgs.end(Writer.roll_back)
 
     assert why_open(postgresql_engine, end, waiting) is None
     assert counts == [2]
@@ -187,11 +187,11 @@ def test_a_report_says_that_it_waits(postgresql_url: URL, postgresql_engine: Eng
 def test_a_report_does_not_wait_for_a_writer_that_began_after_the_period(
     postgresql_url: URL, postgresql_engine: Engine
 ) -> None:
-    place = Place(postgresql_url, postgresql_engine)
-    end = place.now(postgresql_engine)
-    place.begin()
+    orgs = Organizations(postgresql_url, postgresql_engine)
+    end = orgs.now(postgresql_engine)
+    orgs.begin()
     assert why_open(postgresql_engine, end, _never) is None
-    place.end(Writer.roll_back)
+    orgs.end(Writer.roll_back)
 
 
 def test_a_period_in_a_read_only_database_is_not_closed(sqlite_url: URL) -> None:

@@ -1,3 +1,5 @@
+"""Events and documents are encoded, stored and decoded without change."""
+
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -26,14 +28,14 @@ from tests.support import BYTES_1, BYTES_2, NOON
 @pytest.mark.parametrize("cls", EVENT_NAMES, ids=lambda cls: EVENT_NAMES[cls])
 @settings(max_examples=40)
 @given(data=st.data())
-def test_every_event_comes_back_as_it_went_in(cls: type[Event], data: st.DataObject) -> None:
+def test_every_event_is_decoded_as_it_was_encoded(cls: type[Event], data: st.DataObject) -> None:
     event = data.draw(events_of(cls))
     name = EVENT_NAMES[cls]
     assert codec.decode(name, codec.schema_version(name), codec.encode(event)) == event
 
 
 @given(EVENTS)
-def test_a_payload_is_canonical_and_holds_no_float(event: Event) -> None:
+def test_a_payload_is_canonical_and_has_no_float(event: Event) -> None:
     payload = codec.encode(event)
 
     def refuse(text: str) -> None:
@@ -44,13 +46,13 @@ def test_a_payload_is_canonical_and_holds_no_float(event: Event) -> None:
 
 
 @given(SPECS)
-def test_a_job_specification_comes_back_as_it_went_in(spec: JobSpec) -> None:
+def test_a_job_specification_is_loaded_as_it_was_dumped(spec: JobSpec) -> None:
     document = json.loads(canonical_json.canonical(codec.dump_object(spec)))
     assert codec.load_object(JobSpec, document) == spec
 
 
 @given(DOCUMENTS)
-def test_canonical_text_depends_on_content_alone(document: Any) -> None:
+def test_canonical_text_depends_only_on_the_content(document: Any) -> None:
     text = canonical_json.canonical(document)
     assert json.loads(text) == document
     assert canonical_json.canonical(_reversed(document)) == text
@@ -72,7 +74,7 @@ def test_canonical_is_sorted_compact_and_readable() -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_what_json_does_not_know_is_not_written(number: float) -> None:
+def test_a_number_that_is_not_json_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json.canonical({"n": number})
 
@@ -83,7 +85,7 @@ _INSERT_EVENT = insert(events)
 @pytest.mark.parametrize("pipelines", [False, True], ids=["one by one", "pipelined"])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=st.dictionaries(TEXT, DOCUMENTS, max_size=5))
-def test_canonical_json_comes_back_from_the_database_and_hashes_the_same(
+def test_canonical_json_is_the_same_after_it_was_stored(
     engine: Engine, pipelines: bool, document: dict[str, Any]
 ) -> None:
     text = canonical_json.canonical(document)
@@ -115,7 +117,7 @@ _ROW = {
 # --- storage format -------------------------------------------------------------------------------
 
 
-def test_payloads_have_the_field_names_that_the_design_names() -> None:
+def test_payloads_have_the_documented_field_names() -> None:
     payload = codec.encode(PartUploaded(3, 10, BYTES_1, False, 4, None))
     assert payload == (
         f'{{"number":3,"replaced_bytes":4,"replaced_sha256":null,"sha256":"{BYTES_1}",'
@@ -130,7 +132,7 @@ def test_payloads_have_the_field_names_that_the_design_names() -> None:
     )
 
 
-def test_a_part_of_the_time_before_content_could_be_uploaded_was_only_recorded() -> None:
+def test_a_part_of_schema_version_1_was_recorded_and_not_stored() -> None:
     assert codec.schema_version("file.part_uploaded") == 2
     payload = (
         f'{{"number":3,"replaced_bytes":4,"replaced_sha256":"{BYTES_2}","sha256":"{BYTES_1}",'
@@ -147,13 +149,13 @@ def test_moments_are_stored_in_utc_to_the_microsecond() -> None:
     assert payload == '{"created_at":"2026-03-01T12:00:00.000000Z","name":"a"}'
 
 
-def test_an_event_of_an_unknown_name_asks_for_a_newer_catactl() -> None:
+def test_an_event_with_an_unknown_name_needs_a_newer_catactl() -> None:
     with pytest.raises(SchemaMismatch, match=r"'file\.folded' event of schema version 1") as raised:
         codec.decode("file.folded", 1, "{}")
     assert raised.value.hint == "upgrade catactl"
 
 
-def test_an_event_of_a_later_schema_version_asks_for_a_newer_catactl() -> None:
+def test_an_event_with_a_later_schema_version_needs_a_newer_catactl() -> None:
     with pytest.raises(SchemaMismatch, match="schema version 2"):
         codec.decode("file.created", 2, codec.encode(FileCreated("a", NOON)))
 
@@ -173,14 +175,14 @@ def test_an_event_of_a_later_schema_version_asks_for_a_newer_catactl() -> None:
         '{"created_at":7,"name":"a"}',
     ],
 )
-def test_a_payload_that_nobody_can_have_written_is_corrupt(payload: str) -> None:
+def test_a_malformed_payload_is_corrupt(payload: str) -> None:
     with pytest.raises(CorruptLog, match=r"'file\.created' event cannot be read"):
         codec.decode("file.created", 1, payload)
 
 
 @pytest.fixture
 def upcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if names of files had once been stored as `title`, then as `label`."""
+    """Decode as if names of files had been stored as `title` first, and then as `label`."""
 
     def renamed(old: str, new: str) -> Any:
         return lambda payload: {
@@ -196,7 +198,7 @@ def upcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("upcaster")
 @pytest.mark.parametrize(("version", "field"), [(1, "title"), (2, "label"), (3, "name")])
-def test_old_payloads_are_brought_up_to_date_step_by_step(version: int, field: str) -> None:
+def test_old_payloads_are_converted_step_by_step(version: int, field: str) -> None:
     assert codec.schema_version("file.created") == 3
     assert codec.schema_version("file.deleted") == 1
     payload = f'{{"created_at":"2026-03-01T12:00:00Z","{field}":"a"}}'

@@ -1,4 +1,4 @@
-"""The migrations lead exactly to the tables that the code works with, and lose nothing."""
+"""The migrations create exactly the tables that the code uses, and lose no rows."""
 
 import json
 from dataclasses import replace
@@ -52,14 +52,14 @@ def test_the_schema_revision_is_alembics_only_head() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_heads() == [SCHEMA_REVISION]
 
 
-def test_a_migrated_database_says_which_revision_it_is_at(engine: Engine) -> None:
+def test_a_migrated_database_has_the_schema_revision(engine: Engine) -> None:
     with engine.connect() as conn:
         assert MigrationContext.configure(conn).get_current_revision() == SCHEMA_REVISION
 
 
 def test_alembic_check_finds_nothing_to_migrate(engine: Engine) -> None:
     with engine.connect() as conn:
-        alembic.check(alembic_config(conn))  # raises when it finds something
+        alembic.check(alembic_config(conn))  # raises if there is a difference
 
 
 def test_alembic_check_would_find_a_difference(engine: Engine) -> None:
@@ -75,7 +75,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
         assert MigrationContext.configure(conn).get_current_revision() == SCHEMA_REVISION
 
 
-def test_the_first_schema_is_not_taken_back(engine: Engine) -> None:
+def test_the_first_schema_cannot_be_downgraded(engine: Engine) -> None:
     with engine.connect() as conn, pytest.raises(RuntimeError, match="cannot be downgraded"):
         alembic.downgrade(alembic_config(conn), "base")
 
@@ -118,7 +118,7 @@ def test_migration_0006_can_be_reversed_until_a_clock_is_corrected(
 # --- 0005 -----------------------------------------------------------------------------------------
 
 
-def test_keys_from_before_fingerprints_had_a_version_become_version_1(
+def test_keys_without_a_fingerprint_version_get_version_1(
     database_url: URL,
 ) -> None:
     keyed = replace(INTENT, idempotency_key="k", request={"command": "quota.clear"})
@@ -141,7 +141,7 @@ def test_keys_from_before_fingerprints_had_a_version_become_version_1(
 # --- 0003 -----------------------------------------------------------------------------------------
 
 
-def test_a_database_with_content_goes_to_0002_and_back_while_nothing_was_swept(
+def test_a_database_can_be_downgraded_to_0002_until_content_is_swept(
     database_url: URL,
 ) -> None:
     with opened(database_url) as engine:
@@ -165,7 +165,7 @@ def test_a_database_with_content_goes_to_0002_and_back_while_nothing_was_swept(
 
 
 @pytest.mark.parametrize("states", ["kept", "lost"])
-def test_what_was_recorded_before_content_could_be_uploaded_is_there_and_takes_content(
+def test_parts_recorded_before_0002_are_kept_and_can_get_content(
     database_url: URL, states: str
 ) -> None:
     with opened(database_url) as engine:
@@ -175,7 +175,7 @@ def test_what_was_recorded_before_content_could_be_uploaded_is_there_and_takes_c
         for number in (1, 2):
             upload(handler, org_id, file_id, number, 10)
         complete(handler, org_id, file_id)
-        _take_back_to_0001(engine, org_id)
+        _downgrade_to_0001(engine, org_id)
     with opened(database_url) as engine:
         if engine.dialect.name == "postgresql":
             with pytest.raises(SchemaMismatch):
@@ -188,8 +188,8 @@ def test_what_was_recorded_before_content_could_be_uploaded_is_there_and_takes_c
                 conn.execute(delete(file_parts))
                 conn.execute(delete(files))
         handler = Handler(engine)
-        came = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1, stored=True))
-        assert [part.stored for part in came.state.parts] == [True, False]
+        uploaded = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1, stored=True))
+        assert [part.stored for part in uploaded.state.parts] == [True, False]
         delete_file(handler, org_id, file_id)
         swept = run(handler, org_id, file_id, SweepFileContent())
         assert event_types(swept) == ["file.content_swept"]
@@ -198,8 +198,8 @@ def test_what_was_recorded_before_content_could_be_uploaded_is_there_and_takes_c
         assert [each.schema_version for each in recorded] == [1, 1, 2]
 
 
-def _take_back_to_0001(engine: Engine, org_id: UUID) -> None:
-    """Rewrite the log and the tables as that revision's code left them."""
+def _downgrade_to_0001(engine: Engine, org_id: UUID) -> None:
+    """Rewrite the log and the tables in the form of that revision."""
     head, rewritten = EMPTY, []
     for recorded in read_log(engine, org_id):
         payload = json.loads(recorded.payload)
@@ -224,7 +224,7 @@ def _take_back_to_0001(engine: Engine, org_id: UUID) -> None:
 # --- keys -----------------------------------------------------------------------------------------
 
 
-def test_org_id_comes_first_in_every_key_but_the_directorys(engine: Engine) -> None:
+def test_org_id_comes_first_in_every_key_except_that_of_organization_names(engine: Engine) -> None:
     inspector = inspect(engine)
     tables = set(inspector.get_table_names()) - {"alembic_version", "organization_names"}
     assert tables == set(metadata.tables) - {"organization_names"}

@@ -1,4 +1,4 @@
-"""The reserve that lets commands delete when the disk of a SQLite database is full."""
+"""A reserve lets commands delete when the disk of a SQLite database is full."""
 
 import errno
 import os
@@ -26,9 +26,9 @@ def fill(monkeypatch: pytest.MonkeyPatch) -> Fill:
     """Make the disk accept at most the given number of bytes at once."""
     allocate = os.posix_fallocate
 
-    def filled(room_bytes: int) -> None:
+    def filled(free_bytes: int) -> None:
         def allocated(file: int, offset: int, size_bytes: int) -> None:
-            if size_bytes > room_bytes:
+            if size_bytes > free_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             allocate(file, offset, size_bytes)
 
@@ -48,13 +48,13 @@ def test_a_reserve_is_allocated_beside_the_real_database(tmp_path: Path) -> None
     link.symlink_to("../catactl.db")
     for _ in range(2):
         Reserve(str(link)).make()
-        found = _path(tmp_path).stat()
-        assert found.st_size == SIZE_BYTES
-        assert found.st_blocks * 512 >= SIZE_BYTES
-        assert stat.S_IMODE(found.st_mode) == 0o600
+        status = _path(tmp_path).stat()
+        assert status.st_size == SIZE_BYTES
+        assert status.st_blocks * 512 >= SIZE_BYTES
+        assert stat.S_IMODE(status.st_mode) == 0o600
 
 
-def test_a_reserve_takes_at_most_half_of_the_room(
+def test_a_reserve_takes_at_most_half_of_the_free_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a small disk would hold only the reserve."""
@@ -64,11 +64,11 @@ def test_a_reserve_takes_at_most_half_of_the_room(
         free = os.statvfs_result((1024, 1024, *real[2:4], blocks, *real[5:]))
         monkeypatch.setattr(os, "statvfs", lambda _path, free=free: free)
         reserve.make()
-        there = _path(tmp_path).stat().st_size if _path(tmp_path).exists() else 0
-        assert there == size_bytes * 1024
+        actual = _path(tmp_path).stat().st_size if _path(tmp_path).exists() else 0
+        assert actual == size_bytes * 1024
 
 
-def test_a_reserve_is_made_again_as_large_as_before_if_there_is_room(
+def test_a_reserve_is_made_again_as_large_as_the_free_space_allows(
     tmp_path: Path, fill: Fill
 ) -> None:
     reserve = Reserve(str(tmp_path / "catactl.db"))

@@ -1,6 +1,6 @@
-"""Each aggregate's store: what goes in comes out, and nobody overwrites what he has not read.
+"""Each store returns the states that it stored, and refuses to overwrite a state that was not read.
 
-Everything is written both ways: statement by statement, as a rebuild may, and as the handler does.
+The tests write both statement by statement, as a rebuild does, and pipelined, as a command does.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ ORG, OTHER_ORG, ID, OTHER_ID, JOB = (UUID(int=number) for number in range(1, 6))
 
 @dataclass(frozen=True)
 class Case:
-    """A store, its stream's id, and states of a life, each following from the one before."""
+    """A store, the id of a stream, and consecutive states of that stream."""
 
     store: StateStore[Any]
     id: UUID
@@ -114,11 +114,11 @@ def block(conn: Connection, pipelines: bool) -> AbstractContextManager[None]:
     return pipelined(conn, commits=False) if pipelines else nullcontext()
 
 
-def test_what_was_never_stored_is_none(conn: Connection, case: Case) -> None:
+def test_a_state_that_was_never_stored_is_none(conn: Connection, case: Case) -> None:
     assert case.store.get_by_id(conn, ORG, case.id) is None
 
 
-def test_a_state_comes_back_as_it_was_persisted_all_its_life(
+def test_each_state_of_a_stream_is_read_as_it_was_persisted(
     conn: Connection, case: Case, pipelines: bool
 ) -> None:
     stored: Stored[Any] | None = None
@@ -129,7 +129,7 @@ def test_a_state_comes_back_as_it_was_persisted_all_its_life(
         assert stored == Stored(state, version)
 
 
-def test_persisting_what_nobody_else_stored_over_another_version_is_refused(
+def test_persisting_over_another_version_is_refused(
     engine: Engine, case: Case, pipelines: bool
 ) -> None:
     first, second, *_ = case.life
@@ -140,7 +140,7 @@ def test_persisting_what_nobody_else_stored_over_another_version_is_refused(
     assert _get(engine, case) == Stored(first, 1)
 
 
-def test_persisting_over_a_state_that_is_gone_is_refused(
+def test_persisting_over_a_deleted_state_is_refused(
     engine: Engine, case: Case, pipelines: bool
 ) -> None:
     first, second, *_ = case.life
@@ -149,18 +149,14 @@ def test_persisting_over_a_state_that_is_gone_is_refused(
     assert _get(engine, case) is None
 
 
-def test_upserting_replaces_whatever_was_there(
-    conn: Connection, case: Case, pipelines: bool
-) -> None:
+def test_upserting_replaces_any_state(conn: Connection, case: Case, pipelines: bool) -> None:
     for version, state in ((9, case.life[-1]), (2, case.life[1]), (3, case.life[0])):
         with block(conn, pipelines):
             case.store.upsert(conn, ORG, case.id, state, version)
         assert case.store.get_by_id(conn, ORG, case.id) == Stored(state, version)
 
 
-def test_a_deleted_state_is_gone_and_can_be_stored_again(
-    conn: Connection, case: Case, pipelines: bool
-) -> None:
+def test_a_deleted_state_can_be_stored_again(conn: Connection, case: Case, pipelines: bool) -> None:
     with block(conn, pipelines):
         case.store.upsert(conn, ORG, case.id, case.life[1], 2)
         case.store.delete(conn, ORG, case.id)
@@ -170,14 +166,14 @@ def test_a_deleted_state_is_gone_and_can_be_stored_again(
     assert case.store.get_by_id(conn, ORG, case.id) == Stored(case.life[0], 1)
 
 
-def test_deleting_what_is_not_there_is_no_error(
+def test_deleting_a_missing_state_is_not_an_error(
     conn: Connection, case: Case, pipelines: bool
 ) -> None:
     with block(conn, pipelines):
         case.store.delete(conn, ORG, case.id)
 
 
-def test_nothing_is_committed_by_a_store(engine: Engine, case: Case, pipelines: bool) -> None:
+def test_a_store_does_not_commit(engine: Engine, case: Case, pipelines: bool) -> None:
     with writing(engine) as conn, block(conn, pipelines):
         case.store.persist(conn, ORG, case.id, case.life[1], 1, None)
     assert _get(engine, case) is None
@@ -212,7 +208,7 @@ def _get(engine: Engine, case: Case) -> Stored[Any] | None:
         return case.store.get_by_id(conn, ORG, case.id)
 
 
-# --- the directory of organizations ---------------------------------------------------------------
+# --- names of organizations -----------------------------------------------------------------------
 
 
 def _names(conn: Connection) -> list[tuple[str, UUID]]:
@@ -220,7 +216,7 @@ def _names(conn: Connection) -> list[tuple[str, UUID]]:
     return [tuple(row) for row in rows]
 
 
-def test_the_directory_follows_an_organizations_name(conn: Connection) -> None:
+def test_the_name_of_an_organization_is_stored_while_it_is_live(conn: Connection) -> None:
     store, state = OrganizationStore(), _ORGANIZATION
     store.persist(conn, ORG, ORG, state, 1, None)
     assert _names(conn) == [("acme", ORG)]
@@ -236,7 +232,7 @@ def test_the_directory_follows_an_organizations_name(conn: Connection) -> None:
     assert _names(conn) == []
 
 
-def test_two_live_organizations_have_two_names(engine: Engine, pipelines: bool) -> None:
+def test_two_live_organizations_cannot_have_one_name(engine: Engine, pipelines: bool) -> None:
     store = OrganizationStore()
     _persist_and_commit(engine, CASES["organization"], _ORGANIZATION, 1, None)
     with pytest.raises(AlreadyExists), writing(engine) as conn, block(conn, pipelines):
@@ -252,7 +248,9 @@ def test_two_live_files_or_jobs_have_two_names(engine: Engine, name: str, pipeli
 
 
 @pytest.mark.parametrize("name", ["file", "job_configuration"])
-def test_a_deleted_ones_name_is_free(conn: Connection, name: str, pipelines: bool) -> None:
+def test_the_name_of_a_deleted_one_is_available(
+    conn: Connection, name: str, pipelines: bool
+) -> None:
     store, state = CASES[name].store, CASES[name].life[0]
     with block(conn, pipelines):
         for id_ in (ID, OTHER_ID):
@@ -262,20 +260,20 @@ def test_a_deleted_ones_name_is_free(conn: Connection, name: str, pipelines: boo
     assert store.get_by_id(conn, ORG, JOB) == Stored(state, 1)
 
 
-# --- what persisting a file costs -----------------------------------------------------------------
+# --- the statements for a file --------------------------------------------------------------------
 
 
 @pytest.fixture
 def written(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The writing statements as they are sent, on both databases."""
+    """Record the writing statements that are sent to either database."""
     sent: list[str] = []
     real = statements._execute_pipeline
 
-    def listening(conn: Connection, queries: Any, **options: bool) -> Any:
+    def recording(conn: Connection, queries: Any, **options: bool) -> Any:
         sent.extend(str(query.statement).split(" SET")[0].split(" (")[0] for query in queries)
         return real(conn, queries, **options)
 
-    monkeypatch.setattr(statements, "_execute_pipeline", listening)
+    monkeypatch.setattr(statements, "_execute_pipeline", recording)
     for in_bulk in ("insert_into_sqlite", "copy_into_postgresql"):
         monkeypatch.setattr(bulk, in_bulk, _recording(sent, getattr(bulk, in_bulk)))
 
@@ -295,9 +293,7 @@ def _recording(sent: list[str], insert: Callable[..., None]) -> Callable[..., No
     return recording
 
 
-def test_persisting_writes_the_parts_that_changed_and_no_others(
-    engine: Engine, written: list[str]
-) -> None:
+def test_persisting_writes_only_the_parts_that_changed(engine: Engine, written: list[str]) -> None:
     many = Parts.of(Part(number, 1, BYTES_1) for number in range(1, 251))
     before = replace(_FILE, parts=many)
     _persist_and_commit(engine, CASES["file"], before, 1, None)
@@ -315,7 +311,7 @@ def test_persisting_writes_the_parts_that_changed_and_no_others(
         assert written == ["UPDATE files", "INSERT INTO file_parts"]
 
 
-def test_replacing_a_part_updates_its_row_alone(engine: Engine, written: list[str]) -> None:
+def test_replacing_a_part_updates_only_its_row(engine: Engine, written: list[str]) -> None:
     before = replace(_FILE, parts=Parts.of(Part(number, 1, BYTES_1) for number in range(1, 251)))
     _persist_and_commit(engine, CASES["file"], before, 1, None)
     written.clear()
@@ -333,7 +329,7 @@ def test_deleting_and_restoring_a_file_writes_no_part(engine: Engine, written: l
     assert written == ["UPDATE files"]
 
 
-def test_a_part_that_vanished_is_a_version_conflict_when_it_is_replaced(
+def test_replacing_a_part_whose_row_is_lost_is_a_version_conflict(
     engine: Engine, pipelines: bool
 ) -> None:
     before = replace(_FILE, parts=Parts.of([Part(1, 1, BYTES_1)]))

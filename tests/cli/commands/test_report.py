@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL, Engine
 
 from tests.cli.support import Cli
-from tests.store.test_closed_periods import Place, Writer
+from tests.store.test_closed_periods import Organizations, Writer
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_page_needs_nothing_else(stored: Cli, tmp_path: Path) -> None:
 def test_a_report_says_closed_only_if_the_period_is_closed(
     cli: Cli, database_url: URL, engine: Engine, tmp_path: Path, html: bool
 ) -> None:
-    place = Place(database_url, engine)
+    place = Organizations(database_url, engine)
     place.begin()
     end = place.now(engine).isoformat()
     page = tmp_path / "page.html"

@@ -1,4 +1,4 @@
-"""A commit whose answer was lost is found out, and never done twice."""
+"""If the result of a commit is lost, catactl finds the outcome and never commits twice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,20 +31,20 @@ def _after_the_commit(receive: Any, pgconn: Any, timeout: float | None) -> None:
 
 
 def _before_the_commit(receive: Any, pgconn: Any, timeout: float | None) -> None:
-    pgconn.finish()  # loses everything that is not sent yet
+    pgconn.finish()  # loses all data that was not sent
     raise psycopg.OperationalError("consuming input failed: connection reset by peer")
 
 
-def _without_an_answer(receive: Any, pgconn: Any, timeout: float | None) -> None:
+def _without_a_result(receive: Any, pgconn: Any, timeout: float | None) -> None:
     receive(pgconn, timeout)
     raise ConnectionLost("the database did not answer for 40 s")
 
 
-@pytest.fixture(params=[_after_the_commit, _before_the_commit, _without_an_answer])
+@pytest.fixture(params=[_after_the_commit, _before_the_commit, _without_a_result])
 def cut_commit(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], None]:
-    """Make the next commit end like this, and later ones normally."""
+    """Make the next commit fail in the given way, and later ones succeed."""
     receive = pipeline._receive
 
     def once() -> None:
@@ -60,7 +60,7 @@ def cut_commit(
 
 
 @pytest.mark.parametrize("key", [None, "key"])
-def test_a_command_whose_commit_was_not_answered_is_done_once(
+def test_a_command_is_done_once_if_the_result_of_its_commit_is_lost(
     postgresql_engine: Engine, cut_commit: Callable[[], None], key: str | None
 ) -> None:
     handler = Handler(postgresql_engine)
@@ -70,7 +70,7 @@ def test_a_command_whose_commit_was_not_answered_is_done_once(
     create_file(handler, org_id, "one", Intent("tester", idempotency_key=key))
     types = [recorded.type for recorded in read_log(postgresql_engine, org_id)[before:]]
     assert types == ["file.created", "organization.storage_usage_changed"]
-    # The states in memory must be the committed ones.
+    # The cached states must be the committed ones.
     create_file(handler, org_id, "two")
     assert_consistent(postgresql_engine, org_id)
 
@@ -91,21 +91,23 @@ def _id_of(engine: Engine, ends: str) -> str:
     return id_
 
 
-def test_a_committed_id_proves_nothing_without_the_rows(
+def test_a_committed_id_without_the_rows_is_not_enough(
     postgresql_engine: Engine,
 ) -> None:
     id_ = _id_of(postgresql_engine, "COMMIT")
 
-    def is_there(conn: Connection) -> bool:
+    def has_rows(conn: Connection) -> bool:
         return True
 
-    assert was_committed(postgresql_engine, id_, is_there)
-    assert not was_committed(postgresql_engine, id_, lambda conn: not is_there(conn))
+    assert was_committed(postgresql_engine, id_, has_rows)
+    assert not was_committed(postgresql_engine, id_, lambda conn: not has_rows(conn))
     assert not was_committed(postgresql_engine, id_, None)
-    assert not was_committed(postgresql_engine, _id_of(postgresql_engine, "ROLLBACK"), is_there)
+    assert not was_committed(postgresql_engine, _id_of(postgresql_engine, "ROLLBACK"), has_rows)
 
 
-def test_an_id_that_was_lost_in_a_crash_was_not_committed(postgresql_engine: Engine) -> None:
+def test_an_id_that_was_never_assigned_was_not_committed(
+    postgresql_engine: Engine,
+) -> None:
     with reading(postgresql_engine) as conn:
         next_id = conn.execute(
             text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")

@@ -1,4 +1,4 @@
-"""How databases are opened, and what their errors become."""
+"""Databases are opened, and their errors are translated."""
 
 import sqlite3
 from collections.abc import Callable
@@ -51,27 +51,27 @@ def write(url: URL) -> None:
         create_organization(Handler(engine))
 
 
-def test_opening_connects_to_nothing() -> None:
+def test_opening_does_not_connect() -> None:
     engine = open_engine(parse_url("postgresql://ada@127.0.0.1:1/db"), lock_timeout_seconds=2.5)
     assert lock_timeout_seconds(engine) == 2.5
     engine.dispose()
 
 
-# --- what goes wrong ------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
-def test_a_server_that_does_not_answer_is_unreachable() -> None:
+def test_a_server_that_does_not_respond_is_unreachable() -> None:
     with pytest.raises(Unreachable, match="cannot reach the database") as raised:
         read(parse_url("postgresql://ada:s3cret@127.0.0.1:1/db"))
     assert raised.value.retryable
 
 
-def test_an_unreachable_server_is_named_together_with_the_reason() -> None:
+def test_the_error_names_the_server_and_the_reason() -> None:
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1.*refused"):
         read(parse_url("postgresql://ada:s3cret@127.0.0.1:1/db"))
 
 
-def test_a_socket_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
+def test_a_missing_socket_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(Unreachable):
         read(parse_url(f"postgresql://ada:s3cret@/db?host={tmp_path}"))
 
@@ -92,7 +92,7 @@ def test_a_database_without_the_schema_is_a_schema_mismatch(
             assert raised.value.hint == "catactl db upgrade"
 
 
-def test_a_role_that_may_not_is_forbidden(postgresql_url: URL) -> None:
+def test_a_role_without_privileges_is_forbidden(postgresql_url: URL) -> None:
     role = f"nobody_{postgresql_url.database}"[:60]
     with psycopg.connect(libpq_url(postgresql_url), autocommit=True) as conn:
         conn.execute(f'CREATE ROLE "{role}"'.encode())
@@ -109,7 +109,7 @@ def _read_as(url: URL, role: str) -> None:
         conn.execute(select(organizations)).all()
 
 
-def test_a_file_that_is_no_database_is_a_schema_mismatch(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_a_schema_mismatch(tmp_path: Path) -> None:
     path = tmp_path / "letter.txt"
     path.write_text("Dear Ada, " * 200)
     for attempt in (read, write):
@@ -196,10 +196,8 @@ def test_a_locked_organization_is_busy_once_the_lock_timeout_is_over(
 
 
 @pytest.mark.parametrize("uses", range(5))
-def test_a_connection_serves_on_after_a_lock_timeout_at_any_of_its_uses(
-    postgresql_url: URL, uses: int
-) -> None:
-    """Statements are prepared at their third use; one that never came to it is not prepared."""
+def test_a_connection_can_be_used_after_a_lock_timeout(postgresql_url: URL, uses: int) -> None:
+    """A connection prepares a statement at its third use."""
     with opened(postgresql_url) as other, opened(postgresql_url, 0.05) as mine:
         org_id = create_organization(Handler(other))
         file_id = create_file(Handler(other), org_id)
@@ -216,13 +214,13 @@ def test_a_connection_serves_on_after_a_lock_timeout_at_any_of_its_uses(
 
 
 @pytest.mark.parametrize("behind_a_pooler", [False, True])
-def test_statements_are_prepared_unless_another_process_answers_than_we_connected_to(
+def test_statements_are_prepared_unless_another_process_runs_them(
     postgresql_url: URL, monkeypatch: pytest.MonkeyPatch, behind_a_pooler: bool
 ) -> None:
     if behind_a_pooler:
-        ask = pipeline._SELECT_PROCESS
+        query = pipeline._SELECT_PROCESS
         other = select(func.pg_backend_pid() + 1)
-        monkeypatch.setattr(pipeline, "_SELECT_PROCESS", ask._replace(statement=other))
+        monkeypatch.setattr(pipeline, "_SELECT_PROCESS", query._replace(statement=other))
     with opened(postgresql_url) as engine:
         handler = Handler(engine)
         org_id = create_organization(handler)
@@ -235,9 +233,7 @@ def test_statements_are_prepared_unless_another_process_answers_than_we_connecte
 
 
 @pytest.mark.parametrize("uses", range(5))
-def test_a_connection_serves_on_after_a_refused_write_at_any_of_its_uses(
-    postgresql_url: URL, uses: int
-) -> None:
+def test_a_connection_can_be_used_after_a_refused_write(postgresql_url: URL, uses: int) -> None:
     with opened(postgresql_url) as mine:
         handler = Handler(mine)
         org_id = create_organization(handler)
@@ -273,7 +269,7 @@ def test_an_unexpected_constraint_violation_is_a_conflict(engine: Engine) -> Non
         conn.execute(text("INSERT INTO storage_usage (org_id) VALUES (NULL)"))
 
 
-def test_errors_that_are_no_databases_pass_untouched() -> None:
+def test_errors_of_other_code_are_not_translated() -> None:
     with pytest.raises(ZeroDivisionError), translated_errors():
         _ = 1 / 0
 
@@ -287,13 +283,13 @@ _WRONG: list[Callable[[str], URL]] = [
 
 
 @pytest.mark.parametrize("url", _WRONG)
-def test_a_password_is_in_no_message(url: Callable[[str], URL]) -> None:
+def test_no_message_contains_a_password(url: Callable[[str], URL]) -> None:
     with pytest.raises(CatactlError) as raised:
         read(url("s3cret"))
     assert "s3cret" not in f"{raised.value.message} {raised.value.hint} {raised.value}"
 
 
-def test_a_refused_password_is_in_no_message(postgresql_url: URL) -> None:
+def test_no_message_contains_a_refused_password(postgresql_url: URL) -> None:
     with pytest.raises(CatactlError) as raised:
         read(postgresql_url.set(username="nosuch", password="s3cret"))
     assert "s3cret" not in f"{raised.value.message} {raised.value.hint} {raised.value}"
@@ -329,13 +325,13 @@ def test_reading_sees_one_snapshot(engine: Engine, database_url: URL) -> None:
     assert usage(engine, org_id).used_bytes == 7
 
 
-def test_reading_can_write_nothing(engine: Engine) -> None:
+def test_reading_cannot_write(engine: Engine) -> None:
     create_organization(Handler(engine))
     with pytest.raises(Forbidden), reading(engine) as conn:
         conn.execute(update(organizations).values(used_bytes=7))
 
 
-def test_reading_leaves_a_connection_that_can_write(engine: Engine) -> None:
+def test_a_connection_can_write_after_reading(engine: Engine) -> None:
     handler = Handler(engine)
     org_id = create_organization(handler)
     for _ in range(3):
@@ -364,14 +360,14 @@ def test_sqlite_writes_begin_immediately_and_sync_fully(sqlite_engine: Engine) -
             other.execute("BEGIN IMMEDIATE")
 
 
-def test_a_statement_that_the_server_gave_up_may_be_run_again(postgresql_engine: Engine) -> None:
+def test_a_statement_that_the_server_canceled_is_busy(postgresql_engine: Engine) -> None:
     with reading(postgresql_engine) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 20"))
         with pytest.raises(Busy, match="statement timeout"), translated_errors():
             conn.execute(text("SELECT pg_sleep(5)"))
 
 
-def test_postgresql_writes_read_what_is_committed(postgresql_engine: Engine) -> None:
+def test_postgresql_uses_the_right_isolation_levels(postgresql_engine: Engine) -> None:
     with writing(postgresql_engine) as conn:
         assert conn.execute(text("SHOW transaction_isolation")).scalar() == "read committed"
         assert conn.execute(text("SHOW transaction_read_only")).scalar() == "off"
@@ -380,7 +376,7 @@ def test_postgresql_writes_read_what_is_committed(postgresql_engine: Engine) -> 
         assert conn.execute(text("SHOW transaction_read_only")).scalar() == "on"
 
 
-def test_the_lock_timeout_reaches_postgresql_and_never_means_for_ever(postgresql_url: URL) -> None:
+def test_the_lock_timeout_reaches_postgresql_and_is_never_infinite(postgresql_url: URL) -> None:
     for seconds, shown in ((0.0, "1ms"), (2.0, "2s")):
         with opened(postgresql_url, seconds) as engine:
             org_id = create_organization(Handler(engine), f"acme-{seconds}")

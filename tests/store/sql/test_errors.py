@@ -1,4 +1,4 @@
-"""Each error of the drivers becomes the right error of ours."""
+"""Each error of a driver becomes the right error of catactl."""
 
 import sqlite3
 
@@ -80,8 +80,8 @@ def test_a_broken_connection_is_retryable(error: type[psycopg.Error]) -> None:
 
 def _primary_codes() -> list[int]:
     codes = {getattr(sqlite3, name) for name in dir(sqlite3) if name.startswith("SQLITE_")}
-    done = {sqlite3.SQLITE_OK, sqlite3.SQLITE_ROW, sqlite3.SQLITE_DONE, sqlite3.SQLITE_DENY}
-    return sorted(code for code in codes - done if isinstance(code, int) and 0 < code < 100)
+    success = {sqlite3.SQLITE_OK, sqlite3.SQLITE_ROW, sqlite3.SQLITE_DONE, sqlite3.SQLITE_DENY}
+    return sorted(code for code in codes - success if isinstance(code, int) and 0 < code < 100)
 
 
 @pytest.mark.parametrize("code", _primary_codes())

@@ -1,4 +1,4 @@
-"""SQL functions of ours give the same on both databases as Python does."""
+"""SQL functions return the same values on both databases as Python."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -35,8 +35,8 @@ def test_the_time_between_two_moments_is_exact(engine: Engine, later: datetime) 
         for earlier in _MOMENTS
     ]
     with reading(engine) as conn:
-        found = conn.execute(select(*columns)).one()
-    assert list(found) == [microseconds(later - earlier) for earlier in _MOMENTS]
+        row = conn.execute(select(*columns)).one()
+    assert list(row) == [microseconds(later - earlier) for earlier in _MOMENTS]
 
 
 @pytest.mark.parametrize("moment", _MOMENTS)

@@ -1,4 +1,4 @@
-"""Rows that are used while the database looks for more of them."""
+"""Rows are streamed while the query runs."""
 
 from contextlib import closing
 from itertools import islice
@@ -26,7 +26,7 @@ def test_rows_are_streamed_in_order(
             assert list(statements.stream(conn, _NUMBERS)) == [(n,) for n in range(1, _MANY + 1)]
 
 
-def test_rows_may_be_left_before_their_end(engine: Engine) -> None:
+def test_a_stream_may_be_closed_before_the_last_row(engine: Engine) -> None:
     for _ in range(2):
         with reading(engine) as conn, closing(statements.stream(conn, _NUMBERS)) as rows:
             assert list(islice(rows, 2)) == [(1,), (2,)]

@@ -1,4 +1,4 @@
-"""Database URLs are read, and the files that they name are found."""
+"""Database URLs are parsed, and the files that they name are found."""
 
 import os
 import sqlite3
@@ -47,7 +47,7 @@ def test_a_url_may_name_several_hosts(given: str, hosts: str, ports: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "saying"),
+    ("given", "message"),
     [
         ("mysql://ada:s3cret@host/db", "'mysql' is not supported"),
         ("nosuch://ada:s3cret@host/db", "'nosuch' is not supported"),
@@ -60,8 +60,8 @@ def test_a_url_may_name_several_hosts(given: str, hosts: str, ports: str) -> Non
         ("postgresql://ada:s3cret@/db?host=h1&port=0", "is invalid"),
     ],
 )
-def test_an_unreadable_url_is_bad_configuration_and_not_repeated(given: str, saying: str) -> None:
-    with pytest.raises(BadConfiguration, match=saying) as raised:
+def test_the_error_for_an_invalid_url_does_not_repeat_it(given: str, message: str) -> None:
+    with pytest.raises(BadConfiguration, match=message) as raised:
         parse_url(given)
     assert raised.value.hint is not None
     assert "s3cret" not in raised.value.message + raised.value.hint
@@ -130,7 +130,7 @@ def test_the_file_that_a_url_names_is_found(given: str, path: str | None) -> Non
     ],
 )
 @pytest.mark.parametrize("mode", ["", "?mode=rwc"])
-def test_a_path_survives_the_text_of_a_url_unchanged(tmp_path: Path, name: str, mode: str) -> None:
+def test_a_path_is_the_same_after_it_was_a_url(tmp_path: Path, name: str, mode: str) -> None:
     path = tmp_path / name
     text = sqlite_url(path)
     assert text.isprintable()

@@ -1,5 +1,5 @@
-"""Connect to PostgreSQL with the settings that catactl needs. If the server refuses, find the
-reason.
+"""Open PostgreSQL databases with the settings that catactl needs. If the server refuses a
+connection, find the reason.
 """
 
 import os
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, Dialect
+from sqlalchemy import URL, Dialect, Engine, create_engine, event
 
 from catactl.store.sql.errors import connecting_error
 
@@ -34,7 +34,33 @@ _DIAGNOSIS_SECONDS = 5.0
 _TRACED_ERROR = re.compile(rb'\tErrorResponse\t.*? C "([0-9A-Z]{5})"')
 
 
-def connection_arguments(url: URL) -> dict[str, Any]:
+def open_postgresql(url: URL) -> Engine:
+    """Return an engine with one connection."""
+    engine = create_engine(
+        url,
+        connect_args=_connection_arguments(url),
+        json_serializer=_json_as_text,
+        json_deserializer=_json_as_text,
+        pool_size=1,
+        max_overflow=0,
+        pool_reset_on_return=None,  # `writing` and `reading` end every transaction themselves
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(
+        dialect: Dialect, _record: object, arguments: list[Any], parameters: dict[str, Any]
+    ) -> psycopg.Connection[Any]:
+        return _connect(dialect, arguments, parameters)
+
+    return engine
+
+
+def _json_as_text(document: str | bytes) -> str:
+    """Return a document unchanged, because only the codec reads and writes JSON."""
+    return document.decode() if isinstance(document, bytes) else document
+
+
+def _connection_arguments(url: URL) -> dict[str, Any]:
     """Return the driver arguments that the URL and the environment do not set."""
     is_service = "service" in url.query or "PGSERVICE" in os.environ  # its file may set them
     given = {
@@ -51,7 +77,7 @@ def connection_arguments(url: URL) -> dict[str, Any]:
     return arguments
 
 
-def connect(
+def _connect(
     dialect: Dialect, arguments: Sequence[Any], parameters: Mapping[str, Any]
 ) -> psycopg.Connection[Any]:
     """Return a connection of the driver. Raise a `CatactlError` with the reason if that fails."""
