@@ -254,12 +254,12 @@ class _ReplayedFile:
 
 
 class FileReplay:
-    """What file events add up to, in plain Python that shares nothing with catactl's own."""
+    """Adds up file events in plain Python, without code of catactl."""
 
     def __init__(self) -> None:
         self._files: dict[UUID, _ReplayedFile] = {}
 
-    def hear(self, stream_id: UUID, type_: str, payload: str) -> None:
+    def apply(self, stream_id: UUID, type_: str, payload: str) -> None:
         content = json.loads(payload)
         match type_:
             case "file.created":
@@ -281,19 +281,21 @@ class FileReplay:
 
 
 def recompute(conn: Connection, org_id: UUID) -> Usage:
-    """What the file events in the database add up to."""
+    """Return the usage of an organization, from its file events in the database."""
     replay = FileReplay()
     for row in conn.execute(
         select(events.c.stream_id, events.c.type, events.c.payload)
         .where(events.c.org_id == org_id)
         .order_by(events.c.position)
     ):
-        replay.hear(*row)
+        replay.apply(*row)
     return replay.usage()
 
 
 def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
-    """Prove an organization: chain, positions, states, views and usage agree with the events."""
+    """Assert that an organization's chain, positions, states, projections and usage agree with its
+    events.
+    """
     with reading(engine) as conn:
         held, broken = hash_chain.verify(conn, org_id)
         assert broken is None, broken
@@ -308,7 +310,7 @@ def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
             assert head.recorded_at == last.recorded_at
         _assert_numbered(history)
         _assert_states_are_folds(conn, org_id, history)
-        _assert_views_are_replays(conn, org_id, history)
+        _assert_projections_are_replays(conn, org_id, history)
         assert broken_days(conn, [org_id]) == {}
         return _assert_usage(conn, org_id, history)
 
@@ -379,32 +381,32 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
         }
 
 
-def view_rows(conn: Connection, org_id: UUID) -> dict[str, list[tuple[Any, ...]]]:
-    """Every view's rows of an organization, with the bytes that the database holds."""
+def projection_rows(conn: Connection, org_id: UUID) -> dict[str, list[tuple[Any, ...]]]:
+    """Return an organization's rows of each projection, as the database holds them."""
     return {
-        view.NAME: [
+        projection.NAME: [
             tuple(row)
             for row in conn.execute(
-                select(view.TABLE)
-                .where(view.TABLE.c.org_id == org_id)
-                .order_by(*view.TABLE.primary_key)
+                select(projection.TABLE)
+                .where(projection.TABLE.c.org_id == org_id)
+                .order_by(*projection.TABLE.primary_key)
             )
         ]
-        for view in PROJECTIONS
+        for projection in PROJECTIONS
     }
 
 
-def replay_views(
+def replay_projections(
     conn: Connection, org_id: UUID, history: list[StoredEvent], *, keep: bool = False
 ) -> None:
-    """Empty the organization's views, unless they are to be kept, and apply the history at once."""
-    happened = [DecodedEvent(recorded, recorded.event) for recorded in dated(history)]
-    for view in PROJECTIONS:
+    """Delete an organization's projections, unless `keep` is set, and apply the whole history."""
+    decoded = [DecodedEvent(recorded, recorded.event) for recorded in dated(history)]
+    for projection in PROJECTIONS:
         if not keep:
-            conn.execute(delete(view.TABLE).where(view.TABLE.c.org_id == org_id))
-        heard = [each for each in happened if isinstance(each.event, view.LISTENS)]
-        if heard:
-            view.apply(conn, org_id, heard)
+            conn.execute(delete(projection.TABLE).where(projection.TABLE.c.org_id == org_id))
+        relevant = [each for each in decoded if isinstance(each.event, projection.LISTENS)]
+        if relevant:
+            projection.apply(conn, org_id, relevant)
 
 
 def dated(history: list[StoredEvent]) -> list[StoredEvent]:
@@ -418,14 +420,16 @@ def dated(history: list[StoredEvent]) -> list[StoredEvent]:
     return found[::-1]
 
 
-def _assert_views_are_replays(conn: Connection, org_id: UUID, history: list[StoredEvent]) -> None:
-    before = view_rows(conn, org_id)
+def _assert_projections_are_replays(
+    conn: Connection, org_id: UUID, history: list[StoredEvent]
+) -> None:
+    before = projection_rows(conn, org_id)
     engine = conn.engine
     writer = open_engine(engine.url)
     try:
         with writer.connect() as scratch:  # rolled back
-            replay_views(scratch, org_id, history)
-            assert view_rows(scratch, org_id) == before
+            replay_projections(scratch, org_id, history)
+            assert projection_rows(scratch, org_id) == before
     finally:
         writer.dispose()
 
@@ -439,12 +443,16 @@ def _assert_usage(conn: Connection, org_id: UUID, history: list[StoredEvent]) ->
     if stored is None:
         assert not history
         return recomputed
-    assert Usage(*stored) == recomputed, "the organization's usage departs from its file events"
-    view = storage_usage.c
-    viewed = conn.execute(
-        select(view.used_bytes, view.file_count, view.part_count).where(view.org_id == org_id)
+    assert Usage(*stored) == recomputed, "the organization's usage differs from its file events"
+    projection = storage_usage.c
+    projected = conn.execute(
+        select(projection.used_bytes, projection.file_count, projection.part_count).where(
+            projection.org_id == org_id
+        )
     ).one_or_none()
-    assert Usage(*(viewed or (0, 0, 0))) == recomputed, "the view departs from the file events"
+    assert Usage(*(projected or (0, 0, 0))) == recomputed, (
+        "the projection differs from the file events"
+    )
     live = files.c
     total = conn.execute(
         select(func.coalesce(func.sum(live.size_bytes), 0), func.count()).where(

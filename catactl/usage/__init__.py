@@ -1,1 +1,4 @@
-"""Storage usage: proved and mended, at any time in the past, over any period, explained."""
+"""Storage usage: its check and correction, history, report, growth, explanation and exports.
+
+May import `queries`, `handling`, `wiring`, `projections`, `sagas`, `store` and `domain`.
+"""

@@ -1,4 +1,4 @@
-"""Proving the days that bills are made of: each recomputed from the usage events, all in SQL."""
+"""Check the stored days, from which bills are computed: recompute them from the usage events."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,8 +22,8 @@ from catactl.store.tables import events, storage_usage_days
 
 
 def broken_days(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how many of the stored days of each organization are not what its usage events add up
-    to, or are missing, or are there without an event; those that have none of these are left out.
+    """Return the number of stored days of each organization that differ from its usage events, are
+    missing, or have no event. Leave out organizations without such days.
     """
     limits = limits_by_log(conn, org_ids)
     never_corrected = [org_id for org_id in org_ids if org_id not in limits]
@@ -54,21 +54,21 @@ def _broken_days(
         .outerjoin(storage_usage_days, and_(stored.org_id == exact.org_id, stored.day == exact.day))
         .group_by(exact.org_id)
     )
-    there = (
+    stored_days = (
         select(stored.org_id, func.count().label("days"))
         .where(stored.org_id.in_(org_ids))
         .group_by(stored.org_id)
     )
-    unexplained = {row.org_id: row.days for row in conn.execute(there)}
+    without_event = {row.org_id: row.days for row in conn.execute(stored_days)}
     broken = dict[UUID, int]()
     for row in conn.execute(matched):
-        broken[row.org_id] = row.broken + unexplained.pop(row.org_id, 0) - row.stored
-    return {org_id: count for org_id, count in (broken | unexplained).items() if count}
+        broken[row.org_id] = row.broken + without_event.pop(row.org_id, 0) - row.stored
+    return {org_id: count for org_id, count in (broken | without_event).items() if count}
 
 
 def _recomputed(org_ids: Sequence[UUID], moment: ColumnElement[datetime]) -> Subquery:
-    """Return the rows of the view of days, recomputed from the events alone in one pass in the
-    order of the log. Each event counts from its `moment`.
+    """Return the rows of the projection of days, recomputed from the usage events. The query reads
+    each log once, in its order. Each event counts from its `moment`.
     """
     used_bytes = payload_field(events.c.payload, "used_bytes")
     before_bytes = case(

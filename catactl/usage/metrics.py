@@ -1,4 +1,4 @@
-"""Usage as it is now, in the Prometheus text format: gauges for node_exporter's textfile collector.
+"""Export current usage in the Prometheus text format, for node_exporter's textfile collector.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -14,7 +14,7 @@ from catactl.store.tables import organizations, storage_usage
 
 
 class Standing(NamedTuple):
-    """How an organization stands."""
+    """The current values of an organization."""
 
     org_id: UUID
     name: str
@@ -25,7 +25,7 @@ class Standing(NamedTuple):
     part_count: int
 
 
-# Name, field and help of each gauge; those with null have no sample.
+# Name, field and help of each gauge. A value that is null has no sample.
 _GAUGES = (
     ("catactl_storage_used_bytes", "used_bytes", "Bytes that an organization stores."),
     (
@@ -38,10 +38,10 @@ _GAUGES = (
     (
         "catactl_organization_suspended",
         "suspended",
-        "Whether an organization is suspended: 1, or else 0.",
+        "1 if an organization is suspended, otherwise 0.",
     ),
 )
-_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))  # no name may hold any; shown, should one do so
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))  # not allowed in names, but an old name may have one
 _ESCAPES = {code: rf"\\x{code:02x}" for code in _CONTROLS} | {
     ord("\\"): r"\\",
     ord('"'): r"\"",
@@ -50,7 +50,7 @@ _ESCAPES = {code: rf"\\x{code:02x}" for code in _CONTROLS} | {
 
 
 def standings(conn: Connection, org_ids: Sequence[UUID] | None) -> list[Standing]:
-    """Return how organizations stand, those given or all that are not deleted, in order of name."""
+    """Return the values of the given organizations, or of all that are not deleted, by name."""
     figures = (
         func.coalesce(storage_usage.c[name], 0)
         for name in ("used_bytes", "file_count", "part_count")
@@ -88,7 +88,7 @@ def exposition(standings: Iterable[Standing], now: datetime) -> Iterator[str]:
                 labels = f'org_id="{standing.org_id}",name="{_escaped(standing.name)}"'
                 yield f"{name}{{{labels}}} {int(value)}"
     name = "catactl_export_timestamp_seconds"
-    yield from _head(name, "When these figures were read, in seconds since 1970.")
+    yield from _head(name, "Time of these figures, in seconds since 1970.")
     yield f"{name} {int(now.timestamp())}"
 
 

@@ -106,7 +106,7 @@ def test_what_was_changed_by_hand_is_a_finding_and_no_bug(
     assert codes["event verify"] == codes["doctor"] == 6, codes
 
 
-# Those that read the view of days.
+# Commands that read the projection of days.
 _ASKING_FOR_DAYS = (
     "usage show acme",
     "usage history acme",

@@ -1,4 +1,4 @@
-"""Whatever commands come in whatever order: live state, replay, views and recomputation agree."""
+"""After any sequence of commands, states, replay, projections and recomputation agree."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,11 +53,11 @@ from tests.support import (
     assert_consistent,
     dated,
     opened,
+    projection_rows,
     read_log,
-    replay_views,
+    replay_projections,
     run,
     usage,
-    view_rows,
 )
 
 _PLACES = st.integers(0, 3)  # which of the organization's files or jobs, modulo how many there are
@@ -295,11 +295,11 @@ def test_views_replayed_in_any_pieces_are_the_same_rows(
     bounds = sorted({0, *(cut for cut in cuts if cut < len(history)), len(history)})
     assume(len(bounds) > 1)
     with writing(engine) as conn:  # rolled back
-        inline = view_rows(conn, world.org_id)
-        replay_views(conn, world.org_id, [])
+        inline = projection_rows(conn, world.org_id)
+        replay_projections(conn, world.org_id, [])
         for start, end in pairwise(bounds):
-            replay_views(conn, world.org_id, dated(history)[start:end], keep=True)
-        assert view_rows(conn, world.org_id) == inline
+            replay_projections(conn, world.org_id, dated(history)[start:end], keep=True)
+        assert projection_rows(conn, world.org_id) == inline
 
 
 @settings(max_examples=20, **_UNHURRIED)

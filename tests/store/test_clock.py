@@ -38,10 +38,10 @@ from tests.support import (
     create_organization,
     delete_file,
     event_types,
+    projection_rows,
     read_log,
     run,
     upload,
-    view_rows,
 )
 
 LATER = NOON + timedelta(hours=1)
@@ -174,13 +174,13 @@ def test_an_organization_created_in_the_future_counts_from_its_correction(
 def test_a_dry_run_corrects_nothing(wrong: Wrong) -> None:
     before = read_log(wrong.engine, wrong.org_id)
     with reading(wrong.engine) as conn:
-        rows = view_rows(conn, wrong.org_id)
+        rows = projection_rows(conn, wrong.org_id)
     last = before[-1].recorded_at
     dry = Intent(INTENT.actor, dry_run=True)
     run(wrong.handler, wrong.org_id, wrong.org_id, CorrectClock(last, LATER), dry)
     assert read_log(wrong.engine, wrong.org_id) == before
     with reading(wrong.engine) as conn:
-        assert view_rows(conn, wrong.org_id) == rows
+        assert projection_rows(conn, wrong.org_id) == rows
 
 
 def test_one_transaction_corrects_the_clock_and_runs_another_command(wrong: Wrong) -> None:

@@ -1,4 +1,4 @@
-"""Storage usage is proved and mended, whatever was tampered with."""
+"""The check finds every manipulation of usage, and recomputation corrects it."""
 
 import json
 import threading
@@ -35,14 +35,14 @@ from tests.support import (
     create_organization,
     delete_file,
     opened,
+    projection_rows,
     read_log,
     restore_file,
     tampering,
     upload,
     usage,
-    view_rows,
 )
-from tests.support import recompute as recomputed_by_the_tests
+from tests.support import recompute as recompute_in_python
 
 _CHANGED = "organization.storage_usage_changed"
 _CORRECTED = "organization.storage_usage_corrected"
@@ -50,7 +50,7 @@ Tamper = Callable[[Connection, UUID], None]
 
 
 def _filled(handler: Handler) -> UUID:
-    """An organization with 180 bytes in 2 files and 3 parts, after some coming and going."""
+    """Create an organization with 180 bytes in 2 files and 3 parts, after deletes and a restore."""
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     upload(handler, org_id, file_id, 1, 100)
@@ -65,15 +65,15 @@ def _filled(handler: Handler) -> UUID:
 
 
 def _check(engine: Engine, org_id: UUID) -> Comparison:
-    (finding,) = check(engine, [org_id])
-    return finding
+    (comparison,) = check(engine, [org_id])
+    return comparison
 
 
 def _recompute(url: URL, org_id: UUID) -> Comparison:
-    """Recompute as a process that remembers nothing."""
+    """Recompute as a new process, without states in memory."""
     with opened(url) as engine:
-        (finding,) = recompute(Handler(engine), engine, [org_id], INTENT)
-    return finding
+        (comparison,) = recompute(Handler(engine), engine, [org_id], INTENT)
+    return comparison
 
 
 def _types(engine: Engine, org_id: UUID) -> list[str]:
@@ -91,19 +91,19 @@ def _organization_files(conn: Connection, org_id: UUID) -> None:
     conn.execute(update(organizations).values(file_count=7))
 
 
-def _organization_gone(conn: Connection, org_id: UUID) -> None:
+def _organization_deleted(conn: Connection, org_id: UUID) -> None:
     conn.execute(delete(organizations))
 
 
-def _view_bytes(conn: Connection, org_id: UUID) -> None:
+def _projection_bytes(conn: Connection, org_id: UUID) -> None:
     conn.execute(update(storage_usage).values(used_bytes=7))
 
 
-def _view_gone(conn: Connection, org_id: UUID) -> None:
+def _projection_deleted(conn: Connection, org_id: UUID) -> None:
     conn.execute(delete(storage_usage))
 
 
-def _both_gone(conn: Connection, org_id: UUID) -> None:
+def _both_deleted(conn: Connection, org_id: UUID) -> None:
     conn.execute(delete(organizations))
     conn.execute(delete(storage_usage))
 
@@ -115,7 +115,7 @@ def _usage_events(conn: Connection, org_id: UUID) -> list[Any]:
 
 
 def _rewrite(conn: Connection, row: Any, **fields: int) -> None:
-    # An engine that is not the house's has a document as an object on PostgreSQL.
+    # A plain engine returns a payload as an object on PostgreSQL.
     is_text = isinstance(row.payload, str)
     payload = (json.loads(row.payload) if is_text else row.payload) | fields
     conn.execute(
@@ -139,8 +139,8 @@ def _size_of_a_part(conn: Connection, org_id: UUID) -> None:
     _rewrite(conn, conn.execute(query).all()[1], size_bytes=51)
 
 
-def _answer_to_nothing(conn: Connection, org_id: UUID) -> None:
-    """The last answer says that another event caused it."""
+def _wrong_cause(conn: Connection, org_id: UUID) -> None:
+    """Give the last usage event itself as its cause."""
     row = _usage_events(conn, org_id)[-1]
     conn.execute(
         update(events)
@@ -163,7 +163,7 @@ def _days_integral(conn: Connection, org_id: UUID) -> None:
     conn.execute(update(table).values(byte_microseconds=table.c.byte_microseconds + 1))
 
 
-def _days_gone(conn: Connection, org_id: UUID) -> None:
+def _days_deleted(conn: Connection, org_id: UUID) -> None:
     conn.execute(delete(storage_usage_days))
 
 
@@ -171,28 +171,28 @@ _ROWS = (
     _days_closing,
     _days_peak,
     _days_integral,
-    _days_gone,
+    _days_deleted,
     _organization_bytes,
     _organization_files,
-    _organization_gone,
-    _view_bytes,
-    _view_gone,
-    _both_gone,
+    _organization_deleted,
+    _projection_bytes,
+    _projection_deleted,
+    _both_deleted,
 )
-_EVENTS = (_last_running_figure, _last_running_count, _size_of_a_part, _answer_to_nothing)
+_EVENTS = (_last_running_figure, _last_running_count, _size_of_a_part, _wrong_cause)
 
 
-def test_what_nobody_touched_has_not_drifted(handler: Handler, engine: Engine) -> None:
+def test_unchanged_data_has_not_drifted(handler: Handler, engine: Engine) -> None:
     org_id = _filled(handler)
-    finding = _check(engine, org_id)
-    assert not finding.drifted
+    comparison = _check(engine, org_id)
+    assert not comparison.drifted
     assert usage(engine, org_id) == Usage(180, 2, 3)
     with reading(engine) as conn:
-        assert recomputed_by_the_tests(conn, org_id) == Usage(180, 2, 3)
+        assert recompute_in_python(conn, org_id) == Usage(180, 2, 3)
 
 
 @pytest.mark.parametrize("tamper", _ROWS)
-def test_rows_are_rebuilt_from_their_events_without_another(
+def test_rows_are_rebuilt_from_their_events_without_a_new_event(
     tamper: Tamper, handler: Handler, engine: Engine, database_url: URL
 ) -> None:
     org_id = _filled(handler)
@@ -208,7 +208,7 @@ def test_rows_are_rebuilt_from_their_events_without_another(
     assert _recompute(database_url, org_id).correction is None
 
 
-def test_files_that_are_lost_are_found_and_come_back_as_they_were(
+def test_lost_files_are_found_and_rebuilt(
     handler: Handler, engine: Engine, database_url: URL
 ) -> None:
     org_id = _filled(handler)
@@ -249,13 +249,13 @@ def test_a_wrong_running_figure_is_corrected_by_an_event(
     assert _types(engine, org_id) == [*before, _CORRECTED]
     assert not _check(engine, org_id).drifted
     with reading(engine) as conn:
-        exact = recomputed_by_the_tests(conn, org_id)
+        exact = recompute_in_python(conn, org_id)
     assert usage(engine, org_id) == exact
     assert _recompute(database_url, org_id).correction is None
     assert _types(engine, org_id) == [*before, _CORRECTED]
 
 
-def test_usage_goes_on_exactly_after_a_correction(
+def test_usage_is_exact_after_a_correction(
     handler: Handler, engine: Engine, database_url: URL
 ) -> None:
     org_id = _filled(handler)
@@ -270,7 +270,7 @@ def test_usage_goes_on_exactly_after_a_correction(
     assert usage(engine, org_id) == Usage(200, 3, 4)
 
 
-def test_a_handler_that_remembered_states_sees_the_correction(
+def test_a_handler_with_states_in_memory_reads_the_correction(
     handler: Handler, engine: Engine, database_url: URL
 ) -> None:
     org_id = _filled(handler)
@@ -295,8 +295,8 @@ def test_two_recomputations_at_once_correct_once(
     def work() -> None:
         with opened(database_url) as own:
             barrier.wait()
-            (finding,) = recompute(Handler(own), own, [org_id], INTENT)
-            corrections.append(finding.correction)
+            (comparison,) = recompute(Handler(own), own, [org_id], INTENT)
+            corrections.append(comparison.correction)
 
     _run_together(work, work)
     assert len(corrections) == 2
@@ -315,7 +315,7 @@ def _run_together(*work: Callable[[], None]) -> None:
         assert not thread.is_alive()
 
 
-# --- rebuilding views -----------------------------------------------------------------------------
+# --- rebuilding projections ----------------------------------------------------------------------
 
 
 def _rebuild(url: URL, org_id: UUID) -> None:
@@ -326,22 +326,22 @@ def _rebuild(url: URL, org_id: UUID) -> None:
         Handler(engine).inspect_and_handle(org_id, INTENT, inspect)
 
 
-def test_rebuilt_views_are_byte_for_byte_those_applied_inline(
+def test_rebuilt_projections_equal_the_ones_that_commands_wrote(
     handler: Handler, engine: Engine, database_url: URL
 ) -> None:
     org_id = _filled(handler)
     with reading(engine) as conn:
-        before = view_rows(conn, org_id)
+        before = projection_rows(conn, org_id)
     with tampering(database_url) as conn:
         conn.execute(update(storage_usage).values(used_bytes=1, position=1))
         conn.execute(delete(storage_usage_days))
     for _ in range(2):
         _rebuild(database_url, org_id)
         with reading(engine) as conn:
-            assert view_rows(conn, org_id) == before
+            assert projection_rows(conn, org_id) == before
 
 
-def test_views_rebuilt_while_a_writer_goes_on_miss_nothing(
+def test_projections_rebuilt_during_writes_miss_no_event(
     handler: Handler, engine: Engine, database_url: URL
 ) -> None:
     org_id = _filled(handler)
@@ -361,10 +361,10 @@ def test_views_rebuilt_while_a_writer_goes_on_miss_nothing(
     assert assert_consistent(engine, org_id) == Usage(180 + 465, 3, 33)
 
 
-def _ids(findings: Iterator[Comparison]) -> list[UUID]:
-    return [finding.org_id for finding in findings]
+def _ids(comparisons: Iterator[Comparison]) -> list[UUID]:
+    return [comparison.org_id for comparison in comparisons]
 
 
-def test_findings_come_in_the_order_that_was_asked_for(handler: Handler, engine: Engine) -> None:
+def test_comparisons_have_the_order_of_the_given_ids(handler: Handler, engine: Engine) -> None:
     ids = [create_organization(handler, f"org-{number}") for number in range(3)]
     assert _ids(check(engine, ids[::-1])) == ids[::-1]

@@ -1,4 +1,4 @@
-"""Growth agrees with what the events add up to by hand; estimates with given examples."""
+"""Growth equals a computation in plain Python; estimates equal given examples."""
 
 import json
 import random
@@ -49,7 +49,7 @@ DAYS = timedelta(days=1)
         # a leap day is a day, and 2026 has none
         (datetime(2024, 2, 27, tzinfo=UTC), 0, 2, 30, 30 * DAYS, date(2024, 2, 29)),
         (datetime(2026, 2, 27, tzinfo=UTC), 0, 2, 30, 30 * DAYS, date(2026, 3, 1)),
-        # sizes as large as there are
+        # the largest sizes
         (NOON, 2**62, MAX_BYTES, 2**62 - 1, 2 * DAYS, date(2026, 3, 3)),
         (NOON, 0, MAX_BYTES, MAX_BYTES - 1, 3 * DAYS, date(2026, 3, 4)),
         (NOON, MAX_BYTES - 1, MAX_BYTES, MAX_BYTES - 1, 30 * DAYS, date(2026, 3, 1)),
@@ -58,11 +58,11 @@ DAYS = timedelta(days=1)
         (datetime(9999, 12, 30, tzinfo=UTC), 1, 3, 2, 2 * DAYS, None),
         (NOON, 1, 10**15, 1, 30 * DAYS, None),
         (NOON, 1, MAX_BYTES, 1, 31 * DAYS, None),
-        # reached already, or passed
+        # already reached or exceeded
         (NOON, 100, 100, 30, 30 * DAYS, None),
         (NOON, 101, 100, 30, 30 * DAYS, None),
         (NOON, 0, 0, 0, 30 * DAYS, None),
-        # nothing to reach, not on the way, too young
+        # no quota, no growth, too short a period
         (NOON, 90, None, 30, 30 * DAYS, None),
         (NOON, 90, 100, 0, 30 * DAYS, None),
         (NOON, 90, 100, -30, 30 * DAYS, None),
@@ -70,7 +70,7 @@ DAYS = timedelta(days=1)
         (NOON, 90, 100, 30, -DAYS, None),
     ],
 )
-def test_a_quota_is_reached_when_growth_goes_on(
+def test_the_estimate_assumes_that_growth_continues(
     now: datetime,
     used: int,
     quota: int | None,
@@ -81,7 +81,7 @@ def test_a_quota_is_reached_when_growth_goes_on(
     assert quota_reached_estimate(now, used, quota, grown, period) == expected
 
 
-def test_a_share_is_rounded_down_and_exact() -> None:
+def test_used_percent_is_exact_and_rounded_down() -> None:
     assert [used_percent(used, 200) for used in (0, 1, 199, 200, 401)] == [0, 0, 99, 100, 200]
     assert used_percent(MAX_BYTES - 1, MAX_BYTES) == 99
     assert (used_percent(0, 0), used_percent(1, 0)) == (0, 100)
@@ -89,7 +89,7 @@ def test_a_share_is_rounded_down_and_exact() -> None:
 
 @pytest.fixture
 def org_ids(engine: Engine) -> list[UUID]:
-    """Organizations created at noon, that stored more and less in the two months after it."""
+    """Create organizations at noon whose usage rises and falls in the two months after."""
     chance = random.Random(5)
     org_ids = []
     for number in range(6):
@@ -108,7 +108,7 @@ def org_ids(engine: Engine) -> list[UUID]:
 
 
 def _used(log: list[StoredEvent], before: datetime | None = None) -> int:
-    """What the events say, all or those before a moment, in plain Python."""
+    """Return the usage in the last of all events, or of the events before a moment."""
     figures = [
         json.loads(each.payload)["used_bytes"]
         for each in log
@@ -118,7 +118,7 @@ def _used(log: list[StoredEvent], before: datetime | None = None) -> int:
     return figures[-1] if figures else 0
 
 
-def test_growth_is_what_the_events_add_up_to(engine: Engine, org_ids: list[UUID]) -> None:
+def test_growth_equals_the_difference_in_the_events(engine: Engine, org_ids: list[UUID]) -> None:
     chance = random.Random(6)
     logs = {org_id: read_log(engine, org_id) for org_id in org_ids}
     estimates = set()

@@ -1,4 +1,4 @@
-"""Usage at any moment and over any time agrees with what the events add up to by hand."""
+"""Usage at any moment and over any interval equals a computation in plain Python."""
 
 import json
 import random
@@ -51,7 +51,7 @@ class Past(NamedTuple):
     log: list[StoredEvent]
 
     def moments(self, chance: random.Random) -> list[datetime]:
-        """Moments of events, between them, before the first, after the last; midnights."""
+        """Return moments at, between, before and after events, and midnights."""
         recorded = [each.recorded_at for each in self.log]
         near = [each + timedelta(microseconds=1) for each in chance.sample(recorded, 4)]
         spread = [
@@ -67,9 +67,10 @@ class Past(NamedTuple):
 
 @pytest.fixture(params=["right clock", "wrong clock"])
 def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
-    """A month of parts, replaced parts, deletes, restores, quotas, names and a correction. The
-    clock is wrong three times and corrected three times; events are dated by the time from which
-    they count.
+    """Create a month of parts, replaced parts, deletes, restores, quotas, names and a correction.
+
+    With the wrong clock it is wrong and corrected three times. Events are dated by the time from
+    which they count.
     """
     chance = random.Random(0)
     ahead_days = {15: 1_500, 16: 2, 38: 3} if request.param == "wrong clock" else {}
@@ -109,16 +110,16 @@ def past(request: pytest.FixtureRequest, engine: Engine) -> Past:
             last = read_log(engine, org_id)[-1].recorded_at
             run(handler, org_id, org_id, CorrectClock(last, clock.now))
         if step == 30:
-            exact = usage(engine, org_id)  # as if it had drifted by three bytes before
+            exact = usage(engine, org_id)  # pretend that usage had drifted by three bytes
             run(handler, org_id, org_id, CorrectStorageUsage(exact[0] + 3, *exact[1:], "test", 0))
     return Past(org_id, file_ids, dated(read_log(engine, org_id)))
 
 
 def _usage_steps(log: list[StoredEvent]) -> Iterator[tuple[datetime, Usage]]:
-    """Usage after each event, from first principles: file events, and what corrections added."""
+    """Yield the usage after each event, from the file events and the differences of corrections."""
     replay, corrected = FileReplay(), 0
     for each in log:
-        replay.hear(each.stream_id, each.type, each.payload)
+        replay.apply(each.stream_id, each.type, each.payload)
         if each.type == "organization.storage_usage_corrected":
             payload = json.loads(each.payload)
             corrected += payload["used_bytes"] - payload["before_bytes"]
@@ -127,7 +128,7 @@ def _usage_steps(log: list[StoredEvent]) -> Iterator[tuple[datetime, Usage]]:
 
 
 def _at(log: list[StoredEvent], moment: datetime) -> dict[str, Any]:
-    """What was so at a moment, from first principles."""
+    """Return the figures, quota, name and position at a moment, from the events."""
     found: dict[str, Any] = {"quota_bytes": None}
     found |= next(
         (usage for at, usage in reversed(list(_usage_steps(log))) if at <= moment), Usage(0, 0, 0)
@@ -147,7 +148,7 @@ def _at(log: list[StoredEvent], moment: datetime) -> dict[str, Any]:
 
 
 def _over(log: list[StoredEvent], start: datetime, end: datetime) -> tuple[int, int, int, int]:
-    """Opening, closing and peak bytes, and the integral, step by step."""
+    """Return opening, closing and peak bytes, and the integral, step by step."""
     steps = [(moment, usage.used_bytes) for moment, usage in _usage_steps(log)]
     level = next((used for moment, used in reversed(steps) if moment < start), 0)
     opening = peak = level
@@ -160,7 +161,7 @@ def _over(log: list[StoredEvent], start: datetime, end: datetime) -> tuple[int, 
     return opening, level, peak, total + level * microseconds(end - since)
 
 
-def test_usage_at_any_moment_is_what_the_events_said_then(engine: Engine, past: Past) -> None:
+def test_usage_at_any_moment_equals_the_events_until_then(engine: Engine, past: Past) -> None:
     with reading(engine) as conn:
         for moment in past.moments(random.Random(7)):
             expected = _at(past.log, moment)
@@ -174,7 +175,7 @@ def test_usage_at_any_moment_is_what_the_events_said_then(engine: Engine, past: 
                 assert organization["used_bytes"] == expected["used_bytes"]
 
 
-def test_usage_over_any_time_is_the_integral_of_its_steps(engine: Engine, past: Past) -> None:
+def test_usage_over_any_interval_is_the_integral_of_its_steps(engine: Engine, past: Past) -> None:
     chance = random.Random(8)
     with reading(engine) as conn:
         for start in past.moments(chance):
@@ -191,7 +192,7 @@ def test_usage_over_any_time_is_the_integral_of_its_steps(engine: Engine, past: 
                     assert tuple(span)[2:] == _over(past.log, span.start, span.end)
 
 
-def test_the_days_of_a_past_are_proved_and_any_other_day_is_found(
+def test_the_check_accepts_correct_days_and_finds_every_changed_day(
     engine: Engine, database_url: URL, past: Past
 ) -> None:
     column = storage_usage_days.c
@@ -216,7 +217,7 @@ def test_the_days_of_a_past_are_proved_and_any_other_day_is_found(
             assert broken_days(conn, [past.org_id]) == {past.org_id: 1}
         with tampering(database_url) as conn:
             conn.execute(insert(storage_usage_days).values({**row, field: row[field] + more}))
-        count = 2 if field == "day" else 1  # one is missing, and one is there without an event
+        count = 2 if field == "day" else 1  # one is missing, one has no event
         with reading(engine) as conn:
             assert broken_days(conn, [past.org_id]) == {past.org_id: count}
         with tampering(database_url) as conn:
@@ -227,7 +228,7 @@ def test_the_days_of_a_past_are_proved_and_any_other_day_is_found(
         assert broken_days(conn, [past.org_id]) == {}
 
 
-def test_any_version_of_anything_can_be_seen_again(engine: Engine, past: Past) -> None:
+def test_every_past_version_can_be_shown(engine: Engine, past: Past) -> None:
     with reading(engine) as conn:
         for each in past.log:
             if each.stream_id == past.org_id:

@@ -1,4 +1,4 @@
-"""The lines of a bill agree with usage over the same time, for every organization at once."""
+"""The lines of a report equal the usage of each organization over the same period."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def _organizations(engine: Engine, chance: random.Random) -> list[UUID]:
     return org_ids
 
 
-def test_every_line_is_usage_over_the_period(engine: Engine) -> None:
+def test_every_line_equals_the_usage_over_the_period(engine: Engine) -> None:
     chance = random.Random(3)
     org_ids = _organizations(engine, chance)
     periods = [parse_month("2024-02"), parse_month("2024-03"), parse_month("2023-01")]
@@ -61,10 +61,10 @@ def test_every_line_is_usage_over_the_period(engine: Engine) -> None:
                 assert list(lines(conn, period, [org_id])) == [line]
 
 
-def test_a_line_is_of_the_whole_period_whenever_the_organization_lived_in_it(
+def test_a_line_covers_the_whole_period_even_if_the_organization_existed_in_a_part_of_it(
     engine: Engine,
 ) -> None:
-    """One begins to live in the second month; one stores nothing in a month, and is deleted."""
+    """One organization is created in the second month. One is deleted after an empty month."""
     clock = Clock(START)
     handler = Handler(engine, clock=clock)
     gone = create_organization(handler, "gone")
@@ -86,7 +86,7 @@ def test_a_line_is_of_the_whole_period_whenever_the_organization_lived_in_it(
             assert list(found[org_id].by_month) == [each for each in by_month if each[1]]
 
 
-def test_a_correction_changes_no_period_before_it(engine: Engine) -> None:
+def test_a_correction_does_not_change_earlier_periods(engine: Engine) -> None:
     clock = Clock(START)
     handler = Handler(engine, clock=clock)
     org_id = create_organization(handler)
@@ -104,15 +104,15 @@ def test_a_correction_changes_no_period_before_it(engine: Engine) -> None:
     assert (adjustment.actor, adjustment.reason) == (INTENT.actor, None)
 
 
-def test_a_gigabyte_for_a_month_is_a_gigabyte_month_in_any_month() -> None:
+def test_a_gigabyte_for_a_month_is_one_gigabyte_month_in_every_month() -> None:
     for text, hours in (("2023-02", 672), ("2024-02", 696), ("2024-03", 744)):
         month = parse_month(text)
         total = 10**9 * hours * 3_600 * 10**6
-        told = in_units(total, byte_months([(month, total)]))
-        assert told["gb_month"] == "1.000000000"
-        assert told["byte_hours"] == 10**9 * hours
-        assert told["gb_hours"] == f"{hours}.000000000"
-        assert {unit.field for unit in Unit} == set(told)
+        amounts = in_units(total, byte_months([(month, total)]))
+        assert amounts["gb_month"] == "1.000000000"
+        assert amounts["byte_hours"] == 10**9 * hours
+        assert amounts["gb_hours"] == f"{hours}.000000000"
+        assert {unit.field for unit in Unit} == set(amounts)
 
 
 def test_decimals_are_exact_and_round_halves_to_even() -> None:
