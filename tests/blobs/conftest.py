@@ -1,16 +1,16 @@
-"""Places for content: a test that asks for `place` runs on a directory and on a real S3 server."""
+"""Provide blob stores. A test with `raw_store` runs on a directory and on a real S3 server."""
 
 from pathlib import Path
 
 import pytest
 
 from catactl.blobs.store import BlobStore
-from tests.blobs.support import Bucket, Folder, Place
+from tests.blobs.support import Bucket, Folder, RawStore
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """A directory that is not there yet, in a folder that is."""
+    """Return a directory that does not exist, in a folder that does."""
     return Folder(tmp_path / "blobs")
 
 
@@ -20,11 +20,11 @@ def bucket(s3_server: str, s3_url: str) -> Bucket:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest) -> Place:
-    place: Place = request.getfixturevalue(request.param)
-    return place
+def raw_store(request: pytest.FixtureRequest) -> RawStore:
+    raw_store: RawStore = request.getfixturevalue(request.param)
+    return raw_store
 
 
 @pytest.fixture
-def blobs(place: Place) -> BlobStore:
-    return place.blobs
+def blobs(raw_store: RawStore) -> BlobStore:
+    return raw_store.blobs

@@ -1,4 +1,4 @@
-"""A disk that gets full: run as a program where one of 2 MiB is, or wherever one is pretended."""
+"""Fill a disk of 2 MiB. Run this as a program on a real disk, or call it with a simulated disk."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ SIZE_BYTES = 2 * 1024 * 1024
 
 
 def fill_up_and_make_room(root: Path) -> None:
-    """Put what does not fit, see that nothing of it stays, make room, and put it again."""
+    """Store content that does not fit, check that nothing stays, free space, and store it again."""
     first, second = pattern(SIZE_BYTES // 2, 1), pattern(SIZE_BYTES * 3 // 4, 2)
     blobs = Directory(root)
     blobs.put(ORG, cut(first))

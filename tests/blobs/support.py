@@ -1,4 +1,4 @@
-"""Places for content as a stranger sees them: what lies there, byte by byte, behind the store."""
+"""Look at a blob store from outside: read and write its files or objects directly."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ NOWHERE = "0" * 64
 MARK = Mark(7, bytes(range(32)), "0123456789abcdef")
 MARK_TEXT = MARK.text.encode()
 
-# The server checks no signature, but without one it gives only what is public.
+# The server does not check signatures, but without one it serves only public objects.
 _WHOEVER = "AWS4-HMAC-SHA256 Credential=tester/20260301/us-east-1/s3/aws4_request"
 
 
@@ -29,23 +29,23 @@ def content_of(raw: bytes, generation: int = 0) -> Content:
 
 
 def key(raw: bytes, org_id: UUID = ORG, generation: int = 0) -> str:
-    """Where content is to lie, below the root of a place: a storage format, spelled out here."""
+    """Return the path of content below the root. This spells out a storage format."""
     sha256 = hashlib.sha256(raw).hexdigest()
     return f"{org_id}/{sha256[:2]}/{sha256}" + (f".{generation}" if generation else "")
 
 
 def pattern(size_bytes: int, seed: int = 0) -> bytes:
-    """Content in which no two chunks are alike."""
+    """Return content whose chunks all differ."""
     return hashlib.shake_128(b"%d" % seed).digest(size_bytes)
 
 
 def read(chunks: Iterable[Chunk]) -> bytes:
-    """All that chunks hold, copied one by one, since each is valid only until the next."""
+    """Return the content of the chunks. Copy each, because it is valid only until the next one."""
     return b"".join(bytes(chunk) for chunk in chunks)
 
 
 def cut(raw: bytes, chunk_bytes: int = 1024 * 1024) -> Iterable[memoryview]:
-    """Content as a reader gives it: every chunk in the same buffer."""
+    """Yield content as a source does: each chunk in the same buffer."""
     buffer = bytearray(chunk_bytes)
     for start in range(0, len(raw), chunk_bytes):
         chunk = raw[start : start + chunk_bytes]
@@ -53,14 +53,14 @@ def cut(raw: bytes, chunk_bytes: int = 1024 * 1024) -> Iterable[memoryview]:
         yield memoryview(buffer)[: len(chunk)]
 
 
-class Place(Protocol):
-    """Where a store keeps content, looked at and meddled with behind its back."""
+class RawStore(Protocol):
+    """A blob store, and direct access to its files or objects."""
 
     url: str
     blobs: BlobStore
 
     def all_keys(self) -> list[str]:
-        """Everything that lies there, finished or not, in order."""
+        """Return all paths below the root in order, also of unfinished files."""
 
     def write(self, key: str, raw: bytes) -> None: ...
 
@@ -91,12 +91,12 @@ class Folder:
 
 
 def incoming(folder: Folder) -> list[str]:
-    """What is unfinished."""
+    """Return the paths of unfinished files."""
     return [each for each in folder.all_keys() if "/incoming/" in each]
 
 
 def wrong_names(folder: Folder) -> list[str]:
-    """What lies under a final name and has other content than that says."""
+    """Return the final paths whose content has another digest."""
     finished = set(folder.all_keys()) - set(incoming(folder))
     return sorted(each for each in finished if each != key(folder.read(each)))
 

@@ -1,4 +1,4 @@
-"""A directory keeps content whole or not at all: full disks, kills, races, and who may read it."""
+"""A directory has complete content or none: full disks, kills, races and permissions."""
 
 import errno
 import fcntl
@@ -56,18 +56,18 @@ _ABANDONED_AFTER_SECONDS = 60
 
 
 def _age(folder: Folder, key: str, seconds: float) -> None:
-    """Have a file not been touched for so long."""
+    """Set the time of the last write of a file."""
     instant = time.time() - seconds
     os.utime(folder.root / key, (instant, instant))
 
 
-# --- whole or not at all --------------------------------------------------------------------------
+# --- complete or absent ---------------------------------------------------------------------------
 
 
-def test_content_is_synced_before_it_gets_its_name_and_every_folder_after(
+def test_content_is_synced_before_the_rename_and_the_folder_after_it(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or else a power cut leaves a name without its content, or content without its name."""
+    """Otherwise a power failure leaves a name without content, or content without a name."""
     folder.blobs.put(ORG, [b"so that the organization's folders are there"])
     happened: list[tuple[str, str]] = []
 
@@ -97,11 +97,11 @@ def test_content_is_synced_before_it_gets_its_name_and_every_folder_after(
         ("fsync", shard),
     ]
     happened.clear()
-    folder.blobs.put(ORG, [b"content"])  # its first writer may not have come to sync the folder
+    folder.blobs.put(ORG, [b"content"])  # because its first writer may not have synced the folder
     assert happened[1:] == [("fsync", shard)]
 
 
-def test_a_new_folder_is_synced_into_the_one_above(
+def test_the_folder_above_a_new_folder_is_synced(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: set[str] = set()
@@ -117,7 +117,7 @@ def test_a_new_folder_is_synced_into_the_one_above(
         assert str(path) in synced
 
 
-def test_content_that_is_there_whole_is_left_as_it_is(folder: Folder) -> None:
+def test_undamaged_content_is_not_written_again(folder: Folder) -> None:
     folder.blobs.put(ORG, [b"content"])
     _age(folder, key(b"content"), 1_000)
     before = (folder.root / key(b"content")).stat()
@@ -127,7 +127,7 @@ def test_content_that_is_there_whole_is_left_as_it_is(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
-def test_content_that_cannot_be_read_back_is_replaced(
+def test_unreadable_content_is_replaced(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     folder.blobs.put(ORG, [b"content"])
@@ -139,7 +139,7 @@ def test_content_that_cannot_be_read_back_is_replaced(
     assert folder.all_keys() == [key(b"content")]
 
 
-def test_content_on_a_disk_that_went_away_is_not_taken_for_damaged(
+def test_content_on_an_unreachable_disk_is_not_replaced(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.blobs.put(ORG, [b"content"])
@@ -152,13 +152,13 @@ def test_content_on_a_disk_that_went_away_is_not_taken_for_damaged(
     assert folder.all_keys() == [key(b"content")]
 
 
-def test_content_of_many_chunks_is_read_one_at_a_time_in_little_memory(folder: Folder) -> None:
+def test_content_is_read_in_chunks_of_limited_size(folder: Folder) -> None:
     sha256 = folder.blobs.put(ORG, cut(pattern(3 * CHUNK_BYTES + 1))).sha256
     sizes = [len(chunk) for chunk in folder.blobs.open(ORG, sha256)]
     assert sizes == [CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES, 1]
 
 
-def test_processes_that_put_the_same_content_at_once_store_it_once(folder: Folder) -> None:
+def test_processes_that_store_the_same_content_at_once_store_it_once(folder: Folder) -> None:
     raw = pattern(2_000_000)
     barrier = processes.Barrier(4)
     writers = [start(put_at_once, folder.root, raw, barrier) for _ in range(4)]
@@ -167,10 +167,10 @@ def test_processes_that_put_the_same_content_at_once_store_it_once(folder: Folde
     assert folder.read(key(raw)) == raw
 
 
-# --- killed ---------------------------------------------------------------------------------------
+# --- kills ----------------------------------------------------------------------------------------
 
 
-def test_whichever_step_a_writer_is_killed_before_content_is_whole_or_not_there(
+def test_after_a_kill_before_any_step_content_is_complete_or_absent(
     tmp_path: Path,
 ) -> None:
     raw = pattern(250_000)
@@ -193,7 +193,7 @@ def test_whichever_step_a_writer_is_killed_before_content_is_whole_or_not_there(
     assert left_unfinished > 6
 
 
-def test_writers_killed_at_any_moment_leave_only_whole_content_and_what_can_be_discarded(
+def test_writers_killed_at_any_moment_leave_only_complete_content_and_unfinished_files(
     folder: Folder,
 ) -> None:
     folder.blobs.put(ORG, [b"kept"])
@@ -212,10 +212,10 @@ def test_writers_killed_at_any_moment_leave_only_whole_content_and_what_can_be_d
     assert folder.blobs.discard_abandoned(ORG) == 0
 
 
-# --- what is abandoned ----------------------------------------------------------------------------
+# --- abandoned files ------------------------------------------------------------------------------
 
 
-def test_only_what_lay_untouched_for_a_minute_is_abandoned(folder: Folder) -> None:
+def test_a_file_is_abandoned_after_a_minute_without_a_write(folder: Folder) -> None:
     for seconds in (0, 50, 70, 1_000_000):
         folder.write(f"{ORG}/incoming/{seconds}", b"half")
         _age(folder, f"{ORG}/incoming/{seconds}", seconds)
@@ -226,7 +226,7 @@ def test_only_what_lay_untouched_for_a_minute_is_abandoned(folder: Folder) -> No
     assert folder.all_keys() == kept
 
 
-def test_what_a_living_writer_holds_is_never_discarded_however_long_it_waits(
+def test_a_file_of_a_running_writer_is_never_discarded(
     folder: Folder,
 ) -> None:
     def slowly() -> Iterator[Chunk]:
@@ -241,10 +241,10 @@ def test_what_a_living_writer_holds_is_never_discarded_however_long_it_waits(
     assert folder.blobs.discard_abandoned(ORG) == 0
 
 
-def test_where_nothing_can_be_locked_content_is_put_and_nothing_discarded(
+def test_without_locks_content_is_stored_and_nothing_is_discarded(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on some network file systems: who is alive cannot be told."""
+    """Some network file systems have no locks, so a running writer is not detected."""
     monkeypatch.setattr(fcntl, "flock", _failing(errno.ENOLCK))
     assert folder.blobs.put(ORG, [b"content"]) == content_of(b"content")
     folder.write(f"{ORG}/incoming/old", b"half")
@@ -253,7 +253,7 @@ def test_where_nothing_can_be_locked_content_is_put_and_nothing_discarded(
     assert folder.all_keys() == [key(b"content"), f"{ORG}/incoming/old"]
 
 
-def test_content_whose_incoming_file_someone_removed_is_not_said_to_be_safe(
+def test_storing_fails_if_another_process_removes_the_incoming_file(
     folder: Folder,
 ) -> None:
     def robbed() -> Iterator[Chunk]:
@@ -266,12 +266,12 @@ def test_content_whose_incoming_file_someone_removed_is_not_said_to_be_safe(
     assert folder.all_keys() == []
 
 
-def test_nothing_is_abandoned_where_nothing_ever_was(folder: Folder) -> None:
+def test_an_absent_directory_has_no_abandoned_files(folder: Folder) -> None:
     assert folder.blobs.discard_abandoned(ORG) == 0
     assert not folder.root.exists()
 
 
-def test_a_foreign_folder_among_what_is_abandoned_is_passed_over(folder: Folder) -> None:
+def test_a_foreign_folder_among_the_abandoned_files_is_skipped(folder: Folder) -> None:
     folder.write(f"{ORG}/incoming/folder/file", b"foreign")
     folder.write(f"{ORG}/incoming/half", b"half")
     for each in ("folder", "half"):
@@ -283,10 +283,10 @@ def test_a_foreign_folder_among_what_is_abandoned_is_passed_over(folder: Folder)
 # --- a full disk ----------------------------------------------------------------------------------
 
 
-def test_a_disk_that_is_full_keeps_what_it_has_and_takes_more_once_there_is_room(
+def test_a_full_disk_keeps_its_content_and_accepts_more_after_space_is_freed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a real small disk where one can be mounted: by root, or in a namespace of our own."""
+    """Use a real small disk if root or a namespace can mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f"mount -t tmpfs -o size={full_disk.SIZE_BYTES} tmpfs {disk}"
@@ -310,14 +310,14 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 127, "", str(error))
 
 
-def test_a_disk_that_takes_a_chunk_only_in_part_is_full_or_gets_the_rest(
+def test_a_chunk_that_is_written_only_in_part_is_continued_until_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _pretend_a_small_disk(tmp_path, monkeypatch)
     full_disk.fill_up_and_make_room(tmp_path / "blobs")
 
 
-def test_on_a_full_disk_a_mark_overwrites_the_one_before(
+def test_on_a_full_disk_a_mark_overwrites_the_mark_before_it(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.blobs.put(ORG, [b"so that the organization's folders are there"])
@@ -334,7 +334,7 @@ def test_on_a_full_disk_a_mark_overwrites_the_one_before(
 
 
 def _pretend_a_small_disk(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the folder take no more than a small disk would, and no more than a pipe's at once."""
+    """Let the folder hold no more than a small disk, and write at most 64 KiB at once."""
     write = os.write
 
     def written(file: int, raw: memoryview) -> int:
@@ -347,7 +347,7 @@ def _pretend_a_small_disk(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", written)
 
 
-# --- what the operating system says ---------------------------------------------------------------
+# --- errors of the operating system ---------------------------------------------------------------
 
 
 def _failing(number: int) -> Callable[..., Any]:
@@ -374,7 +374,7 @@ _FAILURES: list[tuple[int, type[CatactlError]]] = [
 
 @pytest.mark.parametrize(("number", "error"), _FAILURES, ids=lambda value: str(value))
 @pytest.mark.parametrize("step", ["write", "fsync", "rename"])
-def test_whatever_fails_is_an_error_of_ours_and_leaves_nothing(
+def test_a_failed_step_raises_a_translated_error_and_leaves_nothing(
     folder: Folder,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
@@ -393,7 +393,9 @@ def test_whatever_fails_is_an_error_of_ours_and_leaves_nothing(
     assert folder.read(key(b"content")) == b"content"
 
 
-def test_full_is_told_from_unreachable(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_and_an_unreachable_disk_have_different_errors(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, is_full in ((errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)):
         with monkeypatch.context() as broken:
             broken.setattr(os, "write", _failing(number))
@@ -402,7 +404,7 @@ def test_full_is_told_from_unreachable(folder: Folder, monkeypatch: pytest.Monke
         assert ("the disk is full" in caught.value.message) is is_full
 
 
-def test_reading_that_fails_is_an_error_of_ours(
+def test_a_failed_read_raises_a_translated_error(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = folder.blobs.put(ORG, [b"content"])
@@ -426,7 +428,7 @@ def test_reading_that_fails_is_an_error_of_ours(
                 folder.blobs.missing(ORG, [content])
 
 
-def test_deleting_that_fails_is_an_error_of_ours(
+def test_a_failed_deletion_raises_a_translated_error(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = folder.blobs.put(ORG, [b"content"])
@@ -438,19 +440,19 @@ def test_deleting_that_fails_is_an_error_of_ours(
     assert folder.all_keys() == [key(b"content")]
 
 
-def test_only_the_last_folder_is_made_so_that_a_disk_not_mounted_is_noticed(
+def test_only_the_last_folder_is_created_so_that_an_unmounted_disk_is_noticed(
     tmp_path: Path,
 ) -> None:
     absent = tmp_path / "mnt"
-    place = Folder(absent / "blobs")
+    raw_store = Folder(absent / "blobs")
     with pytest.raises(BadConfiguration, match=str(absent)) as caught:
-        place.blobs.put(ORG, [b"content"])
+        raw_store.blobs.put(ORG, [b"content"])
     assert caught.value.hint is not None
     assert "catactl config show" in caught.value.hint
     assert not absent.exists()
     absent.mkdir()
-    place.blobs.put(ORG, [b"content"])
-    assert place.all_keys() == [key(b"content")]
+    raw_store.blobs.put(ORG, [b"content"])
+    assert raw_store.all_keys() == [key(b"content")]
 
 
 @pytest.mark.parametrize("way", ["blobs", f"blobs/{ORG}", f"blobs/{ORG}/incoming"])
@@ -479,7 +481,7 @@ def test_a_folder_or_a_loop_under_a_final_name_is_a_bad_configuration(folder: Fo
         assert incoming(folder) == []
 
 
-# --- who may read it ------------------------------------------------------------------------------
+# --- permissions ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
@@ -539,14 +541,14 @@ def test_unfinished_files_of_another_user_do_not_stop_a_sweep(
     assert incoming(folder) == [f"{ORG}/incoming/theirs"]
 
 
-def test_a_directory_that_others_share_keeps_the_mode_it_was_given(folder: Folder) -> None:
+def test_a_shared_directory_keeps_its_mode(folder: Folder) -> None:
     folder.root.mkdir()
     folder.root.chmod(0o750)
     folder.blobs.put(ORG, [b"content"])
     assert stat.S_IMODE(folder.root.stat().st_mode) == 0o750
 
 
-def test_a_directory_may_be_a_link_to_another(folder: Folder) -> None:
+def test_a_directory_may_be_a_symbolic_link(folder: Folder) -> None:
     target = folder.root.with_name("elsewhere")
     target.mkdir()
     folder.root.symlink_to(target)

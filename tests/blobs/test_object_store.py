@@ -1,4 +1,4 @@
-"""An object store that refuses or is away. That it keeps content, test_store tells."""
+"""An object store that refuses or does not respond. See test_store for the other tests."""
 
 import resource
 import socket
@@ -34,7 +34,7 @@ _USES: dict[str, Callable[[BlobStore], object]] = {
 
 
 def _uses(*, without: str = "") -> list[Any]:
-    """All uses, or without some."""
+    """Return all uses, except those whose name starts with `without`."""
     return [
         pytest.param(use, id=name)
         for name, use in _USES.items()
@@ -42,17 +42,17 @@ def _uses(*, without: str = "") -> list[Any]:
     ]
 
 
-# --- what the server says -------------------------------------------------------------------------
+# --- errors of the server -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "use",
     _uses(without="missing"),
 )
-def test_a_bucket_that_is_not_there_is_a_bad_configuration(
+def test_a_bucket_that_does_not_exist_is_a_bad_configuration(
     s3_url: str, use: Callable[[BlobStore], object]
 ) -> None:
-    """Whether one content is missing it cannot say: such an answer has no text."""
+    """The response to `missing` has no text, so it cannot name the reason."""
     url = s3_url.replace("bucket-", "no-bucket-")
     with pytest.raises(BadConfiguration, match="the bucket does not exist: s3://no-bucket-"):
         use(open_blobs(url))
@@ -60,7 +60,7 @@ def test_a_bucket_that_is_not_there_is_a_bad_configuration(
 
 @pytest.fixture
 def strict_s3_url(s3_server: str, s3_url: str) -> Iterator[str]:
-    """A bucket of a server that lets in nobody whom it does not know; and it knows nobody."""
+    """Yield a bucket of a server that rejects all credentials."""
 
     def let_in(requests: bytes) -> None:
         request = Request(f"{s3_server}/moto-api/reset-auth", requests, method="POST")
@@ -83,7 +83,7 @@ def test_wrong_credentials_are_forbidden(
     assert "secret" not in caught.value.message
 
 
-# --- a server that is away ------------------------------------------------------------------------
+# --- a server that does not respond ---------------------------------------------------------------
 
 _FEW_RETRIES = {
     "max_retries": 2,
@@ -98,7 +98,7 @@ _FEW_RETRIES = {
 
 @pytest.fixture
 def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A place on a server behind a port that nobody listens to, nor can come to listen to."""
+    """Yield a URL on a port that no server listens to, and that no server can open."""
     monkeypatch.setattr(object_store, "_RETRIES", _FEW_RETRIES)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -114,7 +114,7 @@ def _point_to(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
 
 
 @pytest.mark.parametrize("use", _uses())
-def test_a_server_that_is_away_is_unreachable(
+def test_a_server_that_does_not_respond_is_unreachable(
     away: str, use: Callable[[BlobStore], object]
 ) -> None:
     with pytest.raises(ContentUnreachable, match=f"{away}/{ORG}") as caught:
@@ -124,12 +124,12 @@ def test_a_server_that_is_away_is_unreachable(
     assert "secret" not in caught.value.message
 
 
-def test_opening_a_place_asks_no_server(away: str) -> None:
+def test_opening_a_store_sends_no_request(away: str) -> None:
     open_blobs(away)
 
 
 @pytest.mark.parametrize(("failures", "is_put"), [(2, True), (3, False)])
-def test_a_server_that_fails_for_a_moment_is_asked_again_a_few_times(
+def test_a_failed_request_is_repeated_a_few_times(
     monkeypatch: pytest.MonkeyPatch, failures: int, is_put: bool
 ) -> None:
     monkeypatch.setattr(object_store, "_RETRIES", _FEW_RETRIES)
@@ -146,7 +146,9 @@ def test_a_server_that_fails_for_a_moment_is_asked_again_a_few_times(
 
 @contextmanager
 def _failing_server(failures: int) -> Iterator[tuple[str, list[str]]]:
-    """A server that first fails so often, then takes anything; yields what it was asked, too."""
+    """Yield the address of a server that fails that often and then accepts anything, and the paths
+    of its requests.
+    """
     asked: list[str] = []
 
     class Answers(BaseHTTPRequestHandler):
@@ -171,14 +173,14 @@ def _failing_server(failures: int) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
-# --- the disk here --------------------------------------------------------------------------------
+# --- the folder for temporary files ---------------------------------------------------------------
 
 _DISK_BYTES = 1_000_000
 
 
 @pytest.fixture
 def spool_folder(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a store that keeps little in memory keeps the rest; its server is away."""
+    """Return the temporary folder of a store that uses little memory and has no server."""
     folder = tmp_path / "spool"
     folder.mkdir()
     monkeypatch.setattr(object_store, "_IN_MEMORY_BYTES", 10_000)
@@ -188,7 +190,7 @@ def spool_folder(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @contextmanager
 def _files_of_at_most(size_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse whatever makes a file larger, as a full disk would."""
+    """Let the kernel refuse to enlarge a file, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:
@@ -220,13 +222,13 @@ def test_content_that_does_not_fit_in_the_temporary_folder_is_unreachable(
     assert list(spool_folder.iterdir()) == []
 
 
-def test_a_temporary_folder_that_is_not_there_is_unreachable(away: str, spool_folder: Path) -> None:
+def test_a_missing_temporary_folder_is_unreachable(away: str, spool_folder: Path) -> None:
     spool_folder.rmdir()
     with pytest.raises(ContentUnreachable, match="folder for temporary files"):
         open_blobs(away).put(ORG, [bytes(10_001)])
 
 
-def test_only_what_is_large_goes_through_the_temporary_folder(bucket: Bucket) -> None:
+def test_only_large_content_is_written_to_the_temporary_folder(bucket: Bucket) -> None:
     large, small = bytes(17 * 1024 * 1024), bytes(15 * 1024 * 1024)
     with _files_of_at_most(0):
         with pytest.raises(ContentUnreachable, match="folder for temporary files"):
@@ -235,7 +237,7 @@ def test_only_what_is_large_goes_through_the_temporary_folder(bucket: Bucket) ->
     assert bucket.all_keys() == [key(small)]
 
 
-# --- the place ------------------------------------------------------------------------------------
+# --- the URL --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,7 @@ def test_only_what_is_large_goes_through_the_temporary_folder(bucket: Bucket) ->
         ("s3://{}/a%20b", "a b/"),
     ],
 )
-def test_content_lies_below_the_prefix_that_the_url_names(
+def test_content_is_stored_below_the_prefix_of_the_url(
     s3_server: str, s3_url: str, url: str, prefix: str
 ) -> None:
     name = s3_url.split("/")[2]
@@ -263,13 +265,13 @@ def test_content_lies_below_the_prefix_that_the_url_names(
     )
 
 
-def test_nothing_is_abandoned_that_could_be_discarded(bucket: Bucket) -> None:
+def test_an_object_store_has_no_abandoned_files(bucket: Bucket) -> None:
     bucket.write(f"{ORG}/incoming/old", b"half")
     assert bucket.blobs.discard_abandoned(ORG) == 0
     assert bucket.all_keys() == [f"{ORG}/incoming/old"]
 
 
-def test_without_the_extra_the_command_that_installs_it_is_named(
+def test_without_the_extra_the_hint_names_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "obstore"]:

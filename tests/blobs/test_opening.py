@@ -1,4 +1,4 @@
-"""Which place a URL names, and which URL names none."""
+"""The blob store that a URL names, and invalid URLs."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.support import ROOT
 
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vendors' settings of the person testing do not count."""
+    """Remove the settings of vendors from the environment."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
             monkeypatch.delenv(name)
@@ -99,19 +99,19 @@ def test_a_bucket_url_names_a_bucket(url: str, monkeypatch: pytest.MonkeyPatch) 
         pytest.param("s3://my bucket/prefix", "my bucket"),
     ],
 )
-def test_a_url_that_names_no_place_is_a_bad_configuration(url: str, why: str) -> None:
+def test_an_invalid_url_is_a_bad_configuration(url: str, why: str) -> None:
     with pytest.raises(BadConfiguration, match=why) as caught:
         open_blobs(url)
     assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("url", ["file:///srv/blobs#1", "file:///srv/blobs?1", "s3://b/p?versions"])
-def test_a_url_that_names_more_than_a_place_is_a_bad_configuration(url: str) -> None:
+def test_a_url_with_a_query_or_a_fragment_is_a_bad_configuration(url: str) -> None:
     with pytest.raises(BadConfiguration):
         open_blobs(url)
 
 
-def test_a_bad_url_comes_with_examples_of_good_ones() -> None:
+def test_the_hint_for_an_invalid_url_has_examples() -> None:
     for url in ("", "file:", "s3:", "file://["):
         with pytest.raises(BadConfiguration) as caught:
             open_blobs(url)
@@ -120,12 +120,12 @@ def test_a_bad_url_comes_with_examples_of_good_ones() -> None:
         assert "s3://" in caught.value.hint
 
 
-def test_opening_creates_nothing(tmp_path: Path) -> None:
+def test_opening_a_store_creates_nothing(tmp_path: Path) -> None:
     open_blobs((tmp_path / "blobs").as_uri())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_needs_nothing_of_what_buckets_do() -> None:
+def test_opening_a_directory_does_not_import_obstore() -> None:
     program = (
         "import sys; from catactl.blobs.opening import open_blobs; open_blobs('file:///srv');"
         "assert not {'obstore', 'catactl.blobs.object_store'} & set(sys.modules)"
@@ -146,18 +146,18 @@ def test_a_directory_needs_nothing_of_what_buckets_do() -> None:
         "new\nline",
     ],
 )
-def test_by_default_content_lies_beside_the_database_whatever_its_folder_is_called(
+def test_by_default_content_is_beside_the_database_in_a_folder_of_any_name(
     name: str,
 ) -> None:
     assert _root_of(url_beside(f"/srv/{name}/catactl.db")) == f"/srv/{name}/blobs"
 
 
-def test_by_default_content_lies_beside_a_database_whose_folder_has_no_name_in_utf_8() -> None:
+def test_by_default_content_is_beside_the_database_in_a_folder_whose_name_is_not_utf_8() -> None:
     root = _root_of(url_beside(os.fsdecode(b"/srv/\xff/catactl.db")))
     assert os.fsencode(root) == b"/srv/\xff/blobs"
 
 
-def test_beside_a_relative_path_is_an_absolute_one(
+def test_the_default_url_of_a_relative_path_is_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,26 +1,26 @@
-"""Trying a place leaves nothing behind, and finds what does not work."""
+"""A probe leaves nothing behind, and detects a store that does not work."""
 
 import pytest
 
 from catactl.blobs.probe import probe
 from catactl.errors import BadConfiguration, ContentDamaged
-from tests.blobs.support import ORG, Folder, Place, key
+from tests.blobs.support import ORG, Folder, RawStore, key
 
 
-def test_a_place_that_was_tried_is_as_it_was(place: Place) -> None:
-    place.blobs.put(ORG, [b"content"])
-    before = place.all_keys()
-    probe(place.blobs)
-    assert place.all_keys() == before == [key(b"content")]
+def test_a_probe_leaves_a_store_unchanged(raw_store: RawStore) -> None:
+    raw_store.blobs.put(ORG, [b"content"])
+    before = raw_store.all_keys()
+    probe(raw_store.blobs)
+    assert raw_store.all_keys() == before == [key(b"content")]
 
 
-def test_no_folder_is_left_behind(folder: Folder) -> None:
+def test_a_probe_leaves_no_folder(folder: Folder) -> None:
     folder.root.mkdir()
     probe(folder.blobs)
     assert list(folder.root.iterdir()) == []
 
 
-def test_other_bytes_than_were_written_are_found_and_removed(
+def test_a_probe_detects_and_removes_other_bytes(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.root.mkdir()
@@ -30,7 +30,7 @@ def test_other_bytes_than_were_written_are_found_and_removed(
     assert list(folder.root.iterdir()) == []
 
 
-def test_a_file_is_no_place(folder: Folder) -> None:
+def test_a_file_is_not_a_store(folder: Folder) -> None:
     folder.root.touch()
     with pytest.raises(BadConfiguration, match="Not a directory"):
         probe(folder.blobs)

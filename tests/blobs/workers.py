@@ -1,4 +1,4 @@
-"""What other operating-system processes do to a directory in tests: put at once, and get killed."""
+"""Other processes that use a directory in tests. They store content at once, and are killed."""
 
 import os
 import random
@@ -15,12 +15,12 @@ from catactl.blobs.directory import Directory
 from catactl.blobs.store import Mark
 from tests.blobs.support import MARK, ORG, Folder, cut, key, pattern, read, wrong_names
 
-# The system calls by which content comes to lie where it should.
+# The system calls that store content.
 _STEPS = ("open", "write", "fsync", "mkdir", "rename", "unlink")
 
 
 def put_at_once(root: Path, raw: bytes, start: Barrier, pipe: Pipe) -> None:
-    """Put content when all others do, and report what it came to."""
+    """Store content at the same time as the others, and report the result."""
     try:
         start.wait(60)
         pipe.send(Directory(root).put(ORG, cut(raw, 100_000)))
@@ -30,13 +30,13 @@ def put_at_once(root: Path, raw: bytes, start: Barrier, pipe: Pipe) -> None:
         pipe.close()
 
 
-# --- killed ---------------------------------------------------------------------------------------
+# --- kills ----------------------------------------------------------------------------------------
 
 # Victims are forked by a process that has neither threads nor locks, which is fast.
 
 
 def kill_writers(root: Path, rounds: int, writers: int, seed: int, pipe: Pipe) -> None:
-    """Have writers put at once and kill each at some moment, round by round.
+    """Let writers store content at once and kill each at a random moment, round by round.
 
     Reports how each ended, and what was found that has not the content of its name.
     """
@@ -55,7 +55,7 @@ def kill_writers(root: Path, rounds: int, writers: int, seed: int, pipe: Pipe) -
 
 
 def kill_before_each_step(roots: Path, raw: bytes, pipe: Pipe) -> None:
-    """Put content below `roots`/N and be killed before the step N, counted from zero, for each.
+    """Store content below `roots`/N and be killed before step N, for each step from zero.
 
     Reports how many were killed, once one came to its end.
     """
@@ -81,7 +81,7 @@ def _end_of(child: int) -> int:
 
 
 def _put_without_end(root: Path, seed: int) -> None:
-    """Put now new content, now what others put too."""
+    """Store content without end, in part the same content as others."""
     chance = random.Random(seed)
     blobs = Directory(root)
     while True:
@@ -115,7 +115,7 @@ GROUP = 54_000
 
 
 def as_user(uid: int, work: Callable[[Path], None], root: Path, pipe: Pipe) -> None:
-    """Do some work as a user of the group, with the umask of people who share folders."""
+    """Call `work` as a user of the group, with the umask of users who share folders."""
     try:
         os.setgroups([])
         os.setgid(GROUP)

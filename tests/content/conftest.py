@@ -1,4 +1,4 @@
-"""An organization with content, at hand without the program."""
+"""Provide an organization with content, without the command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,8 +36,8 @@ from tests.support import (
 
 
 @dataclass
-class Place:
-    """One organization: its database and where its content is."""
+class Org:
+    """An organization in a database, and the store of its content."""
 
     engine: Engine
     handler: Handler
@@ -48,7 +48,7 @@ class Place:
         return create_file(self.handler, self.org_id, name)
 
     def put(self, file_id: UUID, number: int, content: bytes) -> None:
-        """Upload a part as the program does."""
+        """Upload a part as `part upload` does."""
         self.put_item(file_id, number, Bytes(content))
 
     def put_item(self, file_id: UUID, number: int, item: Item) -> None:
@@ -64,7 +64,7 @@ class Place:
         workers: int = 1,
         meter: Meter | None = None,
     ) -> UploadedFile:
-        """Upload a file as the program does."""
+        """Upload a file as `file upload` does."""
         options = UploadOptions(INTENT, part_bytes=part_bytes, workers=workers)
         (uploaded,) = upload_files(
             self.handler, self.blobs, self.org_id, [item], options, meter or Silent()
@@ -75,12 +75,12 @@ class Place:
         return self.blobs.put(self.org_id, [content], generations)
 
     def record(self, file_id: UUID, number: int, content: Content) -> None:
-        """Record a part as stored, without a look whether it is."""
+        """Record a part as stored, without a check that it is."""
         command = UploadPart(number, content.size_bytes, content.sha256, stored=True)
         run(self.handler, self.org_id, file_id, command)
 
     def upload(self, name: str, *parts: bytes) -> UUID:
-        """A complete file."""
+        """Upload the parts and complete the file. Return its id."""
         file_id = self.create(name)
         for number, content in enumerate(parts, start=1):
             self.put(file_id, number, content)
@@ -96,7 +96,7 @@ class Place:
     def sweep(
         self, handler: Handler | None = None, *, dry_run: bool = False, claims: bool = False
     ) -> dict[str, Any]:
-        """Sweep everything of whatever age."""
+        """Sweep content of any age."""
         now, intent = datetime.now(UTC), replace(INTENT, dry_run=dry_run)
         return sweep(
             handler or self.handler,
@@ -108,7 +108,7 @@ class Place:
         )
 
     def verify(self) -> Verification:
-        """Verify everything of whatever age."""
+        """Verify content of any age."""
         now = datetime.now(UTC)
         return verify_organizations(
             self.engine, self.blobs, [self.org_id], now, lambda _bytes: None
@@ -121,7 +121,7 @@ class Place:
         return self.verify().problems
 
     def stored(self) -> set[str]:
-        """The addresses of all content."""
+        """Return the addresses of all blobs."""
         return {blob.address for blob in self.blobs.list(self.org_id)}
 
     def download(self, file_id: UUID) -> bytes:
@@ -131,6 +131,6 @@ class Place:
 
 
 @pytest.fixture
-def place(engine: Engine, tmp_path: Path) -> Place:
+def org(engine: Engine, tmp_path: Path) -> Org:
     handler = Handler(engine)
-    return Place(engine, handler, Directory(tmp_path / "blobs"), create_organization(handler))
+    return Org(engine, handler, Directory(tmp_path / "blobs"), create_organization(handler))

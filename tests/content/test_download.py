@@ -26,7 +26,7 @@ _ORG_ID = UUID(int=1)
 
 
 def _tree(folder: Path) -> dict[str, bytes | str | None]:
-    """Everything below a folder: bytes of files, targets of links."""
+    """Return the entries below a folder: the bytes of files, the targets of links."""
     return {
         str(path.relative_to(folder)): (
             os.readlink(path)
@@ -46,7 +46,9 @@ def _tree(folder: Path) -> dict[str, bytes | str | None]:
 @example("dangling", True)
 @example("../outside/there", True)
 @example("folder/../../outside/there", True)
-def test_no_name_writes_outside_or_over_what_is_no_file(name: str, force: bool) -> None:
+def test_no_name_leads_out_of_the_folder_or_replaces_something_other_than_a_file(
+    name: str, force: bool
+) -> None:
     with TemporaryDirectory(prefix="catactl-test-") as scratch:
         root = Path(scratch)
         blobs = Directory(root / "blobs")

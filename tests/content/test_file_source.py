@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("follow_links", [True, False])
-def test_a_file_is_read_at_any_place_any_number_of_times(path: Path, follow_links: bool) -> None:
+def test_a_file_is_read_at_any_offset_any_number_of_times(path: Path, follow_links: bool) -> None:
     opened = FileSource(str(path), follow_links)
     try:
         for offset, size_bytes in ((3, 4), (0, 10), (3, 4), (9, 1), (10, 0)):
@@ -54,7 +54,7 @@ def _keep_times(path: Path, change: Callable[[Path], object]) -> None:
     ],
     ids=["longer", "other", "shorter", "with its times put back"],
 )
-def test_a_change_while_it_is_read_is_seen(change: Callable[[Path], object], path: Path) -> None:
+def test_a_change_of_the_file_is_detected(change: Callable[[Path], object], path: Path) -> None:
     opened = FileSource(str(path), follow_links=False)
     opened.check_unchanged()
     change(path)
@@ -79,7 +79,7 @@ def test_a_file_that_ends_too_soon_has_changed(path: Path) -> None:
 def test_a_file_that_does_not_end_at_its_size_is_refused_when_it_is_opened(
     size_bytes: int, content: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files below /proc and /sys are like this."""
+    """The sizes of files below /proc and /sys are wrong in this way."""
     os.truncate(path, size_bytes)
     monkeypatch.setattr(os, "pread", lambda _file, size, offset: content[offset : offset + size])
     with pytest.raises(SourceError) as caught:

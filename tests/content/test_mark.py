@@ -20,35 +20,35 @@ from catactl.errors import ContentOfAnotherLog, ContentUnreachable, QuotaExceede
 from catactl.handling.handler import Handler
 from catactl.store.server_status import database_name
 from catactl.store.sql.engine import reading
-from tests.content.conftest import Place
+from tests.content.conftest import Org
 from tests.fixtures.databases import PostgresqlDatabases
 from tests.support import create_organization, opened, read_log, run
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def original(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> Place:
-    """An organization with content in a directory or a bucket."""
+def original(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> Org:
+    """Return an organization with content in a directory or a bucket."""
     if request.param == "folder":
         url = (tmp_path / "blobs").as_uri()
     else:
         url = request.getfixturevalue("s3_url")
     handler = Handler(engine)
-    place = Place(engine, handler, open_blobs(url), create_organization(handler))
-    place.upload("first", b"first")
-    return place
+    org = Org(engine, handler, open_blobs(url), create_organization(handler))
+    org.upload("first", b"first")
+    return org
 
 
-Copy = Callable[[Place], Place]
+Copy = Callable[[Org], Org]
 
 
 @pytest.fixture
 def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
-    """A function that copies the database; both databases name the same content."""
+    """Yield a function that copies the database. Both databases refer to the same content."""
     with ExitStack() as stack:
 
-        def copied(place: Place) -> Place:
-            url = place.engine.url
-            place.engine.dispose()
+        def copied(org: Org) -> Org:
+            url = org.engine.url
+            org.engine.dispose()
             if url.get_backend_name() == "sqlite":
                 assert url.database is not None
                 path = shutil.copy(url.database, tmp_path / "copy.db")
@@ -58,36 +58,36 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
                 url = databases.create(url)
                 request.addfinalizer(lambda: databases.drop(url))
             engine = stack.enter_context(opened(url))
-            return replace(place, engine=engine, handler=Handler(engine))
+            return replace(org, engine=engine, handler=Handler(engine))
 
         yield copied
 
 
-def _refuses(place: Place) -> None:
-    """Check that the place refuses to sweep, and that trying removes nothing."""
-    log, stored = read_log(place.engine, place.org_id), place.stored()
+def _refuses(org: Org) -> None:
+    """Check that the organization refuses to sweep, and that nothing is removed."""
+    log, stored = read_log(org.engine, org.org_id), org.stored()
     for dry_run in (True, False):
         with pytest.raises(ContentOfAnotherLog, match="not name an event of this log") as caught:
-            place.sweep(Handler(place.engine), dry_run=dry_run)
+            org.sweep(Handler(org.engine), dry_run=dry_run)
         assert "blob gc --claim" in (caught.value.hint or "")
-    assert (read_log(place.engine, place.org_id), place.stored()) == (log, stored)
+    assert (read_log(org.engine, org.org_id), org.stored()) == (log, stored)
 
 
-def _is_another_logs(place: Place) -> bool:
-    return place.verify().is_another_logs
+def _is_another_logs(org: Org) -> bool:
+    return org.verify().is_another_logs
 
 
-def _head(place: Place) -> Mark:
-    last = read_log(place.engine, place.org_id)[-1]
-    with reading(place.engine) as conn:
+def _head(org: Org) -> Mark:
+    last = read_log(org.engine, org.org_id)[-1]
+    with reading(org.engine) as conn:
         return Mark(last.position, last.hash, database_name(conn))
 
 
 # --- copies ---------------------------------------------------------------------------------------
 
 
-def test_a_copy_removes_nothing_once_the_original_has_gone_further(
-    original: Place, copy: Copy
+def test_a_copy_sweeps_nothing_after_the_original_recorded_content(
+    original: Org, copy: Copy
 ) -> None:
     other = copy(original)
     file_id = original.upload("second", b"second")
@@ -98,8 +98,8 @@ def test_a_copy_removes_nothing_once_the_original_has_gone_further(
     assert original.download(file_id) == b"second"
 
 
-def test_the_original_removes_nothing_once_a_copy_has_gone_another_way(
-    original: Place, copy: Copy
+def test_the_original_sweeps_nothing_after_a_copy_recorded_content(
+    original: Org, copy: Copy
 ) -> None:
     other = copy(original)
     run(original.handler, original.org_id, original.org_id, SetQuota(1_000))
@@ -110,16 +110,14 @@ def test_the_original_removes_nothing_once_a_copy_has_gone_another_way(
     assert other.download(file_id) == b"second"
 
 
-def test_a_copy_and_an_original_that_are_the_same_are_both_swept(
-    original: Place, copy: Copy
-) -> None:
+def test_a_copy_and_an_original_with_the_same_log_can_both_sweep(original: Org, copy: Copy) -> None:
     original.store(b"orphan")
     other = copy(original)
     assert original.sweep()["removed_blobs"] == 1
     assert other.sweep()["removed_blobs"] == 0
 
 
-def test_a_restored_backup_is_swept_once_it_claims_the_content(original: Place, copy: Copy) -> None:
+def test_a_restored_backup_can_sweep_after_it_claims_the_content(original: Org, copy: Copy) -> None:
     backup = copy(original)
     original.upload("second", b"second")
     _refuses(backup)
@@ -131,23 +129,23 @@ def test_a_restored_backup_is_swept_once_it_claims_the_content(original: Place, 
     _refuses(original)
 
 
-def test_a_copy_and_an_original_that_both_upload_remove_nothing_until_one_claims_the_content(
-    original: Place, copy: Copy
+def test_a_copy_and_an_original_that_both_upload_sweep_nothing_until_one_claims_the_content(
+    original: Org, copy: Copy
 ) -> None:
     other = copy(original)
-    files = [
-        (place, place.upload("more", text)) for place, text in ((original, b"2"), (other, b"3"))
-    ]
-    for place, file_id in files:
-        _refuses(place)
-        place.put(place.create("again"), 1, b"4")
-        _refuses(place)
-        assert place.download(file_id) in {b"2", b"3"}
+    files = [(org, org.upload("more", text)) for org, text in ((original, b"2"), (other, b"3"))]
+    for org, file_id in files:
+        _refuses(org)
+        org.put(org.create("again"), 1, b"4")
+        _refuses(org)
+        assert org.download(file_id) in {b"2", b"3"}
     assert original.sweep(claims=True)["removed_blobs"] == 1
     _refuses(other)
 
 
-def test_content_without_a_mark_or_with_an_unreadable_one(original: Place) -> None:
+def test_content_without_a_mark_is_swept_but_not_content_with_an_unreadable_mark(
+    original: Org,
+) -> None:
     assert original.blobs.read_mark(original.org_id) is not None
     unmarked = replace(original, org_id=create_organization(original.handler, "beta"))
     unmarked.store(b"orphan")
@@ -156,16 +154,16 @@ def test_content_without_a_mark_or_with_an_unreadable_one(original: Place) -> No
     _refuses(original)
 
 
-# --- marks that are left --------------------------------------------------------------------------
+# --- marks of failed transactions -----------------------------------------------------------------
 
 
-def _upload_file(place: Place, path: Path) -> None:
+def _upload_file(org: Org, path: Path) -> None:
     path.write_bytes(b"12")
-    assert place.upload_item(FoundFile(str(path), path.name), 1).error is None
+    assert org.upload_item(FoundFile(str(path), path.name), 1).error is None
 
 
-def _after_marking(original: Place, patch: pytest.MonkeyPatch, act: Callable[[Mark], None]) -> None:
-    """Do something each time a mark was written, before the transaction is committed."""
+def _after_marking(original: Org, patch: pytest.MonkeyPatch, act: Callable[[Mark], None]) -> None:
+    """Call `act` after each mark, before the transaction is committed."""
     store = type(original.blobs)
     really_mark = store.mark
 
@@ -178,7 +176,7 @@ def _after_marking(original: Place, patch: pytest.MonkeyPatch, act: Callable[[Ma
 
 @pytest.mark.parametrize("how", ["part", "file"])
 def test_the_mark_of_the_new_head_is_written_before_the_commit(
-    how: str, original: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str, original: Org, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[Mark, Mark]] = []
     with opened(original.engine.url) as engine:
@@ -196,7 +194,7 @@ def test_the_mark_of_the_new_head_is_written_before_the_commit(
     assert original.blobs.read_mark(original.org_id) == seen[-1][0]
 
 
-def _is_killed_after_marking(original: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def _is_killed_after_marking(original: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     def kill(_mark: Mark) -> None:
         raise KeyboardInterrupt
 
@@ -209,7 +207,7 @@ def _is_killed_after_marking(original: Place, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_after_a_kill_between_mark_and_commit_the_same_upload_corrects_the_mark(
-    original: Place, monkeypatch: pytest.MonkeyPatch
+    original: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _is_killed_after_marking(original, monkeypatch)
     _refuses(original)
@@ -225,7 +223,7 @@ def test_after_a_kill_between_mark_and_commit_the_same_upload_corrects_the_mark(
 
 
 def test_after_a_kill_between_mark_and_commit_the_content_can_be_claimed(
-    original: Place, monkeypatch: pytest.MonkeyPatch
+    original: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _is_killed_after_marking(original, monkeypatch)
     assert original.sweep(claims=True)["removed_blobs"] == 1
@@ -235,8 +233,8 @@ def test_after_a_kill_between_mark_and_commit_the_content_can_be_claimed(
 
 
 @pytest.mark.parametrize("error", [ContentUnreachable("the disk is full"), KeyboardInterrupt()])
-def test_a_transaction_that_fails_after_its_mark_takes_it_back(
-    error: BaseException, original: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_transaction_that_fails_after_its_mark_restores_the_mark(
+    error: BaseException, original: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_id = original.create("x")
     marks: list[Mark] = []
@@ -254,8 +252,8 @@ def test_a_transaction_that_fails_after_its_mark_takes_it_back(
     assert original.sweep()["removed_blobs"] == 1
 
 
-def test_a_mark_that_another_upload_left_since_is_not_taken_back(
-    original: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_transaction_keeps_the_mark_of_another_upload(
+    original: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_id = original.create("x")
     theirs = Mark(9, bytes(32), "0" * 16)
@@ -273,7 +271,7 @@ def test_a_mark_that_another_upload_left_since_is_not_taken_back(
 
 
 def test_a_sweep_stops_when_another_log_records_content(
-    original: Place, copy: Copy, monkeypatch: pytest.MonkeyPatch
+    original: Org, copy: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original.store(b"orphan")
     other = copy(original)
@@ -294,7 +292,7 @@ def test_a_sweep_stops_when_another_log_records_content(
     assert len(original.stored()) == 3
 
 
-def test_commands_that_record_no_content_leave_the_mark(original: Place, tmp_path: Path) -> None:
+def test_commands_that_record_no_content_leave_the_mark(original: Org, tmp_path: Path) -> None:
     _upload_file(original, tmp_path / "x")
     mark = original.blobs.read_mark(original.org_id)
     file_id = original.create("y")

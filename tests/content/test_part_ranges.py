@@ -1,4 +1,4 @@
-"""How files are cut."""
+"""Files and streams are cut into parts."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from tests.support import BYTES_1, NOON
 
 
 def _file(sizes: dict[int, int], *, completed: bool = False) -> File:
-    """A file that has parts of these sizes, by number."""
+    """Return a file with parts of these sizes, by number."""
     parts = Parts.of(Part(number, sizes[number], BYTES_1, True) for number in sorted(sizes))
     return File("x", NOON, completed=completed, parts=parts)
 
@@ -57,14 +57,14 @@ def test_parts_cover_a_file_without_a_gap(
         assert not sizes or 0 < sizes[-1] <= sizes[0]
 
 
-def test_the_default_grows_in_whole_steps_for_what_is_huge() -> None:
+def test_the_default_size_grows_in_whole_steps_for_huge_files() -> None:
     most = DEFAULT_PART_BYTES * MAX_PART_NUMBER
     assert cut("x", most, None, None)[0] == Range(1, 0, DEFAULT_PART_BYTES)
     assert cut("x", most + 1, None, None)[0] == Range(1, 0, 2 * DEFAULT_PART_BYTES)
     assert cut("x", 5 * most, None, None)[0] == Range(1, 0, 5 * DEFAULT_PART_BYTES)
 
 
-def test_a_size_that_was_asked_for_is_never_changed() -> None:
+def test_a_requested_part_size_is_never_changed() -> None:
     assert len(_sizes(20_000, 2)) == MAX_PART_NUMBER
     with pytest.raises(InvalidValue, match="more than 10,000 parts of 2 bytes") as caught:
         cut("x", 20_001, 2, None)
@@ -76,10 +76,10 @@ def test_a_size_that_was_asked_for_is_never_changed() -> None:
     st.none() | st.integers(1, 50),
     st.sets(st.integers(1, 200), min_size=1),
 )
-def test_an_upload_that_broke_off_anywhere_goes_on_with_the_parts_that_are_there(
+def test_an_interrupted_upload_continues_with_the_existing_parts(
     size_bytes: int, part_bytes: int | None, recorded: set[int]
 ) -> None:
-    """Workers finish in any order, so any of the parts may be there."""
+    """Workers finish in any order, so any of the parts may exist."""
     before = cut("x", size_bytes, part_bytes, None)
     there = {each.number: each.size_bytes for each in before if each.number in recorded}
     after = cut("x", size_bytes, None, _file(there))
@@ -104,7 +104,7 @@ def test_an_upload_that_broke_off_anywhere_goes_on_with_the_parts_that_are_there
         ({2: 1}, [1] * 10),
         ({2: 7}, [7, 3]),
         ({3: 4}, [4, 4, 2]),
-        # Parts of no one size: the file or the part size changed in between.
+        # The parts differ in size, because the file or the part size changed in between.
         ({1: 4, 2: 3}, [4, 3, 3]),
         ({1: 4, 2: 5}, [4, 5, 1]),
         ({1: 4, 2: 3, 3: 4}, [4, 3, 3]),
@@ -112,13 +112,11 @@ def test_an_upload_that_broke_off_anywhere_goes_on_with_the_parts_that_are_there
         ({1: 10, 2: 0}, [10, 0]),
     ],
 )
-def test_an_upload_that_broke_off_is_cut_as_it_was(
-    known: dict[int, int], expected: list[int]
-) -> None:
+def test_an_interrupted_upload_is_cut_as_it_was(known: dict[int, int], expected: list[int]) -> None:
     assert _sizes(10, None, _file(known)) == expected
 
 
-def test_another_part_size_is_taken_if_it_makes_enough_parts() -> None:
+def test_another_part_size_is_used_if_it_makes_enough_parts() -> None:
     assert _sizes(10, 5, _known(4)) == [5, 5]
     assert _sizes(10, 5, _known(4, 4)) == [5, 5]
     assert _sizes(10, 3, _known(4, 4, 2)) == [3, 3, 3, 1]
@@ -130,7 +128,7 @@ def test_a_part_size_that_makes_too_many_parts_is_not_kept() -> None:
     assert len(sizes) < MAX_PART_NUMBER
 
 
-def test_a_complete_file_is_cut_as_it_was_whatever_is_asked_for() -> None:
+def test_a_complete_file_is_cut_as_it_was_with_any_requested_size() -> None:
     known = _known(4, 1, 5, completed=True)
     assert _sizes(10, 3, known) == [4, 1, 5]
     for size_bytes in (9, 11, 0):
@@ -146,7 +144,7 @@ def test_parts_past_the_last_are_a_conflict() -> None:
         cut("x", 0, None, _known(1))
 
 
-# --- content whose size is not known --------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 _GIB = 1024**3
 
@@ -158,7 +156,7 @@ def _growing(known: File | None = None, part_bytes: int | None = None) -> list[i
 @pytest.mark.parametrize(
     ("part_bytes", "least_tib"), [(None, 7.8), (DEFAULT_PART_BYTES, 7.8), (1, 1.9), (1_000, 1.9)]
 )
-def test_growing_parts_hold_what_people_pipe(part_bytes: int | None, least_tib: float) -> None:
+def test_growing_parts_hold_terabytes(part_bytes: int | None, least_tib: float) -> None:
     sizes = _growing(None, part_bytes)
     assert len(sizes) == MAX_PART_NUMBER
     assert sizes[0] == (part_bytes or DEFAULT_PART_BYTES)
@@ -182,7 +180,7 @@ def test_parts_double_every_100_up_to_the_default_and_every_1_000_from_there() -
 
 @pytest.mark.parametrize("part_bytes", [None, 1, 100, DEFAULT_PART_BYTES])
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 1_000, 1_001, 2_345, 9_999])
-def test_growing_parts_continue_as_if_the_upload_had_not_broken_off(
+def test_growing_parts_continue_as_if_the_upload_was_not_interrupted(
     part_bytes: int | None, count: int
 ) -> None:
     sizes = _growing(None, part_bytes)
@@ -203,10 +201,10 @@ def test_growing_parts_continue_as_if_the_upload_had_not_broken_off(
         ({1: 0}, None, [0, DEFAULT_PART_BYTES, DEFAULT_PART_BYTES]),
         ({1: 3, 2: 3}, 3, [3, 3, 3]),
         ({1: 3, 2: 1}, 3, [3, 1, 3]),
-        ({1: 1}, 3, [1, 3, 3]),  # may have been all that was read
+        ({1: 1}, 3, [1, 3, 3]),  # the part may have been the whole stream
     ],
 )
-def test_a_stream_goes_on_with_the_sizes_that_are_there(
+def test_a_stream_continues_with_the_existing_sizes(
     known: dict[int, int], part_bytes: int | None, expected: list[int]
 ) -> None:
     assert _growing(_file(known), part_bytes)[:3] == expected
@@ -215,14 +213,14 @@ def test_a_stream_goes_on_with_the_sizes_that_are_there(
 @pytest.mark.parametrize(
     ("known", "part_bytes"), [({1: 3}, 2), ({1: 3, 2: 3}, 4), ({1: 3, 2: 1}, 1), ({2: 3, 3: 3}, 6)]
 )
-def test_a_stream_is_refused_another_size_than_its_parts_have(
+def test_another_part_size_than_that_of_the_existing_parts_is_refused(
     known: dict[int, int], part_bytes: int
 ) -> None:
     with pytest.raises(Conflict, match="has parts of 3 bytes already"):
         growing_sizes(_file(known), part_bytes)
 
 
-def test_a_complete_file_is_compared_as_it_was_cut() -> None:
+def test_a_complete_file_keeps_its_part_sizes_in_a_stream() -> None:
     assert _growing(_known(4, 1, completed=True), 3) == [4, 1]
     check_capacity("x", 6, _known(4, 1, completed=True), 3)
 

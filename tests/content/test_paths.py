@@ -41,7 +41,7 @@ def test_files_are_found_in_the_order_given_and_below_folders_by_name(tmp_path: 
     assert totals([str(tmp_path / "nothing")], follow_links=False) == (0, 0)
 
 
-def test_links_are_found_only_when_they_are_to_be_followed(tmp_path: Path, path: Path) -> None:
+def test_links_are_found_only_with_follow_links(tmp_path: Path, path: Path) -> None:
     folder = tmp_path / "f"
     folder.mkdir()
     (folder / "circle").symlink_to(folder)
@@ -85,7 +85,7 @@ def test_a_folder_deeper_than_python_recurses_is_walked(tmp_path: Path) -> None:
         (found,) = find_files([str(tmp_path)], None, follow_links=False)
         assert isinstance(found, FoundFile)
         assert found.name == "d/" * depth + "command"
-    finally:  # which the tool that clears the folder could not
+    finally:  # because pytest cannot remove a folder that is this deep
         os.unlink("command")
         for _ in range(depth):
             os.chdir("..")

@@ -1,4 +1,4 @@
-"""Content read back, and what keeps it from being had."""
+"""The content of a file is read in order, and its digests are checked."""
 
 import pytest
 
@@ -7,50 +7,46 @@ from catactl.content import readable_file as module
 from catactl.content.readable_file import ReadableFile, read_content, readable_file
 from catactl.errors import ContentDamaged, ContentMissing, Findings
 from catactl.store.sql.engine import reading
-from tests.content.conftest import Place
+from tests.content.conftest import Org
 
 PARTS = tuple(bytes([number]) * (1 + number % 3) for number in range(12))
 
 
 @pytest.fixture(params=[0, 2, 1 << 20], ids=["none is held", "some are held", "all are held"])
-def file(
-    place: Place, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> ReadableFile:
-    """A file of twelve parts, some of them too large to be held, or all, or none."""
+def file(org: Org, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ReadableFile:
+    """Return a file of twelve parts. None, some or all of them are read ahead in memory."""
     monkeypatch.setattr(module, "_IN_MEMORY_BYTES", request.param)
-    file_id = place.upload("x", *PARTS)
-    with reading(place.engine) as conn:
-        return readable_file(conn, place.org_id, file_id)
+    file_id = org.upload("x", *PARTS)
+    with reading(org.engine) as conn:
+        return readable_file(conn, org.org_id, file_id)
 
 
-def test_parts_come_in_order_whichever_is_read_first(place: Place, file: ReadableFile) -> None:
-    assert b"".join(map(bytes, read_content(place.blobs, file, file.parts))) == b"".join(PARTS)
-    rest = read_content(place.blobs, file, file.parts[7:])
+def test_parts_are_yielded_in_order(org: Org, file: ReadableFile) -> None:
+    assert b"".join(map(bytes, read_content(org.blobs, file, file.parts))) == b"".join(PARTS)
+    rest = read_content(org.blobs, file, file.parts[7:])
     assert b"".join(map(bytes, rest)) == b"".join(PARTS[7:])
-    assert list(read_content(place.blobs, file, [])) == []
+    assert list(read_content(org.blobs, file, [])) == []
 
 
-def test_what_is_damaged_or_missing_comes_after_what_is_right(
-    place: Place, file: ReadableFile
-) -> None:
-    path = place.blobs.locate(place.org_id, measure([PARTS[6]]).sha256)
+def test_what_is_damaged_or_missing_comes_after_what_is_right(org: Org, file: ReadableFile) -> None:
+    path = org.blobs.locate(org.org_id, measure([PARTS[6]]).sha256)
     with open(path, "wb") as damaged:
         damaged.write(b"X")
-    got, error = _read(place, file)
+    got, error = _read(org, file)
     assert isinstance(error, ContentDamaged)
     assert "part 7 of file 'x'" in error.message
     assert got.removesuffix(b"X") == b"".join(PARTS[:6])
-    place.blobs.delete(place.org_id, [file.parts[6].sha256])
-    got, error = _read(place, file)
+    org.blobs.delete(org.org_id, [file.parts[6].sha256])
+    got, error = _read(org, file)
     assert isinstance(error, ContentMissing)
     assert got == b"".join(PARTS[:6])
 
 
-def _read(place: Place, file: ReadableFile) -> tuple[bytes, Findings | None]:
-    """What comes before something is wrong, and what is."""
+def _read(org: Org, file: ReadableFile) -> tuple[bytes, Findings | None]:
+    """Return the content before an error, and the error."""
     got = bytearray()
     try:
-        for chunk in read_content(place.blobs, file, file.parts):
+        for chunk in read_content(org.blobs, file, file.parts):
             got += chunk
     except Findings as error:
         return bytes(got), error

@@ -1,4 +1,4 @@
-"""What the log refers to, from its events alone."""
+"""The events alone define which content the log refers to."""
 
 import random
 from dataclasses import replace
@@ -22,7 +22,7 @@ from catactl.domain.file import SweepFileContent
 from catactl.domain.organization import DeleteOrganization
 from catactl.store.sql.engine import reading
 from catactl.store.tables import file_parts, files
-from tests.content.conftest import Place
+from tests.content.conftest import Org
 from tests.support import NOON, create_organization, run, tampering, upload
 
 _LATER = timedelta(hours=1)
@@ -32,9 +32,9 @@ _DIGESTS = st.sampled_from([character * 64 for character in "0123456789abcdef"])
 _MOVES = ("create", "create", "put", "put", "put", "elsewhere", "delete", "delete", "back", "give")
 
 
-def _references(place: Place, *, as_if_swept: bool = False) -> list[Reference]:
+def _references(org: Org, *, as_if_swept: bool = False) -> list[Reference]:
     now = datetime.now(UTC) + _LATER
-    with snapshot(place.engine, place.org_id, now, as_if_swept=as_if_swept) as found:
+    with snapshot(org.engine, org.org_id, now, as_if_swept=as_if_swept) as found:
         return list(found.references)
 
 
@@ -42,7 +42,7 @@ def _references(place: Place, *, as_if_swept: bool = False) -> list[Reference]:
     st.lists(st.tuples(_DIGESTS, st.integers(1, 9))),
     st.sets(st.tuples(_DIGESTS, st.integers(0, 2))),
 )
-def test_references_and_blobs_meet_by_digest(
+def test_references_and_blobs_are_merged_by_digest(
     referring: list[tuple[str, int]], there: set[tuple[str, int]]
 ) -> None:
     references = [Reference(digest, 1, UUID(int=7), number) for digest, number in sorted(referring)]
@@ -63,10 +63,10 @@ def test_references_and_blobs_meet_by_digest(
             assert blob is None or blob.generation == generation
 
 
-def test_references_are_what_the_events_add_up_to(place: Place) -> None:
-    """Random histories, against a dictionary."""
+def test_references_follow_from_the_events(org: Org) -> None:
+    """Compare random histories with a dictionary."""
     chance = random.Random(7)
-    contents = [place.store(bytes([number])) for number in range(6)]
+    contents = [org.store(bytes([number])) for number in range(6)]
     alive: dict[UUID, dict[int, Content | None]] = {}
     deleted: dict[UUID, dict[int, Content | None]] = {}
     swept: set[UUID] = set()
@@ -74,28 +74,28 @@ def test_references_are_what_the_events_add_up_to(place: Place) -> None:
         restorable = [file_id for file_id in deleted if file_id not in swept]
         match chance.choice(_MOVES):
             case "create":
-                alive[place.create(f"file-{step}")] = {}
+                alive[org.create(f"file-{step}")] = {}
             case "put" if alive:
                 file_id, content = chance.choice(list(alive)), chance.choice(contents)
                 number = chance.randint(1, 3)
-                place.record(file_id, number, content)
+                org.record(file_id, number, content)
                 alive[file_id][number] = content
             case "elsewhere" if alive:
                 file_id, content = chance.choice(list(alive)), chance.choice(contents)
-                upload(place.handler, place.org_id, file_id, 1, 1, content.sha256)
+                upload(org.handler, org.org_id, file_id, 1, 1, content.sha256)
                 if alive[file_id].get(1) != content:
                     alive[file_id][1] = None
             case "delete" if alive:
                 file_id = chance.choice(list(alive))
-                place.delete(file_id)
+                org.delete(file_id)
                 deleted[file_id] = alive.pop(file_id)
             case "back" if restorable:
                 file_id = chance.choice(restorable)
-                place.restore(file_id)
+                org.restore(file_id)
                 alive[file_id] = deleted.pop(file_id)
             case "give" if deleted:
                 file_id = chance.choice(list(deleted))
-                run(place.handler, place.org_id, file_id, SweepFileContent())
+                run(org.handler, org.org_id, file_id, SweepFileContent())
                 if any(deleted[file_id].values()):
                     swept.add(file_id)
 
@@ -108,45 +108,45 @@ def test_references_are_what_the_events_add_up_to(place: Place) -> None:
             if content is not None and file_id not in swept
         )
 
-    with tampering(place.engine.url) as conn:  # whatever becomes of the rows
+    with tampering(org.engine.url) as conn:  # because only the events count
         conn.execute(delete(file_parts))
         conn.execute(delete(files))
     assert expected(deleted), "the history is too tame"
-    found = _references(place)
+    found = _references(org)
     assert sorted(found) == expected(alive, deleted)
     assert [each.sha256 for each in found] == sorted(each.sha256 for each in found)
-    assert sorted(_references(place, as_if_swept=True)) == expected(alive)
-    with reading(place.engine) as conn:
-        waiting = files_to_sweep(conn, place.org_id, datetime.now(UTC) + _LATER)
+    assert sorted(_references(org, as_if_swept=True)) == expected(alive)
+    with reading(org.engine) as conn:
+        waiting = files_to_sweep(conn, org.org_id, datetime.now(UTC) + _LATER)
         assert sorted(waiting) == sorted(set(deleted) - swept)
-        assert files_to_sweep(conn, place.org_id, NOON) == []
+        assert files_to_sweep(conn, org.org_id, NOON) == []
 
 
-def test_since_a_position_only_what_was_uploaded_later_counts(place: Place) -> None:
-    file_id = place.create("x")
-    place.put(file_id, 1, b"a")
+def test_only_uploads_after_the_position_count(org: Org) -> None:
+    file_id = org.create("x")
+    org.put(file_id, 1, b"a")
     moment = datetime.now(UTC)
-    with snapshot(place.engine, place.org_id, moment) as (position, references, _):
-        place.put(file_id, 1, b"b")
-        place.put(file_id, 2, b"c")
+    with snapshot(org.engine, org.org_id, moment) as (position, references, _):
+        org.put(file_id, 1, b"b")
+        org.put(file_id, 2, b"c")
         assert [each.sha256 for each in references] == [measure([b"a"]).sha256]
-        with reading(place.engine) as conn:
-            since = digests_uploaded_since(conn, place.org_id, position)
+        with reading(org.engine) as conn:
+            since = digests_uploaded_since(conn, org.org_id, position)
     assert since == {measure([each]).sha256 for each in (b"b", b"c")}
 
 
-def test_a_deleted_organization_refers_to_nothing(place: Place) -> None:
-    file_id = place.upload("x", b"a")
-    place.delete(file_id)
+def test_a_deleted_organization_refers_to_nothing(org: Org) -> None:
+    file_id = org.upload("x", b"a")
+    org.delete(file_id)
     before = datetime.now(UTC)
-    run(place.handler, place.org_id, place.org_id, DeleteOrganization())
-    assert _references(place) == []
-    with snapshot(place.engine, place.org_id, before) as found:
+    run(org.handler, org.org_id, org.org_id, DeleteOrganization())
+    assert _references(org) == []
+    with snapshot(org.engine, org.org_id, before) as found:
         assert len(list(found.references)) == 1
 
 
-def test_other_organizations_are_no_concern(place: Place) -> None:
-    other = replace(place, org_id=create_organization(place.handler, "beta"))
+def test_references_of_other_organizations_are_left_out(org: Org) -> None:
+    other = replace(org, org_id=create_organization(org.handler, "beta"))
     other.upload("x", b"a")
-    assert _references(place) == []
+    assert _references(org) == []
     assert len(_references(other)) == 1

@@ -17,7 +17,7 @@ from catactl.content.stream_source import StandardInput, StreamSource
 from catactl.domain.organization import SetQuota
 from catactl.errors import Conflict, InvalidValue
 from catactl.store.idempotency import Result
-from tests.content.conftest import Place
+from tests.content.conftest import Org
 from tests.support import assert_consistent, run
 
 Upload = Callable[..., Result]
@@ -35,8 +35,8 @@ class Unread:
         self.read_bytes += size_bytes
 
 
-def _upload(place: Place, file: int, part_bytes: int | None, meter: Unread) -> Result:
-    uploaded = place.upload_item(StandardInput("x", file), part_bytes, meter=meter)
+def _upload(org: Org, file: int, part_bytes: int | None, meter: Unread) -> Result:
+    uploaded = org.upload_item(StandardInput("x", file), part_bytes, meter=meter)
     if uploaded.error is not None:
         raise uploaded.error
     assert uploaded.row is not None
@@ -44,8 +44,8 @@ def _upload(place: Place, file: int, part_bytes: int | None, meter: Unread) -> R
 
 
 @pytest.fixture
-def upload(place: Place) -> Upload:
-    """Upload what a pipe holds as x."""
+def upload(org: Org) -> Upload:
+    """Return a function that uploads the content of a pipe as `x`."""
 
     def upload(
         content: bytes, part_bytes: int | None = None, meter: Unread | None = None
@@ -59,7 +59,7 @@ def upload(place: Place) -> Upload:
         writing = threading.Thread(target=write)
         writing.start()
         try:
-            return _upload(place, reader, part_bytes, meter or Unread())
+            return _upload(org, reader, part_bytes, meter or Unread())
         finally:
             while os.read(reader, 1 << 16):
                 pass
@@ -69,10 +69,10 @@ def upload(place: Place) -> Upload:
     return upload
 
 
-def _has_parts(place: Place, *parts: bytes) -> UUID:
-    file_id = place.create("x")
+def _has_parts(org: Org, *parts: bytes) -> UUID:
+    file_id = org.create("x")
     for number, part in enumerate(parts, start=1):
-        place.put(file_id, number, part)
+        org.put(file_id, number, part)
     return file_id
 
 
@@ -90,53 +90,51 @@ def _has_parts(place: Place, *parts: bytes) -> UUID:
         ([b"abc", b"other"], None),
     ],
 )
-def test_a_stream_that_broke_off_goes_on_with_the_parts_that_are_there(
-    parts: list[bytes], part_bytes: int | None, place: Place, upload: Upload
+def test_an_interrupted_stream_continues_with_the_existing_parts(
+    parts: list[bytes], part_bytes: int | None, org: Org, upload: Upload
 ) -> None:
-    file_id = _has_parts(place, *parts)
+    file_id = _has_parts(org, *parts)
     same = [part for part in parts if part != b"other"]
     row = upload(b"abcdefghijkl", part_bytes)
     assert (row["outcome"], row["status"]) == ("resumed", "complete")
     assert row["events"].count("file.part_uploaded") == row["part_count"] - len(same)
-    assert place.download(file_id) == b"abcdefghijkl"
-    assert_consistent(place.engine, place.org_id)
+    assert org.download(file_id) == b"abcdefghijkl"
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_another_part_size_than_the_parts_have_is_refused_before_anything_is_read(
-    place: Place, upload: Upload
+def test_another_size_than_that_of_the_existing_parts_is_refused_before_the_stream_is_read(
+    org: Org, upload: Upload
 ) -> None:
-    _has_parts(place, b"abc", b"def")
+    _has_parts(org, b"abc", b"def")
     meter = Unread()
     with pytest.raises(Conflict, match="has parts of 3 bytes already, not of 4"):
         upload(b"abcdefghijkl", 4, meter)
     assert meter.read_bytes == 0
 
 
-def test_the_parts_of_a_stream_grow_to_hold_it_in_10_000_parts(
-    place: Place, upload: Upload
-) -> None:
+def test_the_parts_of_a_stream_grow_to_hold_it_in_10_000_parts(org: Org, upload: Upload) -> None:
     content = bytes(range(256)) * 47  # 12,032 bytes
     row = upload(content, 1)
     assert (row["status"], row["size_bytes"]) == ("complete", len(content))
     assert row["part_count"] < 1_000
-    assert place.download(UUID(row["file_id"])) == content
+    assert org.download(UUID(row["file_id"])) == content
 
 
-def test_a_regular_file_that_no_parts_can_hold_is_refused_before_it_is_read(
-    place: Place, tmp_path: Path
+def test_a_regular_file_that_is_too_large_for_its_parts_is_refused_before_it_is_read(
+    org: Org, tmp_path: Path
 ) -> None:
     with (tmp_path / "sparse").open("w+b") as file:
         file.truncate(3 * 1024**4)
         file.seek(1024)
         meter = Unread()
         with pytest.raises(InvalidValue, match="'x' is too large"):
-            _upload(place, file.fileno(), 1, meter)
+            _upload(org, file.fileno(), 1, meter)
         assert meter.read_bytes == 0
 
 
 @pytest.mark.parametrize("size_bytes", [6, 7])
 def test_a_stream_of_too_many_parts_is_refused_before_its_end(
-    size_bytes: int, place: Place, upload: Upload, monkeypatch: pytest.MonkeyPatch
+    size_bytes: int, org: Org, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(part_ranges, "MAX_PART_NUMBER", 2)
     if size_bytes == 6:
@@ -146,18 +144,18 @@ def test_a_stream_of_too_many_parts_is_refused_before_its_end(
     with pytest.raises(InvalidValue, match="2 parts hold 6 bytes"):
         upload(b"abcdefg" * 100, 3, meter)
     assert meter.read_bytes == 6
-    assert_consistent(place.engine, place.org_id)
+    assert_consistent(org.engine, org.org_id)
 
 
 def test_a_stream_that_fits_the_quota_at_its_end_fits_while_it_is_uploaded(
-    place: Place, upload: Upload
+    org: Org, upload: Upload
 ) -> None:
-    file_id = _has_parts(place, b"abc")
-    place.put(file_id, 3, b"ghi")
-    run(place.handler, place.org_id, place.org_id, SetQuota(7))
+    file_id = _has_parts(org, b"abc")
+    org.put(file_id, 3, b"ghi")
+    run(org.handler, org.org_id, org.org_id, SetQuota(7))
     assert upload(b"abcdefg")["status"] == "complete"
-    assert place.download(file_id) == b"abcdefg"
-    assert_consistent(place.engine, place.org_id)
+    assert org.download(file_id) == b"abcdefg"
+    assert_consistent(org.engine, org.org_id)
 
 
 @given(st.binary(max_size=40), st.lists(st.integers(1, 12), min_size=1, max_size=12))
@@ -182,7 +180,7 @@ def test_a_stream_is_cut_at_any_sizes_without_loss(content: bytes, sizes: list[i
     assert b"".join(cut) + rest == content
 
 
-def test_a_stream_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_a_stream_that_cannot_be_read_raises_an_error(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(SourceError):
         StreamSource(folder).is_at_end()

@@ -1,4 +1,4 @@
-"""A sweep takes what nothing refers to, whatever happens meanwhile."""
+"""A sweep removes content without references, whatever happens meanwhile."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -21,7 +21,7 @@ from catactl.domain.organization import (
 from catactl.handling.handler import Handler
 from catactl.projections.swept_content import generations
 from catactl.store.sql.engine import reading
-from tests.content.conftest import Place
+from tests.content.conftest import Org
 from tests.processes import processes, receive, start
 from tests.support import assert_consistent, complete, opened, read_log, run
 from tests.workers import ContentRace, race_for_content
@@ -39,8 +39,8 @@ def _killed(*_arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch, after: int, what: Any) -> None:
-    """Have something happen once the sweep has seen so many blobs: its snapshot is old by then."""
+def _meanwhile(org: Org, monkeypatch: pytest.MonkeyPatch, after: int, what: Any) -> None:
+    """Call `what` after the sweep has listed `after` blobs, when its snapshot is out of date."""
     really_list = Directory.list
 
     def listing(self: Directory, org_id: UUID) -> Iterator[Blob]:
@@ -53,40 +53,40 @@ def _meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch, after: int, what: 
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_content_that_is_referred_to_again_during_a_sweep_stays(
-    after: int, place: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_sweep_keeps_content_that_gets_a_reference_meanwhile(
+    after: int, org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.store(b"1")
-    place.store(b"2")
-    sweeper = Handler(place.engine)
-    file_id = place.create("x")
-    _meanwhile(place, monkeypatch, after, lambda: place.put(file_id, 1, b"1"))
-    swept = place.sweep(sweeper)
+    org.store(b"1")
+    org.store(b"2")
+    sweeper = Handler(org.engine)
+    file_id = org.create("x")
+    _meanwhile(org, monkeypatch, after, lambda: org.put(file_id, 1, b"1"))
+    swept = org.sweep(sweeper)
     monkeypatch.undo()
     assert swept["removed_blobs"] == 1
-    assert place.stored() == _digests(b"1")
-    assert place.problems() == []
+    assert org.stored() == _digests(b"1")
+    assert org.problems() == []
 
 
 def test_a_file_that_is_deleted_during_a_sweep_can_be_restored(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.store(b"0")
-    file_id = place.upload("x", b"1")
+    org.store(b"0")
+    file_id = org.upload("x", b"1")
     monkeypatch.setattr("catactl.content.sweep._Sweep.check_place", lambda *_: None)
-    _meanwhile(place, monkeypatch, 0, lambda: place.delete(file_id))
-    assert place.sweep()["removed_blobs"] == 1
+    _meanwhile(org, monkeypatch, 0, lambda: org.delete(file_id))
+    assert org.sweep()["removed_blobs"] == 1
     monkeypatch.undo()
-    place.restore(file_id)
-    assert place.problems() == []
+    org.restore(file_id)
+    assert org.problems() == []
 
 
-def test_a_file_that_is_restored_or_deleted_anew_during_a_sweep_keeps_its_content(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_is_restored_or_deleted_again_during_a_sweep_keeps_its_content(
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restored, anew, gone = (place.upload(name, name.encode()) for name in "abc")
+    restored, anew, gone = (org.upload(name, name.encode()) for name in "abc")
     for file_id in (restored, anew, gone):
-        place.delete(file_id)
+        org.delete(file_id)
 
     def late(*arguments: Any) -> list[UUID]:
         found = files_to_sweep(*arguments)
@@ -95,98 +95,98 @@ def test_a_file_that_is_restored_or_deleted_anew_during_a_sweep_keeps_its_conten
         somebody.delete(anew)
         return found
 
-    with opened(place.engine.url) as engine, monkeypatch.context() as patch:
-        somebody = replace(place, engine=engine, handler=Handler(engine))
+    with opened(org.engine.url) as engine, monkeypatch.context() as patch:
+        somebody = replace(org, engine=engine, handler=Handler(engine))
         patch.setattr(sweeping, "files_to_sweep", late)
-        assert _figures(place.sweep()) == (1, 1, 1)
-    place.restore(anew)
-    assert place.stored() == _digests(b"a", b"b")
-    assert place.problems() == []
+        assert _figures(org.sweep()) == (1, 1, 1)
+    org.restore(anew)
+    assert org.stored() == _digests(b"a", b"b")
+    assert org.problems() == []
 
 
-def test_a_sweep_goes_batch_by_batch(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_works_in_batches(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "_FILES_AT_ONCE", 2)
     monkeypatch.setattr(sweeping, "_BLOBS_AT_ONCE", 3)
     for number in range(5):
-        place.delete(place.upload(str(number), b"%d" % number, b"more %d" % number))
-    place.upload("kept", b"kept")
-    assert _figures(place.sweep()) == (5, 10, 35)
-    assert place.stored() == _digests(b"kept")
-    assert_consistent(place.engine, place.org_id)
+        org.delete(org.upload(str(number), b"%d" % number, b"more %d" % number))
+    org.upload("kept", b"kept")
+    assert _figures(org.sweep()) == (5, 10, 35)
+    assert org.stored() == _digests(b"kept")
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_a_sweep_that_broke_off_is_finished_by_the_next(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_the_next_sweep_completes_an_interrupted_sweep(
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.delete(place.upload("x", b"1", b"2"))
+    org.delete(org.upload("x", b"1", b"2"))
 
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "delete", _killed)
         with pytest.raises(KeyboardInterrupt):
-            place.sweep()
-    assert place.stored() == _digests(b"1", b"2")
-    assert _figures(place.sweep()) == (0, 2, 2)
+            org.sweep()
+    assert org.stored() == _digests(b"1", b"2")
+    assert _figures(org.sweep()) == (0, 2, 2)
 
 
-def _swept_events(place: Place) -> list[Any]:
+def _swept_events(org: Org) -> list[Any]:
     return [
         each.event.generations
-        for each in read_log(place.engine, place.org_id)
+        for each in read_log(org.engine, org.org_id)
         if isinstance(each.event, OrganizationContentSwept)
     ]
 
 
-def test_content_is_given_up_for_good_before_it_is_removed(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_an_event_sweeps_an_address_before_its_blob_is_removed(
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.delete(place.upload("x", b"1", b"2"))
+    org.delete(org.upload("x", b"1", b"2"))
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "delete", _killed)
         with pytest.raises(KeyboardInterrupt):
-            place.sweep()
+            org.sweep()
     given_up = dict.fromkeys(_digests(b"1", b"2"), 1)
-    assert _swept_events(place) == [given_up]
-    assert place.stored() == _digests(b"1", b"2")
-    assert _figures(place.sweep(dry_run=True)) == (0, 2, 2)
-    assert _figures(place.sweep()) == (0, 2, 2)
-    assert place.stored() == set()
-    assert _figures(place.sweep()) == (0, 0, 0)
-    assert _swept_events(place) == [given_up], "nothing was given up twice"
-    assert_consistent(place.engine, place.org_id)
+    assert _swept_events(org) == [given_up]
+    assert org.stored() == _digests(b"1", b"2")
+    assert _figures(org.sweep(dry_run=True)) == (0, 2, 2)
+    assert _figures(org.sweep()) == (0, 2, 2)
+    assert org.stored() == set()
+    assert _figures(org.sweep()) == (0, 0, 0)
+    assert _swept_events(org) == [given_up], "nothing was given up twice"
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_of_content_uploaded_again_after_a_sweep_broke_off_only_what_was_given_up_goes(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_after_an_interrupted_sweep_only_swept_addresses_are_removed(
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.delete(place.upload("x", b"1", b"2"))
+    org.delete(org.upload("x", b"1", b"2"))
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "delete", _killed)
         with pytest.raises(KeyboardInterrupt):
-            place.sweep()
-    again = place.create("y")
-    with reading(place.engine) as conn:
-        now_in = generations(conn, place.org_id)
-    place.record(again, 1, place.store(b"1", now_in))
-    complete(place.handler, place.org_id, again)
-    assert place.stored() == _digests(b"1", b"2") | _addresses(b"1", 1)
-    assert {(each.problem, Path(each.where).name) for each in place.problems()} == {
+            org.sweep()
+    again = org.create("y")
+    with reading(org.engine) as conn:
+        now_in = generations(conn, org.org_id)
+    org.record(again, 1, org.store(b"1", now_in))
+    complete(org.handler, org.org_id, again)
+    assert org.stored() == _digests(b"1", b"2") | _addresses(b"1", 1)
+    assert {(each.problem, Path(each.where).name) for each in org.problems()} == {
         ("orphaned", address) for address in _digests(b"1", b"2")
     }
-    assert _figures(place.sweep()) == (0, 2, 2)
-    assert place.stored() == _addresses(b"1", 1)
-    assert place.problems() == []
-    assert place.download(again) == b"1"
-    assert len(_swept_events(place)) == 1
+    assert _figures(org.sweep()) == (0, 2, 2)
+    assert org.stored() == _addresses(b"1", 1)
+    assert org.problems() == []
+    assert org.download(again) == b"1"
+    assert len(_swept_events(org)) == 1
 
 
 @pytest.mark.parametrize("how", ["part", "file"])
-def test_a_sweep_that_removes_late_loses_nothing_that_was_uploaded_meanwhile(
-    how: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_sweep_that_removes_late_loses_no_content_that_was_uploaded_meanwhile(
+    how: str, org: Org, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.delete(place.upload("x", b"1", b"2"))
+    org.delete(org.upload("x", b"1", b"2"))
     uploaded: list[UUID] = []
 
-    def upload_file(somebody: Place) -> UUID:
+    def upload_file(somebody: Org) -> UUID:
         (tmp_path / "source").write_bytes(b"12")
         done = somebody.upload_item(FoundFile(str(tmp_path / "source"), "y"), 1)
         assert done.error is None
@@ -197,126 +197,126 @@ def test_a_sweep_that_removes_late_loses_nothing_that_was_uploaded_meanwhile(
 
     def late(self: Directory, org_id: UUID, addresses: Collection[str]) -> None:
         patch.undo()
-        with opened(place.engine.url) as engine:
-            somebody = replace(place, engine=engine, handler=Handler(engine))
+        with opened(org.engine.url) as engine:
+            somebody = replace(org, engine=engine, handler=Handler(engine))
             upload = upload_file if how == "file" else lambda to: to.upload("y", b"1", b"2")
             uploaded.append(upload(somebody))
         really_delete(self, org_id, addresses)
 
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "delete", late)
-        assert _figures(place.sweep()) == (1, 2, 2)
+        assert _figures(org.sweep()) == (1, 2, 2)
     (file_id,) = uploaded
-    assert place.problems() == []
-    assert place.download(file_id) == b"12"
-    assert place.stored() == _addresses(b"1", 1) | _addresses(b"2", 1)
-    assert _figures(place.sweep()) == (0, 0, 0)
-    assert_consistent(place.engine, place.org_id)
+    assert org.problems() == []
+    assert org.download(file_id) == b"12"
+    assert org.stored() == _addresses(b"1", 1) | _addresses(b"2", 1)
+    assert _figures(org.sweep()) == (0, 0, 0)
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_content_that_is_swept_again_and_again_is_never_where_it_was(place: Place) -> None:
-    place.upload("kept", b"kept")
+def test_content_that_is_swept_again_gets_a_new_address_each_time(org: Org) -> None:
+    org.upload("kept", b"kept")
     for generation in range(4):
-        file_id = place.upload(str(generation), b"1", b"of %d" % generation)
+        file_id = org.upload(str(generation), b"1", b"of %d" % generation)
         expected = _digests(b"kept", b"of %d" % generation) | _addresses(b"1", generation)
-        assert place.stored() == expected
-        assert place.download(file_id) == b"1of %d" % generation
-        assert place.problems() == []
-        found = place.verify_file(file_id)
+        assert org.stored() == expected
+        assert org.download(file_id) == b"1of %d" % generation
+        assert org.problems() == []
+        found = org.verify_file(file_id)
         assert (found.blobs, found.problems) == (2, [])
-        assert _figures(place.sweep()) == (0, 0, 0)
-        place.delete(file_id)
-        assert _figures(place.sweep()) == (1, 2, 5)
+        assert _figures(org.sweep()) == (0, 0, 0)
+        org.delete(file_id)
+        assert _figures(org.sweep()) == (1, 2, 5)
     (digest,) = _digests(b"1")
-    assert [generations[digest] for generations in _swept_events(place)] == [1, 2, 3, 4]
-    assert_consistent(place.engine, place.org_id)
+    assert [generations[digest] for generations in _swept_events(org)] == [1, 2, 3, 4]
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_what_is_wrong_with_content_of_a_later_generation_is_found_where_it_lies(
-    place: Place,
+def test_a_problem_with_a_later_generation_names_its_address(
+    org: Org,
 ) -> None:
-    place.store(b"1")
-    place.sweep()
-    file_id = place.upload("x", b"1")
-    where = Path(place.blobs.locate(place.org_id, *_addresses(b"1", 1)))
+    org.store(b"1")
+    org.sweep()
+    file_id = org.upload("x", b"1")
+    where = Path(org.blobs.locate(org.org_id, *_addresses(b"1", 1)))
     where.write_bytes(b"X")
-    place.store(b"1")  # where it was given up, it helps nobody
+    org.store(b"1")  # at a swept address, which no part refers to
     for problem in ("damaged", "missing"):
-        of_organization = [each for each in place.problems() if each.problem != "orphaned"]
-        found = place.verify_file(file_id)
+        of_organization = [each for each in org.problems() if each.problem != "orphaned"]
+        found = org.verify_file(file_id)
         assert of_organization == found.problems
         assert [(each.problem, each.where) for each in found.problems] == [(problem, str(where))]
         where.unlink(missing_ok=True)
 
 
-def test_a_dry_run_gives_nothing_up(place: Place) -> None:
-    place.delete(place.upload("x", b"1", b"2"))
-    place.store(b"3")
-    log, stored = read_log(place.engine, place.org_id), place.stored()
-    would = place.sweep(dry_run=True)
+def test_a_dry_run_sweeps_nothing(org: Org) -> None:
+    org.delete(org.upload("x", b"1", b"2"))
+    org.store(b"3")
+    log, stored = read_log(org.engine, org.org_id), org.stored()
+    would = org.sweep(dry_run=True)
     assert _figures(would) == (1, 3, 3)
-    assert (read_log(place.engine, place.org_id), place.stored()) == (log, stored)
-    with reading(place.engine) as conn:
-        assert generations(conn, place.org_id) == {}
-    assert place.sweep() == would
+    assert (read_log(org.engine, org.org_id), org.stored()) == (log, stored)
+    with reading(org.engine) as conn:
+        assert generations(conn, org.org_id) == {}
+    assert org.sweep() == would
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-def test_an_organization_is_swept_whatever_became_of_it(status: str, place: Place) -> None:
-    place.store(b"1")
+def test_a_suspended_or_deleted_organization_is_swept(status: str, org: Org) -> None:
+    org.store(b"1")
     command = SuspendOrganization() if status == "suspended" else DeleteOrganization()
-    run(place.handler, place.org_id, place.org_id, command)
-    assert _figures(place.sweep()) == (0, 1, 1)
-    assert place.stored() == set()
-    assert _swept_events(place) == [dict.fromkeys(_digests(b"1"), 1)]
-    assert_consistent(place.engine, place.org_id)
+    run(org.handler, org.org_id, org.org_id, command)
+    assert _figures(org.sweep()) == (0, 1, 1)
+    assert org.stored() == set()
+    assert _swept_events(org) == [dict.fromkeys(_digests(b"1"), 1)]
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_content_of_a_later_generation_than_the_log_knows_is_given_up_too(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_generation_that_the_log_does_not_know_is_swept(
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after the database was restored from a backup that is older than a sweep."""
+    """A database that was restored from a backup does not know the sweeps since the backup."""
     (digest,) = _digests(b"1")
     for generation in range(3):
-        place.store(b"1", {digest: generation})
+        org.store(b"1", {digest: generation})
     really_delete = Directory.delete
 
     def late(self: Directory, org_id: UUID, addresses: Collection[str]) -> None:
         patch.undo()
-        place.upload("x", b"1")
+        org.upload("x", b"1")
         really_delete(self, org_id, addresses)
 
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "delete", late)
-        place.sweep(Handler(place.engine))
-    assert [each for each in place.problems() if each.problem != "orphaned"] == []
+        org.sweep(Handler(org.engine))
+    assert [each for each in org.problems() if each.problem != "orphaned"] == []
 
 
-def test_what_is_replaced_or_swept_while_it_is_verified_is_no_problem(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_content_that_is_replaced_or_swept_during_a_verification_is_not_a_problem(
+    org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_file, gone = place.create("open"), place.upload("gone", b"1")
-    place.put(open_file, 1, b"2")
+    open_file, gone = org.create("open"), org.upload("gone", b"1")
+    org.put(open_file, 1, b"2")
     really_open = Directory.open
 
     def late(self: Directory, org_id: UUID, sha256: str) -> Any:
         monkeypatch.undo()
-        place.put(open_file, 1, b"3")
-        place.delete(gone)
-        place.sweep(Handler(place.engine))
+        org.put(open_file, 1, b"3")
+        org.delete(gone)
+        org.sweep(Handler(org.engine))
         return really_open(self, org_id, sha256)
 
     monkeypatch.setattr(Directory, "open", late)
-    assert place.problems() == []
-    assert place.stored() == _digests(b"3")
-    assert place.verify_file(gone).problems == []
+    assert org.problems() == []
+    assert org.stored() == _digests(b"3")
+    assert org.verify_file(gone).problems == []
 
 
-def test_processes_that_upload_and_delete_lose_no_content_to_one_that_sweeps(
-    place: Place, tmp_path: Path
+def test_concurrent_uploads_and_deletions_lose_no_content_to_a_sweep(
+    org: Org, tmp_path: Path
 ) -> None:
-    url = place.engine.url.render_as_string(hide_password=False)
-    what = ContentRace(url, str(tmp_path / "blobs"), place.org_id, uploaders=3, turns=60)
+    url = org.engine.url.render_as_string(hide_password=False)
+    what = ContentRace(url, str(tmp_path / "blobs"), org.org_id, uploaders=3, turns=60)
     barrier = processes.Barrier(what.uploaders + 1)
     over = processes.Event()
     racers = [
@@ -327,9 +327,9 @@ def test_processes_that_upload_and_delete_lose_no_content_to_one_that_sweeps(
     swept = receive(racers[0])
     assert [report.errors for report in (swept, *uploaded)] == [[]] * (what.uploaders + 1)
     assert swept.done, "nothing was swept"
-    # What is orphaned is about to be swept; nothing else may be wrong.
-    assert {problem.problem for problem in place.problems()} <= {"orphaned"}
-    assert_consistent(place.engine, place.org_id)
+    # Orphaned content is about to be swept. There must be no other problem.
+    assert {problem.problem for problem in org.problems()} <= {"orphaned"}
+    assert_consistent(org.engine, org.org_id)
 
 
 def _figures(swept: dict[str, Any]) -> tuple[int, int, int]:

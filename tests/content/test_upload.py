@@ -1,4 +1,4 @@
-"""Files that replace the parts of an upload that broke off, under a quota."""
+"""Uploads replace the parts of an interrupted upload, under a quota."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from catactl.domain.organization import SetQuota
 from catactl.domain.parts import Parts
 from catactl.errors import QuotaExceeded
 from catactl.handling.handler import Intent
-from tests.content.conftest import Place
+from tests.content.conftest import Org
 from tests.support import INTENT, NOON, assert_consistent, run
 
 
@@ -26,8 +26,8 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def _upload(place: Place, path: Path, part_bytes: int) -> UploadedFile:
-    return place.upload_item(FoundFile(str(path), "x"), part_bytes, workers=2)
+def _upload(org: Org, path: Path, part_bytes: int) -> UploadedFile:
+    return org.upload_item(FoundFile(str(path), "x"), part_bytes, workers=2)
 
 
 @pytest.mark.parametrize(
@@ -42,46 +42,48 @@ def _upload(place: Place, path: Path, part_bytes: int) -> UploadedFile:
     ],
 )
 def test_an_upload_that_fits_the_quota_at_its_end_fits_while_it_runs(
-    known: list[int], part_bytes: int, place: Place, path: Path
+    known: list[int], part_bytes: int, org: Org, path: Path
 ) -> None:
-    file_id = place.create("x")
+    file_id = org.create("x")
     for number, size_bytes in enumerate(known, start=1):
-        place.put(file_id, number, bytes(size_bytes))
-    run(place.handler, place.org_id, place.org_id, SetQuota(34))
-    uploaded = _upload(place, path, part_bytes)
+        org.put(file_id, number, bytes(size_bytes))
+    run(org.handler, org.org_id, org.org_id, SetQuota(34))
+    uploaded = _upload(org, path, part_bytes)
     assert uploaded.error is None
-    assert place.download(file_id) == path.read_bytes()
-    assert_consistent(place.engine, place.org_id)
+    assert org.download(file_id) == path.read_bytes()
+    assert_consistent(org.engine, org.org_id)
 
 
-def test_a_refused_upload_says_by_how_much_the_whole_file_is_over(place: Place, path: Path) -> None:
-    file_id = place.create("x")
+def test_the_error_of_a_refused_upload_names_the_excess_of_the_whole_file(
+    org: Org, path: Path
+) -> None:
+    file_id = org.create("x")
     for number in (1, 2):
-        place.put(file_id, number, bytes(16))
-    run(place.handler, place.org_id, place.org_id, SetQuota(33))
-    error = _upload(place, path, 32).error
+        org.put(file_id, number, bytes(16))
+    run(org.handler, org.org_id, org.org_id, SetQuota(33))
+    error = _upload(org, path, 32).error
     assert isinstance(error, QuotaExceeded)
     assert "32 of 33 bytes are used, 2 more do not fit" in error.message
 
 
-def test_a_quota_lowered_meanwhile_is_compared_with_the_whole_file(
-    place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_quota_that_is_lowered_meanwhile_is_compared_with_the_whole_file(
+    org: Org, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_rules = Recorder.check_rules
 
     def late(recorder: Recorder, upload: PendingUpload, size_bytes: int, intent: Intent) -> None:
         check_rules(recorder, upload, size_bytes, intent)
-        run(place.handler, place.org_id, place.org_id, SetQuota(33))
+        run(org.handler, org.org_id, org.org_id, SetQuota(33))
 
     monkeypatch.setattr(Recorder, "check_rules", late)
-    error = _upload(place, path, 32).error
+    error = _upload(org, path, 32).error
     assert isinstance(error, QuotaExceeded)
     assert "more do not fit" in error.message
     used_bytes, _, rest = error.message.partition(" of 33 bytes are used, ")
     assert int(used_bytes.rpartition(" ")[2]) + int(rest.partition(" ")[0]) == 34
 
 
-def test_parts_that_grow_wait_for_parts_that_shrink() -> None:
+def test_parts_that_grow_are_recorded_after_parts_that_shrink() -> None:
     parts = [stored_part(number, measure([bytes(size)])) for number, size in ((1, 3), (2, 3))]
     existing = File("x", NOON, parts=Parts.of(parts))
     pending = PendingFile(name="x", intent=INTENT, existing=existing, shrinking={2})
