@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -55,6 +55,7 @@ from catactl.handling.handler import Handler, Intent
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.projections.swept_content import generations
 from catactl.store.idempotency import Result
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.engine import reading
 
 _FILES_AT_ONCE = 100
@@ -141,8 +142,8 @@ class _Sweep:
                 return 0  # a deleted organization takes no commands for files, and needs none
             file_ids = files_to_sweep(conn, self.org_id, self.before)
         swept = 0
-        for first in range(0, len(file_ids), _FILES_AT_ONCE):
-            swept += self._sweep_files(file_ids[first : first + _FILES_AT_ONCE])
+        for batch in batched(file_ids, _FILES_AT_ONCE):
+            swept += self._sweep_files(batch)
         return swept
 
     def _sweep_files(self, file_ids: Sequence[UUID]) -> int:
@@ -174,7 +175,7 @@ class _Sweep:
                 for blob in entry.blobs
                 if blob.modified_at <= self.before and not entry.is_referred_to(blob, current)
             )
-            while batch := list(islice(candidates, _BLOBS_AT_ONCE)):
+            for batch in batched(candidates, _BLOBS_AT_ONCE):
                 removable = self._sweep_addresses(position, batch)
                 if not is_dry_run:
                     self.blobs.delete(self.org_id, [blob.address for blob in removable])

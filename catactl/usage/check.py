@@ -21,6 +21,7 @@ from catactl.errors import CorruptLog
 from catactl.store import canonical_json, clock
 from catactl.store.codec import EVENT_NAMES
 from catactl.store.log_queries import Figures
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.engine import reading
 from catactl.store.tables import events, organizations
 from catactl.usage import figures
@@ -38,8 +39,7 @@ def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Comparison]:
 
     If the events of one organization cannot be read, the others are still compared.
     """
-    for first in range(0, len(org_ids), _ORGANIZATIONS_AT_ONCE):
-        batch = org_ids[first : first + _ORGANIZATIONS_AT_ONCE]
+    for batch in batched(org_ids, _ORGANIZATIONS_AT_ONCE):
         try:
             with reading(engine) as conn:
                 comparisons = compare(conn, batch)

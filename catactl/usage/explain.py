@@ -9,7 +9,6 @@ stays flat over a log of any length.
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,10 +23,9 @@ from catactl.sagas import storage_usage
 from catactl.store import log_queries
 from catactl.store.event_log import END, StoredEvent
 from catactl.store.log_queries import CORRECTED, USAGE_EVENTS, Figures
+from catactl.store.sql.bulk import batched
 from catactl.store.tables import organizations
 from catactl.usage.change import CAUSES, Change, change_of
-
-_NAMED_AT_ONCE = 500
 
 
 class Kind(StrEnum):
@@ -182,7 +180,7 @@ def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
 
 def _named(conn: Connection, org_id: UUID, entries: Iterator[Entry]) -> Iterator[Entry]:
     """Yield the entries with the names of their files, which are asked for by many at once."""
-    while page := list(islice(entries, _NAMED_AT_ONCE)):
+    for page in batched(entries):
         file_ids = {entry.file_id for entry in page if entry.file_id is not None}
         names = log_queries.file_names(conn, org_id, file_ids) if file_ids else {}
         for entry in page:
