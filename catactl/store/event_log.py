@@ -4,12 +4,24 @@ Positions are 1, 2, 3 … without gaps, in the order of commits, because each wr
 the log's row from before it reads until it commits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import BindParameter
 
 from catactl.domain.decider import Event
@@ -115,7 +127,7 @@ _STREAM = (
     .where(
         events.c.org_id == bindparam("of_org"),
         events.c.stream_id == bindparam("of_stream"),
-        events.c.version >= bindparam("from_version"),
+        events.c.version > bindparam("after"),
     )
     .order_by(events.c.version)
     .limit(_PAGE)
@@ -163,34 +175,43 @@ def read_after(
     org_id: UUID,
     after: int = 0,
     stream_id: UUID | None = None,
-    page: int = _PAGE,
+    page: int | None = None,
 ) -> Iterator[StoredEvent]:
     """Yield an organization's events after a position, in order. Read one page at a time."""
-    query = _AFTER.limit(page)
+    size = page if page is not None else _PAGE
+    query = _AFTER.limit(size)
     if stream_id is not None:
         query = query.where(events.c.stream_id == stream_id)
-    while True:
-        rows = conn.execute(query, {"of_org": org_id, "after": after}).all()
-        for row in rows:
-            yield StoredEvent(*row)
-        if len(rows) < page:
-            return
-        after = rows[-1].position
+    rows = read_pages(conn, query, {"of_org": org_id}, after, size)
+    yield from map(StoredEvent._make, rows)
 
 
 def read_stream(
     conn: Connection, org_id: UUID, stream_id: UUID, from_version: int = 1
 ) -> Iterator[StreamEvent]:
     """Yield a stream's events from a version on, in order. Read one page at a time."""
+    parameters = {"of_org": org_id, "of_stream": stream_id}
+    rows = read_pages(conn, _STREAM, parameters, from_version - 1, _PAGE, "version")
+    yield from map(StreamEvent._make, rows)
+
+
+def read_pages(
+    conn: Connection,
+    query: Select[Any],
+    parameters: Mapping[str, Any],
+    after: int,
+    size: int,
+    column: str = "position",
+) -> Iterator[Row[Any]]:
+    """Yield the rows of a query that is limited to `size` rows, and run it until there are no more.
+    Its rows are in the order of a column, and follow the value of its parameter `after`.
+    """
     while True:
-        page = conn.execute(
-            _STREAM, {"of_org": org_id, "of_stream": stream_id, "from_version": from_version}
-        ).all()
-        for row in page:
-            yield StreamEvent(*row)
-        if len(page) < _PAGE:
+        page = conn.execute(query, {**parameters, "after": after}).all()
+        yield from page
+        if len(page) < size:
             return
-        from_version = page[-1].version + 1
+        after = getattr(page[-1], column)
 
 
 def next_instant(head: Head, now: datetime) -> datetime:

@@ -16,7 +16,7 @@ from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrect
 from catactl.errors import CorruptLog
 from catactl.store.codec import EVENT_NAMES
 from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
-from catactl.store.event_log import END, StoredEvent, StreamEvent
+from catactl.store.event_log import END, StoredEvent, StreamEvent, read_pages
 from catactl.store.sql.bulk import batched
 from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
@@ -240,12 +240,7 @@ def events_of(
         .order_by(events.c.position)
         .limit(_ROWS_AT_ONCE)
     )
-    while True:
-        page = conn.execute(query, {"after": after}).all()
-        yield from map(StoredEvent._make, page)
-        if len(page) < _ROWS_AT_ONCE:
-            return
-        after = page[-1].position
+    yield from map(StoredEvent._make, read_pages(conn, query, {}, after, _ROWS_AT_ONCE))
 
 
 def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:

@@ -46,7 +46,6 @@ def test_a_log_longer_than_a_page_is_valid_and_is_read_in_order(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, org_id: UUID
 ) -> None:
     monkeypatch.setattr(event_log, "_PAGE", 3)
-    monkeypatch.setattr(event_log, "_AFTER", event_log._AFTER.limit(3))
     monkeypatch.setattr(event_log, "_STREAM", event_log._STREAM.limit(3))
     assert verify(engine, org_id) == (_LAST, None)
     assert [each.position for each in read_log(engine, org_id)] == list(range(1, _LAST + 1))
