@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,9 @@ from catactl.domain.file import (
 )
 from catactl.domain.job_configuration import CreateJobConfiguration, JobSpec
 from catactl.domain.organization import CreateOrganization
-from catactl.handling.handler import Handler, Intent, Outcome
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
+from catactl.handling.unit_of_work import Outcome, UnitOfWork
 from catactl.projections.projection import DecodedEvent
 from catactl.store import event_log, hash_chain, name_lookup
 from catactl.store.event_log import StoredEvent
@@ -122,6 +124,30 @@ class Clock:
         self.now += timedelta(**span)
 
 
+def handle(
+    handler: Handler,
+    org_id: UUID,
+    command: Command | CommandEnvelope | Callable[[Connection], CommandEnvelope],
+    intent: Intent,
+    present: Callable[[Outcome], dict[str, Any]],
+) -> dict[str, Any]:
+    """Run one command in a transaction of its own; a bare command goes to the organization.
+
+    A function is called under the lock, and returns the command.
+    """
+
+    def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
+        if isinstance(command, CommandEnvelope):
+            target = command
+        elif isinstance(command, Command):
+            target = CommandEnvelope(org_id, command)
+        else:
+            target = command(conn)
+        return present(unit.run(target))
+
+    return handler.transact(org_id, intent, work)
+
+
 def run(
     handler: Handler,
     org_id: UUID,
@@ -136,7 +162,7 @@ def run(
         outcomes.append(outcome)
         return summary(outcome)
 
-    handler.handle(org_id, lambda conn: CommandEnvelope(stream_id, command), intent, present)
+    handle(handler, org_id, CommandEnvelope(stream_id, command), intent, present)
     return outcomes[-1]
 
 
@@ -148,7 +174,7 @@ def perform(
     intent: Intent = INTENT,
 ) -> dict[str, Any]:
     """Handle one command; return what its caller gets, which may be a stored result."""
-    return handler.handle(org_id, lambda conn: CommandEnvelope(stream_id, command), intent, summary)
+    return handle(handler, org_id, CommandEnvelope(stream_id, command), intent, summary)
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

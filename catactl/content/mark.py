@@ -19,7 +19,8 @@ from sqlalchemy import Connection
 
 from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
 from catactl.errors import CatactlError, ContentOfAnotherLog
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store import event_log
 from catactl.store.event_log import Head
@@ -47,7 +48,7 @@ def record_and_mark(
     def work_and_mark(conn: Connection, unit: UnitOfWork) -> Result:
         nonlocal mark
         result = work(conn, unit)
-        if not intent.dry_run and any(each.type == _PART_UPLOADED for each in unit.recorded):
+        if not intent.dry_run and any(each.type == _PART_UPLOADED for each in unit.events):
             mark = _head(conn, unit)
             is_shared = _is_another_databases(conn, blobs.read_mark(org_id), org_id, mark)
             blobs.mark(org_id, NO_LOGS_MARK if is_shared else mark)
@@ -104,7 +105,7 @@ def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> N
         blobs.mark(org_id, _head(conn, unit))
         return {}
 
-    handler.transact(org_id, intent.asking().unkeyed(), work)
+    handler.transact(org_id, intent.as_dry_run().unkeyed(), work)
 
 
 def _undo_mark(
@@ -117,7 +118,7 @@ def _undo_mark(
             blobs.mark(org_id, _head(conn, unit))
         return {}
 
-    handler.transact(org_id, intent.asking().unkeyed(), work)
+    handler.transact(org_id, intent.as_dry_run().unkeyed(), work)
 
 
 def _head(conn: Connection, unit: UnitOfWork) -> Mark:

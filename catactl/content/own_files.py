@@ -11,9 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from sqlalchemy import URL
+
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import BlobStore
 from catactl.errors import InvalidValue
+from catactl.store.sql.urls import file_of
 
 Identity = tuple[int, int]
 # A description of each file and folder that belongs to catactl, by device and inode.
@@ -25,14 +28,12 @@ _DATABASE = "catactl's own database"
 _CONTENT = "catactl's own content"
 
 
-def find_own_files(database: str | None, blobs: BlobStore) -> OwnFiles:
-    """Return the files of a SQLite database and the folder of a blob store, if they exist.
-
-    `database` is the path of a SQLite database; None for a server.
-    """
+def find_own_files(database: URL, blobs: BlobStore) -> OwnFiles:
+    """Return the files of a SQLite database and the folder of a blob store, if they exist."""
     own: dict[Identity, str] = {}
-    if database is not None:
-        path = os.path.realpath(database)  # SQLite puts the other files beside the real one
+    path = file_of(database)
+    if path is not None:
+        path = os.path.realpath(path)  # SQLite puts the other files beside the real one
         for suffix in _DATABASE_SUFFIXES:
             with suppress(OSError):
                 own[identity_of(os.stat(f"{path}{suffix}"))] = _DATABASE
@@ -63,10 +64,14 @@ def describe(path: str, own: OwnFiles) -> str | None:
 
 def refusal(path: str, own: OwnFiles) -> InvalidValue | None:
     """Return the error for a path that belongs to catactl; None for any other path."""
-    try:
+    with suppress(ValueError):  # the path contains a NUL, which opening it reports
         description = describe(path, own)
-    except ValueError:  # the path contains a NUL
-        return None
-    if description is None:
-        return None
-    return InvalidValue(f"{path!r} is {description}", "upload other files")
+        if description is not None:
+            return InvalidValue(f"{path!r} is {description}", "upload other files")
+    return None
+
+
+def check_not_own(path: str, own: OwnFiles) -> None:
+    """Raise `InvalidValue` if a path belongs to catactl."""
+    if error := refusal(path, own):
+        raise error

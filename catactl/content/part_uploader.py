@@ -16,7 +16,7 @@ from catactl.content.source import Source, changed
 from catactl.content.stored_parts import ContentGone, StoredPart, content_of, stored_part
 from catactl.domain.parts import Part
 from catactl.errors import Busy, ContentMissing
-from catactl.handling.handler import Intent
+from catactl.handling.intent import Intent
 
 _ATTEMPTS = 10  # in a row, to record content that sweeps remove again and again
 _FIRST_CHECKED_BYTES = 8 * 1024 * 1024

@@ -15,9 +15,9 @@ from catactl.content.stored_parts import StoredPart
 from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import CompleteFile, CreateFile, File, UploadPart
 from catactl.domain.parts import Part, Parts
-from catactl.handling.handler import Intent, Outcome
-from catactl.handling.unit_of_work import UnitOfWork
-from catactl.queries import resources
+from catactl.handling.intent import Intent
+from catactl.handling.unit_of_work import Outcome, UnitOfWork
+from catactl.results.files import file_result
 from catactl.store.idempotency import Result
 from catactl.wiring.flow import FILE
 
@@ -177,8 +177,8 @@ class PendingFile(PendingUpload):
     def _row(self, outcome: Outcome, events: list[str], parts: Sequence[StoredPart]) -> Result:
         done = "uploaded" if self.existing is None else "resumed"
         stored_bytes, skipped_bytes = self._transferred_bytes(parts)
-        row = resources.file(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
-        row |= {
+        row: Result = {
+            **file_result(outcome.org_id, outcome.stream_id, outcome.state, outcome.version),
             "position": outcome.position,
             "events": events,
             "outcome": done if events else "unchanged",

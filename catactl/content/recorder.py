@@ -10,7 +10,8 @@ from catactl.content.mark import record_and_mark
 from catactl.content.pending import PendingFile, PendingUpload, Recorded
 from catactl.content.stored_parts import ContentGone, check_stored
 from catactl.domain.organization import Organization, OrganizationStatus
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.projections.swept_content import generations
 from catactl.store import idempotency, name_lookup
@@ -116,7 +117,7 @@ def dry_run(
         work(conn, unit)
         return {}
 
-    return handler.transact(org_id, intent.asking(), discarded)
+    return handler.transact(org_id, intent.as_dry_run(), discarded)
 
 
 def _room_bytes(organization: Organization) -> int | None:

@@ -19,7 +19,7 @@ from catactl.domain.decider import fold
 from catactl.domain.file import File
 from catactl.errors import CorruptLog
 from catactl.projections.swept_content import generations
-from catactl.queries.resources import stream
+from catactl.queries.rows import stream_rows
 from catactl.store import event_log
 from catactl.store.effective_time import effective_at, limits_of
 from catactl.store.latest_event import latest_event
@@ -139,7 +139,7 @@ def _references(
     if without_deleted is not None:
         deleted = _deleted_before(conn, org_id, without_deleted)
         query = query.where(part.c.stream_id.not_in(deleted))
-    for row in stream(conn, query):
+    for row in stream_rows(conn, query):
         yield Reference(row["sha256"], row["size_bytes"], row["stream_id"], row["number"])
 
 

@@ -13,6 +13,7 @@ from catactl.content.source import SourceError, unreadable
 from catactl.domain.file import File
 
 STANDARD_INPUT = "-"
+DESCRIPTOR = 0  # of standard input
 
 
 class StreamSource:

@@ -32,6 +32,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -51,9 +52,11 @@ from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import SweepFileContent
 from catactl.domain.organization import SweepOrganizationContent
 from catactl.errors import BadConfiguration, Refused
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.projections.swept_content import generations
+from catactl.results.content import SweptOrganization
 from catactl.store.idempotency import Result
 from catactl.store.sql.bulk import batched
 from catactl.store.sql.engine import reading
@@ -70,7 +73,7 @@ def sweep(
     intent: Intent,
     *,
     claims: bool = False,
-) -> Result:
+) -> SweptOrganization:
     """Remove an organization's content that nothing has referred to since `before`.
 
     Return the number of files whose content was swept, of blobs and bytes that were removed, and of
@@ -81,7 +84,7 @@ def sweep(
     """
     run = _Sweep(handler, blobs, org_id, before, intent.unkeyed(), claims)
     if replayed := dry_run(handler, org_id, run.check, intent):
-        return replayed
+        return cast(SweptOrganization, replayed)
     run.check_place()
     row: Result = {
         "org_id": str(org_id),
@@ -94,7 +97,7 @@ def sweep(
     row["abandoned_writes"] = 0 if intent.dry_run else blobs.discard_abandoned(org_id)
     if intent.idempotency_key is not None:
         handler.transact(org_id, intent, lambda _conn, _unit: row)
-    return row
+    return cast(SweptOrganization, row)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from catactl.errors import CatactlError
-from catactl.handling.handler import Intent
+from catactl.handling.intent import Intent
 from catactl.store.idempotency import Result, key_suffix
 
 

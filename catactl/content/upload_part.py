@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -25,9 +26,10 @@ from catactl.content.stored_parts import StoredPart
 from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import UploadPart
 from catactl.domain.parts import Part
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
-from catactl.queries import resources
+from catactl.results.parts import PartWritten, part_written
 from catactl.store import name_lookup
 from catactl.store.idempotency import Result
 
@@ -54,8 +56,8 @@ class PendingPart(PendingUpload):
         file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
         ((part, *_),) = parts
         outcome = unit.run(CommandEnvelope(file_id, upload_command(part)))
-        row = resources.part(self.org_id, file_id, self.number, outcome.state, outcome.version)
-        return Recorded(file_id, event_types(outcome), resources.written(row, outcome))
+        row: Result = {**part_written(outcome, self.number)}
+        return Recorded(file_id, event_types(outcome), row)
 
     def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         self.row = recorded.row
@@ -70,7 +72,7 @@ def upload_part(
     item: Item,
     intent: Intent,
     meter: Meter,
-) -> Result:
+) -> PartWritten:
     """Store the content of one part and record it. Return the part with the events.
 
     `file` is the name or id of the file. The rules are checked first, with the size if it is known,
@@ -93,4 +95,4 @@ def upload_part(
     except SourceError as error:
         raise error.error from error
     assert upload.row is not None, "a recorded part has a row"
-    return upload.row
+    return cast(PartWritten, upload.row)

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -27,6 +27,7 @@ from catactl.content.workers import workers
 from catactl.domain.parts import Part
 from catactl.errors import ContentDamaged, ContentMissing
 from catactl.projections.swept_content import generations
+from catactl.results.content import ContentProblem
 from catactl.store.sql.engine import reading
 
 _READERS = 2
@@ -49,9 +50,17 @@ class Problem(NamedTuple):
     size_bytes: int
     where: str
 
-    def as_row(self) -> dict[str, Any]:
-        row = self._asdict()
-        return {name: str(each) if isinstance(each, UUID) else each for name, each in row.items()}
+    def as_result(self) -> ContentProblem:
+        return {
+            "problem": self.problem,
+            "org_id": str(self.org_id),
+            "file_id": str(self.file_id) if self.file_id is not None else None,
+            "name": self.name,
+            "number": self.number,
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+            "where": self.where,
+        }
 
 
 @dataclass

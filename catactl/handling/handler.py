@@ -1,21 +1,8 @@
-"""The synchronous command handler: one command, one transaction, one organization; a batch has
-several of the first and the last.
-
-    lock      the organization's log, first and alone
-    replay    an idempotency key that was seen gives its stored result
-    load      a state is the stored one, evolved over every event past its version
-    decide    pure; a refusal raises, an empty list means that nothing needs to change
-    evolve    pure
-    react     sagas answer events with commands, which join the same queue
-    flush     events, states, views and the log's head, each written once
-    commit
-
-Whatever is raised on the way leaves nothing behind.
-"""
+"""Run commands in transactions, and run them again when the database asks for it."""
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -23,19 +10,25 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from catactl.domain.decider import Command, CommandEnvelope
-from catactl.errors import Busy, ConnectionLost, Forbidden, OutcomeUnknown, Unreachable
+from catactl.errors import (
+    Busy,
+    ConnectionLost,
+    Forbidden,
+    OutcomeUnknown,
+    SchemaMismatch,
+    Unreachable,
+)
+from catactl.handling.intent import Intent
 from catactl.handling.state_cache import StateCaches
 from catactl.handling.transaction import ForgottenStates, Transaction
-from catactl.handling.unit_of_work import Intent as Intent
-from catactl.handling.unit_of_work import Outcome as Outcome
 from catactl.handling.unit_of_work import UnitOfWork
-from catactl.store import idempotency
+from catactl.store import migrations
 from catactl.store.event_log import StoredEvent
 from catactl.store.idempotency import Result
 from catactl.store.sql.engine import lock_timeout_seconds, make_room, writing
 from catactl.values.names import check_text
 
-Told = Callable[[Sequence[StoredEvent] | None, Intent], None]
+CommitListener = Callable[[Sequence[StoredEvent] | None, Intent], None]
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
@@ -43,6 +36,7 @@ MAX_TEXT_BYTES = 4_096
 MAX_KEY_BYTES = 256
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Mapping[str, object])
 
 
 def utc_now() -> datetime:
@@ -50,8 +44,10 @@ def utc_now() -> datetime:
 
 
 class Handler:
-    """Runs commands against a database. Keeps states in memory between commands of one process;
-    what others added in the meantime is folded in under the lock, so that is never stale.
+    """Runs commands against a database.
+
+    It keeps states in memory from one command of a process to the next. Under the lock it evolves
+    them over the events that others added meanwhile, so they are never stale.
     """
 
     def __init__(
@@ -59,40 +55,17 @@ class Handler:
         engine: Engine,
         *,
         clock: Callable[[], datetime] | None = None,
-        told: Told | None = None,
+        on_commit: CommitListener | None = None,
     ) -> None:
         """Without a clock, PostgreSQL's server dates events; on SQLite this machine's clock does.
 
-        `told` is called after each successful transaction, with its events, or with None when an
-        idempotency key was used before.
+        The handler calls `on_commit` after each successful transaction with its events, or with
+        None if the stored result of an idempotency key was returned.
         """
         self.engine = engine
         self._clock = clock
-        self._told = told
-        self._memories = StateCaches()
-
-    def handle(
-        self,
-        org_id: UUID,
-        command: Command | Callable[[Connection], CommandEnvelope],
-        intent: Intent,
-        present: Callable[[Outcome], Result],
-    ) -> Result:
-        """Run one command and return what `present` makes of its outcome.
-
-        A bare command goes to the organization itself. A callable is asked under the lock for the
-        command and its stream, so that names are looked up where nobody can change them. Raises
-        what the domain refuses with, `Conflict`s, and `Busy` once the bounded retries are used up;
-        in every such case nothing was written.
-        """
-
-        def work(conn: Connection, unit: UnitOfWork) -> Result:
-            target = (
-                CommandEnvelope(org_id, command) if isinstance(command, Command) else command(conn)
-            )
-            return present(unit.run(target))
-
-        return self.transact(org_id, intent, work)
+        self._on_commit = on_commit
+        self._caches = StateCaches()
 
     def inspect_and_handle(
         self,
@@ -100,12 +73,11 @@ class Handler:
         intent: Intent,
         inspect: Callable[[Connection], Command | None],
     ) -> None:
-        """Let `inspect` look at, and rebuild, stored rows under the lock; run the command it
-        returns.
+        """Let `inspect` read and rebuild stored rows under the lock; run the command it returns.
 
-        With a dry run everything is rolled back, what was rebuilt as well.
+        A dry run rolls back the rebuilt rows as well.
         """
-        self._memories.forget([org_id])
+        self._caches.forget([org_id])
 
         def work(conn: Connection, unit: UnitOfWork) -> Result:
             command = inspect(conn)
@@ -117,44 +89,38 @@ class Handler:
 
     def transact(
         self,
-        org_id: UUID,
+        org_id: UUID | None,
         intent: Intent,
-        work: Callable[[Connection, UnitOfWork], Result],
-    ) -> Result:
-        """Let `work` run any number of commands of one organization, all of them or none.
+        work: Callable[[Connection, UnitOfWork], R],
+    ) -> R:
+        """Run `work`, which runs any number of commands of one organization: all of them or none.
 
-        It is called under the lock, and called again from the start when the database asks for
-        that, so it must keep nothing from one call to the next. Under an idempotency key that was
-        seen it is not called: the stored result is returned.
+        Without an `org_id` it is the organization that the intent names. The handler calls `work`
+        under the lock, and again from the start when the database asks for that, so `work` must
+        keep nothing from one call to the next. If the intent's idempotency key was used before for
+        the same request, the handler returns the stored result and does not call `work`.
         """
         check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
-        request = intent.keyed_request
 
-        def keyed_work(transaction: Transaction) -> Result:
-            unit = transaction.unit(org_id)
-            if request is None:
-                return work(transaction.conn, unit)
-            answer = idempotency.find_answer(transaction.conn, org_id, request.key)
-            if answer is not None:
-                transaction.is_replay = True
-                return answer.to(request)
-            result = work(transaction.conn, unit)
-            transaction.answer(org_id, request, result)
-            return result
+        def work_once(transaction: Transaction) -> R:
+            found = org_id if org_id is not None else transaction.find_organization()
+            return transaction.run_once(found, work)
 
-        return self.transact_across(intent, keyed_work)
+        return self.transact_across(intent, work_once)
 
     def transact_across(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
-        """Let `work` change any number of organizations, all of them or none; it locks them.
+        """Run `work`, which locks and changes any number of organizations: all of them or none.
 
         The handler calls `work` again from the start when the database asks for that, after growing
-        pauses with jitter, while time is left; waiting for a lock in vain uses up the time. It also
-        calls `work` once more if the connection was lost and nothing was committed, and if SQLite's
-        disk was full and releasing the reserve made room. Raises `OutcomeUnknown` if the connection
-        was lost and the outcome cannot be found out.
+        pauses with jitter, until the lock timeout is used up. It also calls `work` once more if the
+        connection was lost and nothing was committed, if SQLite's disk was full and releasing the
+        reserve made room, and after it created or migrated a SQLite database. Raises
+        `SchemaMismatch` if the schema is not the one this version needs, and `OutcomeUnknown` if
+        the connection was lost and the outcome cannot be found out.
         """
         check_text("actor", intent.actor, MAX_TEXT_BYTES)
         check_text("reason", intent.reason or "", MAX_TEXT_BYTES)
+        migrations.create_if_missing(self.engine)
         deadline = time.monotonic() + lock_timeout_seconds(self.engine)
         pause_seconds = _FIRST_PAUSE_SECONDS
         has_lost_connection = False
@@ -163,6 +129,10 @@ class Handler:
                 return self._attempt(intent, work)
             except ForgottenStates:
                 continue
+            except SchemaMismatch:
+                if migrations.is_checked(self.engine):
+                    raise
+                migrations.ensure(self.engine)
             except ConnectionLost:
                 if has_lost_connection:
                     raise
@@ -181,8 +151,13 @@ class Handler:
         transaction: Transaction | None = None
         try:
             with writing(self.engine) as conn:
+                migrations.check_once(conn)
                 transaction = Transaction(
-                    conn, intent, self._clock, self._memories, keeps_events=self._told is not None
+                    conn,
+                    intent,
+                    self._clock,
+                    self._caches,
+                    keeps_events=self._on_commit is not None,
                 )
                 result = work(transaction)
                 transaction.flush(commits=not intent.dry_run)
@@ -195,8 +170,8 @@ class Handler:
                 raise
         if not intent.dry_run:
             transaction.remember()
-        if self._told is not None:
-            self._told(None if transaction.is_replay else transaction.recorded, intent)
+        if self._on_commit is not None:
+            self._on_commit(None if transaction.is_replay else transaction.events, intent)
         return result
 
     def _was_committed(self, transaction: Transaction) -> bool:

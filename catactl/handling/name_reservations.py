@@ -1,4 +1,4 @@
-"""Track which names a transaction takes and frees before it writes them.
+"""The names that a transaction takes and frees before it writes them.
 
 Taking a name takes all of its Unicode forms.
 """
@@ -19,7 +19,7 @@ _Name = tuple[str, str]
 
 
 class NameReservations:
-    """Names of what lives: of files and jobs in one organization, and of organizations in all."""
+    """Names of live streams: of files and jobs in one organization, and of organizations in all."""
 
     def __init__(self, conn: Connection, org_id: UUID) -> None:
         self._conn = conn
@@ -31,7 +31,7 @@ class NameReservations:
         return len(self._holders)
 
     def find(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return what is live under a name now: what the transaction did counts."""
+        """Return the live stream of that name, after the commands of this transaction so far."""
         key = _key(aggregate, name)
         if key in self._holders:
             return self._holders[key]
@@ -41,11 +41,11 @@ class NameReservations:
         return self._holders[key]
 
     def known(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return what is live under a name as far as that was looked up."""
+        """Return the live stream of that name if it was looked up before."""
         return self._holders.get(_key(aggregate, name))
 
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
-        """Ask once for what is live under any of the names, of files or jobs."""
+        """Look up the live streams of several names of files or jobs in one query."""
         unknown = [name for name in names if _key(aggregate, name) not in self._holders]
         if unknown:
             found = name_lookup.find_all_live(
@@ -70,18 +70,18 @@ class NameReservations:
             self._set(_key(aggregate, name), stream_id)
 
     def begin(self) -> None:
-        """From here on what is taken can be undone."""
+        """Begin a command, whose changes `undo` can take back."""
         self._before.clear()
 
     def undo(self) -> None:
-        """Put back what was taken and freed since the beginning."""
+        """Take back the changes since `begin`."""
         for name, holder, was_known in reversed(self._before):
             self._holders[name] = holder
-            if not was_known:  # none is not nobody: it is to be asked for
+            if not was_known:  # not looked up yet, which is different from free
                 del self._holders[name]
 
     def forget(self) -> None:
-        """Ask the database again, which now has what was taken and freed."""
+        """Forget all names, because the database has them now."""
         self._holders.clear()
 
     def _set(self, name: _Name, holder: UUID | None) -> None:
@@ -94,5 +94,5 @@ def _key(aggregate: Aggregate, name: str) -> _Name:
 
 
 def table_of(aggregate: Aggregate) -> Table:
-    """Where the names of files, or of job configurations, are."""
+    """Return the table that has the names of files, or of job configurations."""
     return files if aggregate is FILE else job_configurations

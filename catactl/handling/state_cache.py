@@ -1,7 +1,7 @@
-"""States kept in memory from one transaction of a process to the next.
+"""A cache of states, from one transaction of a process to the next.
 
-What others committed in the meantime is folded in under the lock, so what is remembered is never
-stale; and it is only ever what was committed.
+It holds only committed states. Under the lock they are evolved over the events that others added
+since, so they are never stale.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from catactl.wiring.flow import Aggregate
 _ORGANIZATIONS = 16
 _STREAMS = 64
 
-Known = tuple[Aggregate, Stored[Any]]
+CachedState = tuple[Aggregate, Stored[Any]]
 
 
 @dataclass
@@ -26,23 +26,23 @@ class StateCache:
     """States of an organization's streams as they were committed at a position of its log."""
 
     position: int
-    states: OrderedDict[UUID, Known] = field(default_factory=OrderedDict)
+    states: OrderedDict[UUID, CachedState] = field(default_factory=OrderedDict)
 
     def fold(self, later: Iterable[StreamEvent], position: int) -> None:
-        """Bring the states up to a position, given all events since."""
+        """Evolve the states to a position, given all events since."""
         for each in later:
-            known = self.states.get(each.stream_id)
-            if known is not None:
-                aggregate, stored = known
+            cached = self.states.get(each.stream_id)
+            if cached is not None:
+                aggregate, stored = cached
                 state = aggregate.decider.evolve(stored.state, each.event)
                 self.states[each.stream_id] = aggregate, Stored(state, each.version)
         self.position = position
 
-    def after(self, written: Iterable[tuple[UUID, Known]], position: int) -> "StateCache":
-        """Return another memory, of what a transaction knows once these states are written."""
+    def after(self, written: Iterable[tuple[UUID, CachedState]], position: int) -> "StateCache":
+        """Return a copy with the states that a transaction wrote."""
         states = self.states.copy()
-        for stream_id, known in written:
-            states[stream_id] = known
+        for stream_id, state in written:
+            states[stream_id] = state
             states.move_to_end(stream_id)
         while len(states) > _STREAMS:
             states.popitem(last=False)
@@ -50,33 +50,33 @@ class StateCache:
 
 
 class StateCaches:
-    """The memories of the organizations that were used last."""
+    """The caches of the organizations that were used last."""
 
     def __init__(self) -> None:
-        self._memories: OrderedDict[UUID, StateCache] = OrderedDict()
+        self._caches: OrderedDict[UUID, StateCache] = OrderedDict()
 
     def position(self, org_id: UUID) -> int | None:
-        """Where an organization's log stood when it was remembered."""
-        memory = self._memories.get(org_id)
-        return memory.position if memory is not None else None
+        """Return the position of an organization's log at which its states were cached."""
+        cache = self._caches.get(org_id)
+        return cache.position if cache is not None else None
 
     def recall(self, org_id: UUID, later: list[StreamEvent], position: int) -> StateCache:
-        """Return an organization's memory, brought up to where its log stands now."""
-        memory = self._memories.get(org_id)
-        if memory is None or memory.position > position or len(later) >= event_log.MANY_EVENTS:
-            memory = StateCache(position)
-        memory.fold(later, position)
-        self.remember(org_id, memory)
-        return memory
+        """Return an organization's cache, evolved to the present position of its log."""
+        cache = self._caches.get(org_id)
+        if cache is None or cache.position > position or len(later) >= event_log.MANY_EVENTS:
+            cache = StateCache(position)
+        cache.fold(later, position)
+        self.remember(org_id, cache)
+        return cache
 
-    def remember(self, org_id: UUID, memory: StateCache) -> None:
-        """Keep an organization's memory: what it holds must be committed."""
-        self._memories[org_id] = memory
-        self._memories.move_to_end(org_id)
-        if len(self._memories) > _ORGANIZATIONS:
-            self._memories.popitem(last=False)
+    def remember(self, org_id: UUID, cache: StateCache) -> None:
+        """Keep an organization's cache, which must hold committed states only."""
+        self._caches[org_id] = cache
+        self._caches.move_to_end(org_id)
+        if len(self._caches) > _ORGANIZATIONS:
+            self._caches.popitem(last=False)
 
     def forget(self, org_ids: Iterable[UUID]) -> bool:
-        """Load organizations' states afresh next time; return whether any were remembered."""
-        forgotten = [self._memories.pop(org_id, None) for org_id in org_ids]
-        return any(memory is not None and memory.states for memory in forgotten)
+        """Drop the caches of organizations; return whether any of them held a state."""
+        forgotten = [self._caches.pop(org_id, None) for org_id in org_ids]
+        return any(cache is not None and cache.states for cache in forgotten)

@@ -1,30 +1,34 @@
-"""One transaction over any number of organizations: their locks, units of work, and keyed results.
+"""A transaction over any number of organizations: their locks, units of work, and keyed results.
 
 Logs are locked in ascending order of their ids, so two transactions cannot wait for each other.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
 from catactl.errors import VersionConflict
+from catactl.handling.intent import Intent
 from catactl.handling.state_cache import StateCaches
-from catactl.handling.unit_of_work import Intent, UnitOfWork
-from catactl.store import event_log, idempotency
+from catactl.handling.unit_of_work import UnitOfWork
+from catactl.store import event_log, idempotency, name_lookup
 from catactl.store.event_log import StoredEvent
-from catactl.store.idempotency import Answer, Request, Result
+from catactl.store.idempotency import Answer, Request
 from catactl.store.sql.commit_outcome import Evidence, was_committed
-from catactl.store.sql.statements import pipelined
+from catactl.store.sql.statements import begin, pipelined
 from catactl.wiring.flow import DATED_PROJECTIONS
+
+R = TypeVar("R", bound=Mapping[str, object])
 
 
 class Transaction:
     """A transaction in progress on one connection. Nothing is written before `flush`.
 
-    `recorded` holds the events that were written, if they are kept: a batch has too many. `id` is
+    `events` holds the written events if they are kept; those of a batch would be too many. `id` is
     PostgreSQL's id of the transaction after a log is locked. Without a clock, PostgreSQL's server
     dates events, so that no client's clock can; on SQLite this machine's clock does.
     """
@@ -34,59 +38,78 @@ class Transaction:
         conn: Connection,
         intent: Intent,
         clock: Callable[[], datetime] | None,
-        memories: StateCaches,
+        caches: StateCaches,
         *,
         keeps_events: bool = False,
     ) -> None:
         self.conn = conn
         self.intent = intent
-        self.recorded: list[StoredEvent] = []
+        self.events: list[StoredEvent] = []
         self.is_replay = False
         self.is_committing = False
         self.id: str | None = None
         self._keeps_events = keeps_events
         self._clock = clock
-        self._memories = memories
+        self._caches = caches
         self._units: dict[UUID, UnitOfWork] = {}
         self._answered: list[tuple[UUID, Request, Answer]] = []
         self._evidence: Evidence | None = None
 
     def lock(self, org_ids: Iterable[UUID]) -> None:
-        """Lock the logs of organizations, in the order in which everybody does."""
+        """Lock the logs of organizations in the order of their ids, as every transaction does."""
         for org_id in sorted(org_ids):
             self.unit(org_id)
 
     def unit(self, org_id: UUID) -> UnitOfWork:
-        """Return an organization's unit of work; its log is locked from here on."""
+        """Return an organization's unit of work. Its log is locked until the transaction ends."""
         unit = self._units.get(org_id)
         if unit is None:
-            position = self._memories.position(org_id)
+            position = self._caches.position(org_id)
             head, later, server_now, self.id = event_log.lock(self.conn, org_id, position)
-            memory = self._memories.recall(org_id, later, head.position)
+            cache = self._caches.recall(org_id, later, head.position)
             clock_now = (
                 self._clock() if self._clock is not None else server_now or datetime.now(UTC)
             )
             now = event_log.next_instant(head, clock_now)
-            unit = UnitOfWork(self.conn, org_id, head, self.intent, now, memory)
+            unit = UnitOfWork(self.conn, org_id, head, self.intent, now, cache)
             self._units[org_id] = unit
         return unit
 
-    def drop(self, org_id: UUID) -> None:
-        """Forget what was not flushed of an organization; it is loaded anew when asked for."""
-        self._units.pop(org_id, None)
-        self._memories.forget([org_id])
+    def find_organization(self) -> UUID:
+        """Return the organization that the intent names."""
+        begin(self.conn)
+        return find_organization(self.conn, self.intent)
 
-    def answer(self, org_id: UUID, request: Request, result: Result) -> Answer:
-        """Keep the result of a request, so that the same again is answered with it."""
+    def run_once(self, org_id: UUID, work: Callable[[Connection, UnitOfWork], R]) -> R:
+        """Run `work` under the organization's lock, or return the stored result of the request."""
+        unit = self.unit(org_id)
+        request = self.intent.keyed_request
+        if request is None:
+            return work(self.conn, unit)
+        answer = idempotency.find_answer(self.conn, org_id, request.key)
+        if answer is not None:
+            self.is_replay = True
+            return cast(R, answer.to(request))
+        result = work(self.conn, unit)
+        self.answer(org_id, request, result)
+        return result
+
+    def drop(self, org_id: UUID) -> None:
+        """Drop the changes of an organization that were not flushed."""
+        self._units.pop(org_id, None)
+        self._caches.forget([org_id])
+
+    def answer(self, org_id: UUID, request: Request, result: Mapping[str, object]) -> Answer:
+        """Keep the result of a request, which the same request gets when it is repeated."""
         answer = Answer.of(request, result)
         self._answered.append((org_id, request, answer))
         return answer
 
     def flush(self, *, commits: bool = False) -> None:
-        """Write everything, each thing once. What is done after that is written by the next."""
-        recorded: list[StoredEvent] = []
+        """Write the changes of all units of work. Later changes need another flush."""
+        events: list[StoredEvent] = []
         if self._keeps_events:
-            recorded = [each for unit in self._units.values() for each in unit.recorded]
+            events = [each for unit in self._units.values() for each in unit.events]
         evidence = self._next_evidence()
         if commits:
             self.is_committing = True
@@ -101,7 +124,7 @@ class Transaction:
                     idempotency.remember(self.conn, self._answered, now)
                     self._answered = []
         except VersionConflict:
-            if not self._memories.forget(self._units):
+            if not self._caches.forget(self._units):
                 raise
             raise ForgottenStates from None
         for org_id in redated:
@@ -113,7 +136,7 @@ class Transaction:
         if commits and redated:  # with the limit on waiting for the answer that all commits have
             with pipelined(self.conn, commits=True):
                 pass
-        self.recorded += recorded
+        self.events += events
         self._evidence = evidence
 
     def _next_evidence(self) -> Evidence | None:
@@ -137,10 +160,29 @@ class Transaction:
         return self.id is not None and was_committed(engine, self.id, self._evidence)
 
     def remember(self) -> None:
-        """Keep the states for the next transaction, now that they are committed."""
+        """Cache the committed states for the next transaction."""
         for org_id, unit in self._units.items():
-            self._memories.remember(org_id, unit.memory)
+            self._caches.remember(org_id, unit.cache)
+
+
+def find_organization(conn: Connection, intent: Intent, *, is_read: bool = True) -> UUID:
+    """Return the organization that an intent names. If the same request was run under its key
+    before, return the organization of that run, because the name may mean another one now.
+
+    If `is_read` is false, the request does not have its content yet, so any request under the key
+    may be the same.
+    """
+    org_ref, request = intent.org_ref, intent.keyed_request
+    if request is None:
+        return name_lookup.resolve_organization(conn, org_ref)
+    found = name_lookup.find_organizations(conn, [org_ref]).get(org_ref)
+    asked = idempotency.KeyLookup(request.key, request.org_ref, found)
+    used = list(idempotency.used(conn, [asked]))
+    done_for = idempotency.done_for(
+        asked, used, lambda answer: not is_read or answer.may_be_of(request)
+    )
+    return done_for if done_for is not None else name_lookup.resolve_organization(conn, org_ref)
 
 
 class ForgottenStates(Exception):
-    """Remembered states did not match the stored ones; the next attempt loads them."""
+    """Cached states did not match the stored ones; the next attempt loads them."""

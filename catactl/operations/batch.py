@@ -1,21 +1,22 @@
-"""Doing the lines of a batch: a transaction for so many of them, one lock an organization.
+"""Run the lines of `apply`: many operations in one transaction, with one lock an organization.
 
-A line that is refused leaves the others alone. The results of keyed lines are committed together
-with what they did, so whoever runs the whole input again after a crash does each of them once.
+A line that fails does not affect the others. The result of a line with an idempotency key is
+committed together with its events, so running the whole input again runs each such line once.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
 from catactl.errors import CatactlError, NotFound
 from catactl.handling.handler import Handler, utc_now
+from catactl.handling.intent import Intent
 from catactl.handling.transaction import Transaction
-from catactl.handling.unit_of_work import Intent
 from catactl.operations.batch_lines import Failed, Line
-from catactl.operations.registry import OperationScope
+from catactl.operations.scope import OperationScope
 from catactl.store import idempotency, name_lookup
 from catactl.store.idempotency import Answer, KeyLookup, Request, Result
 from catactl.store.sql.errors import translated_errors
@@ -26,7 +27,7 @@ from catactl.wiring.flow import Aggregate
 
 
 class Done(NamedTuple):
-    """A line that was done, now or, as `replayed` says, by an earlier run under its key."""
+    """A line that was run. `replayed`: an earlier run under its key did so."""
 
     number: int
     result: Result
@@ -38,7 +39,7 @@ Outcome = Done | Failed
 
 
 class StoppedAt(Exception):
-    """What makes a batch that is all or nothing come to nothing."""
+    """Ends an atomic batch at the first line that failed, so that nothing is committed."""
 
     def __init__(self, failed: Failed) -> None:
         super().__init__(failed.number)
@@ -48,16 +49,13 @@ class StoppedAt(Exception):
 def apply_in_batches(
     handler: Handler, lines: Iterable[Read], intent: Intent, batch: int, *, fails_fast: bool
 ) -> Iterator[list[Outcome]]:
-    """Commit every so many lines; yield their outcomes, in order, once they are committed.
+    """Run and commit `batch` lines at a time; yield their outcomes, in order, once committed.
 
-    With `fails_fast` nothing after the first line that fails is done.
+    With `fails_fast`, no line after the first that fails is run.
     """
     lines = iter(lines)
     while some := list(islice(lines, batch)):
-
-        def work(transaction: Transaction, some: Sequence[Read] = some) -> list[Outcome]:
-            return _do_all(transaction, some, fails_fast=fails_fast)
-
+        work = partial(_run_lines, lines=some, fails_fast=fails_fast)
         outcomes = handler.transact_across(intent.unkeyed(), work)
         yield outcomes
         if fails_fast and isinstance(outcomes[-1], Failed):
@@ -71,18 +69,19 @@ def apply_at_once(
     batch: int,
     keep: Callable[[list[Outcome]], None],
 ) -> None:
-    """Do all lines in one transaction. With a dry run a line that fails leaves the others alone;
-    else the first raises `StoppedAt`, and nothing is done.
+    """Run all lines in one transaction.
 
-    Memory stays flat: what so many lines change is written before the next are done. The lines are
-    opened anew, and outcomes kept anew, whenever the transaction has to start over.
+    The first line that fails raises `StoppedAt`, and nothing is committed. In a dry run it does not
+    affect the others. The changes of `batch` lines are written before the next lines are run, so
+    that memory stays flat. When the transaction starts over, the lines are opened again, and `keep`
+    gets all outcomes again.
     """
 
     def work(transaction: Transaction) -> None:
         _lock_all(transaction, open_lines())
         lines = iter(open_lines())
         while some := list(islice(lines, batch)):
-            outcomes = _do_all(transaction, some, fails_fast=not intent.dry_run)
+            outcomes = _run_lines(transaction, some, fails_fast=not intent.dry_run)
             if not intent.dry_run and isinstance(outcomes[-1], Failed):
                 raise StoppedAt(outcomes[-1])
             transaction.flush()
@@ -91,12 +90,14 @@ def apply_at_once(
     handler.transact_across(intent.unkeyed(), work)
 
 
-def _do_all(transaction: Transaction, some: Sequence[Read], *, fails_fast: bool) -> list[Outcome]:
-    """Do each line; with `fails_fast` the first that fails is the last outcome."""
-    doing = _Doing(transaction, [line for line in some if isinstance(line, Line)])
+def _run_lines(
+    transaction: Transaction, lines: Sequence[Read], *, fails_fast: bool
+) -> list[Outcome]:
+    """Run each line; with `fails_fast` the first that fails is the last outcome."""
+    runner = _LineRunner(transaction, [line for line in lines if isinstance(line, Line)])
     outcomes: list[Outcome] = []
-    for line in some:
-        outcome = doing.do(line) if isinstance(line, Line) else line
+    for line in lines:
+        outcome = runner.run(line) if isinstance(line, Line) else line
         outcomes.append(outcome)
         if fails_fast and isinstance(outcome, Failed):
             break
@@ -104,12 +105,12 @@ def _do_all(transaction: Transaction, some: Sequence[Read], *, fails_fast: bool)
 
 
 def _lock_all(transaction: Transaction, lines: Iterable[Read]) -> None:
-    """Lock every organization that a line names or creates, before anything is done."""
+    """Lock every organization that a line names or creates, before any line is run."""
     begin(transaction.conn)
     named, created = set[str](), set[UUID]()
     for line in lines:
         if isinstance(line, Line):
-            if not line.verb.creates:
+            if not line.operation.creates:
                 named.add(line.intent.org_ref)
             elif line.intent.idempotency_key is not None:
                 created.add(id_for_key(line.intent.idempotency_key))
@@ -117,8 +118,8 @@ def _lock_all(transaction: Transaction, lines: Iterable[Read]) -> None:
     transaction.lock({*found.values(), *created})
 
 
-class _Doing:
-    """Lines under way in one transaction: what they ask for is looked up for all at once."""
+class _LineRunner:
+    """Runs lines in one transaction, after it looked up the names and keys of all of them."""
 
     def __init__(self, transaction: Transaction, lines: Sequence[Line]) -> None:
         self._transaction = transaction
@@ -128,21 +129,22 @@ class _Doing:
         for line in lines:
             key = line.intent.idempotency_key
             if key is not None:
-                created = id_for_key(key) if line.verb.creates else None
+                created = id_for_key(key) if line.operation.creates else None
                 self._keys[line.intent.org_ref][key] = created
-        references = {line.intent.org_ref for line in lines if not line.verb.creates}
+        references = {line.intent.org_ref for line in lines if not line.operation.creates}
         found = name_lookup.find_organizations(self._conn, references)
         self._org_ids = dict[str, UUID | None](found)
-        # Under their locks, so that what others did under the same keys is seen, or not done yet.
+        # Lock before reading keys, because another transaction may be using the same keys.
         keyed = (created for keys in self._keys.values() for created in keys.values())
         self._locked = {*found.values(), *filter(None, keyed)}
         transaction.lock(self._locked)
         self._answers = dict[tuple[UUID, str], Answer]()
-        self._answers_as_named = dict[tuple[str, str], Answer]()
-        self._find_answers(self._keys)
-        self._look_up(lines)
+        self._answers_by_name = dict[tuple[str, str], Answer]()
+        self._load_answers(self._keys)
+        self._load_names(lines)
 
-    def do(self, line: Line) -> Outcome:
+    def run(self, line: Line) -> Outcome:
+        """Run a line, or return the stored result of its key."""
         request = line.intent.keyed_request
         try:
             org_id = self._organization(line)
@@ -152,12 +154,12 @@ class _Doing:
             if org_id is None:
                 reference = line.intent.org_ref
                 raise NotFound(f"no organization {reference!r}", "see: catactl org list")
-            if line.verb.names:
-                result = self._do_separately(line, org_id)
+            if line.operation.changes_names:
+                result = self._run_in_savepoint(line, org_id)
             else:
                 result = self._run(line, org_id)
         except CatactlError as error:
-            if error.retryable:  # no fault of the line: the transaction is over
+            if error.retryable:  # the transaction failed, not the line
                 raise
             return Failed(line.number, error)
         if request is not None:
@@ -167,12 +169,14 @@ class _Doing:
 
     def _run(self, line: Line, org_id: UUID) -> Result:
         unit = self._transaction.unit(org_id)
-        place = OperationScope(self._conn, unit, org_id, line.intent.org_ref, line.intent)
-        return line.verb.do(place, **line.arguments)
+        result: Result = line.operation.run(OperationScope(unit, line.intent), **line.arguments)
+        return result
 
-    def _do_separately(self, line: Line, org_id: UUID) -> Result:
-        """Write at once what changes names of organizations. They are unique over all, and no lock
-        of ours keeps others from taking one just now: then this line fails, and not all.
+    def _run_in_savepoint(self, line: Line, org_id: UUID) -> Result:
+        """Run and write a line that changes names of organizations.
+
+        Names are unique over all organizations and are not locked, so another transaction may take
+        one meanwhile. The savepoint makes this line alone fail then.
         """
         transaction = self._transaction
         transaction.unit(org_id)
@@ -188,13 +192,13 @@ class _Doing:
             raise
         savepoint.commit()
         self._locked.add(org_id)
-        self._org_ids.clear()  # names may mean others now
+        self._org_ids.clear()  # because names may mean other organizations now
         return result
 
     def _organization(self, line: Line) -> UUID | None:
         """Return the organization that a line creates or names, if there is one of that name."""
         reference = line.intent.org_ref
-        if line.verb.creates:
+        if line.operation.creates:
             return id_to_create(line.intent.idempotency_key, utc_now())
         if reference not in self._org_ids:
             found = name_lookup.find_organizations(self._conn, [reference]).get(reference)
@@ -202,11 +206,11 @@ class _Doing:
             if found is not None and found not in self._locked:
                 self._transaction.unit(found)
                 self._locked.add(found)
-                self._find_answers([reference])
+                self._load_answers([reference])
         return self._org_ids[reference]
 
-    def _find_answers(self, references: Iterable[str]) -> None:
-        """Look up what came of the keyed lines that name, or create, these organizations."""
+    def _load_answers(self, references: Iterable[str]) -> None:
+        """Load the stored results of the keyed lines that name or create these organizations."""
         asked = [
             KeyLookup(key, normalized(reference), created or self._org_ids.get(reference))
             for reference in references
@@ -214,24 +218,25 @@ class _Doing:
         ]
         for used in idempotency.used(self._conn, asked):
             self._answers[used.org_id, used.key] = used.answer
-            self._answers_as_named[used.org_ref, used.key] = used.answer
+            self._answers_by_name[used.org_ref, used.key] = used.answer
 
     def _answer(self, org_id: UUID | None, request: Request) -> Answer | None:
-        """Return what came of a request before: in this organization, else in the one that its
-        name meant then, which may have given the name up since, to another even.
+        """Return the stored result of a request: in this organization, else in the one that had the
+        name when the request was run.
         """
         if org_id is not None and (org_id, request.key) in self._answers:
             return self._answers[org_id, request.key]
-        answer = self._answers_as_named.get((request.org_ref, request.key))
+        answer = self._answers_by_name.get((request.org_ref, request.key))
         is_same = answer is not None and answer.may_be_of(request)
         return answer if is_same or org_id is None else None
 
-    def _look_up(self, lines: Sequence[Line]) -> None:
+    def _load_names(self, lines: Sequence[Line]) -> None:
+        """Look up the names of files and jobs in all lines."""
         names = defaultdict[tuple[UUID, Aggregate], set[str]](set)
         for line in lines:
             org_id = self._org_ids.get(line.intent.org_ref)
             if org_id is not None:
-                for aggregate, reference in line.verb.references(line.arguments):
+                for aggregate, reference in line.operation.references(line.arguments):
                     names[org_id, aggregate].add(reference)
         for (org_id, aggregate), of_kind in names.items():
             self._transaction.unit(org_id).look_up(aggregate, of_kind)

@@ -1,4 +1,4 @@
-"""Lines of JSON to commands: one object a line, checked before anything is done."""
+"""Read lines of JSON as operations: one object a line, checked before any is run."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,15 +9,15 @@ from typing import Any, BinaryIO, NamedTuple
 
 from catactl.errors import CatactlError, InvalidValue
 from catactl.handling.handler import MAX_KEY_BYTES, MAX_TEXT_BYTES
-from catactl.handling.unit_of_work import Intent
-from catactl.operations.commands import VERBS
-from catactl.operations.registry import Verb
+from catactl.handling.intent import Intent
+from catactl.operations.operation import Operation
+from catactl.operations.registry import OPERATIONS
 from catactl.values.names import check_text
 from catactl.values.text_input import without_mark
 
 MAX_LINE_BYTES = 1024 * 1024
 _MAX_DIGITS = 100
-# What a line may say beside its command's own arguments.
+# Fields that a line may have beside the arguments of its operation.
 _COMMON = ("org", "key", "actor", "reason", "expected_version")
 _RUN_BY_THEMSELVES = frozenset(
     {"file.upload", "part.upload", "usage.recompute", "projection.rebuild", "blob.gc", "apply"}
@@ -26,16 +26,16 @@ _DESTROY = frozenset({"org.delete", "user.remove", "job.delete", "file.delete"})
 
 
 class Line(NamedTuple):
-    """A command that can be tried. `intent` has its organization and its key."""
+    """An operation to run. `intent` has its organization and its key."""
 
     number: int
-    verb: Verb
+    operation: Operation[..., Any]
     arguments: Mapping[str, Any]
     intent: Intent
 
 
 class Failed(NamedTuple):
-    """A line that was not done, and why."""
+    """A line that was not run, or failed, with the error."""
 
     number: int
     error: CatactlError
@@ -71,37 +71,37 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
 def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -> Line:
     document = _load(text)
     name = document.get("command")
-    verb = VERBS.get(name) if isinstance(name, str) else None
-    if verb is None:
+    operation = OPERATIONS.get(name) if isinstance(name, str) else None
+    if operation is None:
         raise _no_such_command(name)
     del document["command"]
     common = {field: document.pop(field) for field in _COMMON if field in document}
     for field, value in common.items():
         _check_common(field, value)
-    verb.check(document)
-    if verb.creates == ("org" in common):
-        message = "takes its name as 'name', no 'org'" if verb.creates else "needs 'org'"
-        raise InvalidValue(f"{verb.name} {message}")
-    if "expected_version" in common and not verb.is_versioned:
-        raise InvalidValue(f"{verb.name} takes no 'expected_version'")
+    operation.check(document)
+    if operation.creates == ("org" in common):
+        message = "takes its name as 'name', no 'org'" if operation.creates else "needs 'org'"
+        raise InvalidValue(f"{operation.name} {message}")
+    if "expected_version" in common and not operation.is_versioned:
+        raise InvalidValue(f"{operation.name} takes no 'expected_version'")
     key = common.get("key")
     if key is None and intent.idempotency_key is not None:
         key = f"{intent.idempotency_key}:{number}"
     if key is None and len(common) == 1:
-        # Most lines say nothing of themselves but where they belong.
+        # Most lines name nothing but their organization: they share an intent.
         own = plain.get(common["org"]) or replace(intent, org_ref=common["org"])
         plain[common["org"]] = own
-        return Line(number, verb, document, own)
+        return Line(number, operation, document, own)
     own = Intent(
         actor=common.get("actor", intent.actor),
         reason=common.get("reason", intent.reason),
         expected_version=common.get("expected_version"),
         dry_run=intent.dry_run,
         idempotency_key=key,
-        org_ref=document["name"] if verb.creates else common["org"],
-        request=verb.request(document) if key is not None else None,
+        org_ref=document["name"] if operation.creates else common["org"],
+        request=operation.request(document) if key is not None else None,
     )
-    return Line(number, verb, document, own)
+    return Line(number, operation, document, own)
 
 
 def _no_such_command(name: object) -> InvalidValue:
@@ -112,9 +112,9 @@ def _no_such_command(name: object) -> InvalidValue:
     if name in _RUN_BY_THEMSELVES:
         by_itself = f"catactl {name.replace('.', ' ')}"
         return InvalidValue(f"{name} is not done in a batch", f"run it by itself: {by_itself}")
-    # Nobody is led to what destroys.
-    close = get_close_matches(name, [each for each in VERBS if each not in _DESTROY], n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(VERBS)}"
+    # Never suggest a destructive command.
+    close = get_close_matches(name, [each for each in OPERATIONS if each not in _DESTROY], n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(OPERATIONS)}"
     return InvalidValue(f"no such command: {name!r}", hint)
 
 
@@ -153,12 +153,12 @@ def _load(text: bytes) -> dict[str, Any]:
 
 
 def _check_escapes(document: dict[str, Any]) -> None:
-    """Raise for what can be escaped in JSON but is no text that a database takes."""
+    """Raise `InvalidValue` for escapes in JSON that databases cannot store as text."""
     try:
         plain = json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise InvalidValue("the line holds half of a surrogate pair") from None
-    if b"\\u0000" in plain.replace(b"\\\\", b""):  # a backslash is no escape before an escape
+    if b"\\u0000" in plain.replace(b"\\\\", b""):  # an escaped backslash
         raise InvalidValue("the line contains the control character U+0000")
 
 
@@ -177,7 +177,7 @@ def _refuse(number: str) -> Any:
 
 def _whole(number: str) -> int:
     digits = len(number.lstrip("-"))
-    if digits > _MAX_DIGITS:  # Python's own limit would give its own advice
+    if digits > _MAX_DIGITS:  # before Python raises an error of its own
         raise ValueError(f"a number has {digits:,} digits")
     return int(number)
 

@@ -1,4 +1,4 @@
-"""Resources as they were: folded from the events alone, up to a moment or a version."""
+"""Organizations, files, jobs and usage as they were at a moment or a version, from events alone."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,12 @@ from sqlalchemy import Connection, Select, select
 from catactl.domain.decider import fold
 from catactl.domain.organization import Organization
 from catactl.errors import CorruptLog, InvalidValue, NotFound
-from catactl.queries import resources
-from catactl.queries.resources import Resource
+from catactl.results.files import FileResult, file_result
+from catactl.results.jobs import JobResult, job_result
+from catactl.results.organizations import OrganizationResult, organization_result
+from catactl.results.usage import CurrentUsage
 from catactl.store import event_log, log_queries, name_lookup
+from catactl.store.canonical_json import format_instant
 from catactl.store.name_lookup import is_named
 from catactl.store.tables import files, job_configurations
 from catactl.values.ids import parse_id
@@ -31,28 +34,28 @@ _NAMING = (
 
 
 class Point(NamedTuple):
-    """A moment, or else a version of the stream that is asked about."""
+    """A point in the past of a stream: a moment or a version."""
 
     moment: datetime | None = None
     version: int | None = None
 
 
-def organization(conn: Connection, org_id: UUID, point: Point) -> Resource:
-    """Return an organization as it was; raise `NotFound` where it was not yet."""
+def organization(conn: Connection, org_id: UUID, point: Point) -> OrganizationResult:
+    """Return an organization as it was; raise `NotFound` if it did not exist yet."""
     version, position = _place(conn, org_id, org_id, point, "organization")
-    return resources.organization(org_id, _organization(conn, org_id, position), version)
+    return organization_result(org_id, _organization(conn, org_id, position), version)
 
 
-def file(conn: Connection, org_id: UUID, file_id: UUID, point: Point) -> Resource:
-    """Return a file as it was; raise `NotFound` where it was not yet."""
+def file(conn: Connection, org_id: UUID, file_id: UUID, point: Point) -> FileResult:
+    """Return a file as it was; raise `NotFound` if it did not exist yet."""
     version, state = _fold(conn, FILE, org_id, file_id, point)
-    return resources.file(org_id, file_id, state, version)
+    return file_result(org_id, file_id, state, version)
 
 
-def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> Resource:
-    """Return a job configuration as it was; raise `NotFound` where it was not yet."""
+def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> JobResult:
+    """Return a job configuration as it was; raise `NotFound` if it did not exist yet."""
     version, state = _fold(conn, JOB_CONFIGURATION, org_id, job_id, point)
-    return resources.job(org_id, job_id, state, version)
+    return job_result(org_id, job_id, state, version)
 
 
 def find_file(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
@@ -96,16 +99,16 @@ def _named_at(
     return next(live, next(reversed(named), None))
 
 
-def usage(conn: Connection, org_id: UUID, moment: datetime) -> Resource:
+def usage(conn: Connection, org_id: UUID, moment: datetime) -> CurrentUsage:
     """Return an organization's usage at a moment; raise `NotFound` before its creation."""
     position = log_queries.position_at(conn, org_id, moment)
     if position == 0:
-        raise _was_not_yet("organization", moment)
+        raise _did_not_exist("organization", moment)
     return _usage(org_id, _organization(conn, org_id, position), moment, position)
 
 
-def list_usage(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> list[Resource]:
-    """Return the usage of those that lived at a moment, in order of their names then."""
+def list_usage(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> list[CurrentUsage]:
+    """Return the usage of the organizations that existed at a moment, in order of their names."""
     rows = []
     for org_id, position in log_queries.positions_at(conn, org_ids, moment).items():
         state = _organization(conn, org_id, position) if position else None
@@ -122,7 +125,7 @@ def _organization(conn: Connection, org_id: UUID, position: int) -> Organization
     return state
 
 
-def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -> Resource:
+def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -> CurrentUsage:
     return {
         "org_id": str(org_id),
         "name": state.name,
@@ -131,7 +134,7 @@ def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -
         "file_count": state.file_count,
         "part_count": state.part_count,
         "position": position,
-        "as_of": resources.plain(moment),
+        "as_of": format_instant(moment),
     }
 
 
@@ -162,18 +165,21 @@ def _place(
     position = log_queries.position_at(conn, org_id, point.moment)
     version = log_queries.version_at(conn, org_id, stream_id, position)
     if version == 0:
-        raise _was_not_yet(what, point.moment)
+        raise _did_not_exist(what, point.moment)
     return version, position
 
 
-def _was_not_yet(what: str, moment: datetime) -> NotFound:
-    return NotFound(f"the {what} did not exist yet at {resources.plain(moment)}")
+def _did_not_exist(what: str, moment: datetime) -> NotFound:
+    return NotFound(f"the {what} did not exist yet at {format_instant(moment)}")
 
 
 def point(moment: datetime | None, version: int | None, now: datetime) -> Point:
-    """Return the point that one of both names; raise `InvalidValue`."""
+    """Return the point that a moment or a version names.
+
+    Raises `InvalidValue` if both are given, or if the moment is in the future.
+    """
     if moment is not None and version is not None:
         raise InvalidValue("--as-of and --at-version name two points", "give one of them")
     if moment is not None and moment > now:
-        raise InvalidValue(f"{resources.plain(moment)} has not come yet")
+        raise InvalidValue(f"{format_instant(moment)} is in the future")
     return Point(moment, version)

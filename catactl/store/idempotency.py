@@ -66,7 +66,7 @@ class Answer(NamedTuple):
     result: str
 
     @classmethod
-    def of(cls, request: Request, result: Result) -> "Answer":
+    def of(cls, request: Request, result: Mapping[str, object]) -> "Answer":
         # Not canonical: its fields keep their order.
         document = json.dumps(result, ensure_ascii=False)
         return cls(request.fingerprint, FINGERPRINT_VERSION, document)

@@ -7,12 +7,12 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, Select, column, inspect, select, table, text
 
 import catactl
 from catactl.errors import BadConfiguration, CorruptLog, Forbidden, SchemaMismatch
 from catactl.store.sql.engine import reading, writing
-from catactl.store.sql.statements import begin, pipelined
+from catactl.store.sql.statements import begin, fetch, pipelined
 from catactl.store.sql.urls import file_of, is_missing_file, may_create
 from catactl.store.tables import SCHEMA_REVISION, events, logs
 
@@ -23,6 +23,8 @@ _UPGRADE = "catactl db upgrade"
 # The number of the lock that lets only one process migrate. It must never change.
 _ADVISORY_LOCK = 0x63617461
 _MAX_LISTED = 5
+_IS_CHECKED = "catactl_schema_is_checked"
+_REVISIONS: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
 
 
 def ensure(engine: Engine) -> None:
@@ -31,6 +33,11 @@ def ensure(engine: Engine) -> None:
     Create and migrate a SQLite database. Raise `SchemaMismatch` for a PostgreSQL database with
     another revision.
     """
+    _ensure(engine)
+    engine.update_execution_options(**{_IS_CHECKED: True})
+
+
+def _ensure(engine: Engine) -> None:
     sqlite = engine.dialect.name == "sqlite"
     if sqlite and is_missing_file(engine.url):
         upgrade(engine)
@@ -46,6 +53,31 @@ def ensure(engine: Engine) -> None:
         upgrade(engine)
         return
     raise mismatch
+
+
+def create_if_missing(engine: Engine) -> None:
+    """Create a SQLite database whose file does not exist, readable by its owner alone."""
+    if engine.dialect.name == "sqlite" and is_missing_file(engine.url):
+        ensure(engine)
+
+
+def is_checked(engine: Engine | Connection) -> bool:
+    """Return whether this process knows that the schema is the one it works with."""
+    return _IS_CHECKED in engine.get_execution_options()
+
+
+def check_once(conn: Connection) -> None:
+    """Check the schema in the transaction that is beginning, unless that was done before.
+
+    Raises `SchemaMismatch` without an explanation; `ensure` raises one that says what to do.
+    """
+    if is_checked(conn):
+        return
+    _check_encoding(conn)
+    ((revision,), *others) = fetch(conn, (_REVISIONS, {}))[0] or [(None,)]
+    if others or revision != SCHEMA_REVISION:
+        raise SchemaMismatch("the schema is not at head", _UPGRADE)
+    conn.engine.update_execution_options(**{_IS_CHECKED: True})
 
 
 def check(engine: Engine) -> str | None:

@@ -3,7 +3,7 @@
 All Unicode forms of a name are equal, both of a typed and of a stored name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -125,6 +125,13 @@ def all_logs(conn: Connection) -> list[UUID]:
     """
     ids = (select(table.c.org_id) for table in (logs, organizations, organization_names))
     return sorted(conn.execute(union(*ids)).scalars())
+
+
+def organizations_or_all(conn: Connection, references: Sequence[str] | None) -> list[UUID]:
+    """Return the ids of the given organizations without duplicates, or of all if none is given."""
+    if not references:
+        return all_logs(conn)
+    return list(dict.fromkeys(resolve_organization(conn, each) for each in references))
 
 
 def organization_name(conn: Connection, org_id: UUID) -> str | None:

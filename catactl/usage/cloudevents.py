@@ -7,13 +7,13 @@ twice can be counted once. Format for others: what stands here never changes, fi
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.queries.resources import plain
+from catactl.results.usage import CloudEvent
 from catactl.store import log_queries
+from catactl.store.canonical_json import format_instant
 from catactl.store.event_log import StoredEvent
 from catactl.store.log_queries import CORRECTED, USAGE_EVENTS
 from catactl.usage.change import change_of
@@ -27,7 +27,7 @@ def cloudevents(
     org_ids: Sequence[UUID],
     after: Mapping[UUID, int],
     until: Mapping[UUID, int],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[CloudEvent]:
     """Yield the usage events of each organization between two positions of its log, the first
     excluded; one log after the other.
     """
@@ -36,7 +36,7 @@ def cloudevents(
         yield from map(_cloudevent, found)
 
 
-def _cloudevent(recorded: StoredEvent) -> dict[str, Any]:
+def _cloudevent(recorded: StoredEvent) -> CloudEvent:
     delta, after = change_of(recorded)
     return {
         "specversion": "1.0",
@@ -44,7 +44,7 @@ def _cloudevent(recorded: StoredEvent) -> dict[str, Any]:
         "source": f"urn:uuid:{recorded.org_id}",
         "type": TYPE,
         "subject": str(recorded.org_id),
-        "time": plain(recorded.recorded_at),
+        "time": format_instant(recorded.recorded_at),
         "datacontenttype": "application/json",
         "data": {
             "position": recorded.position,

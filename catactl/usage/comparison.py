@@ -1,10 +1,11 @@
 """The result of comparing an organization's stored figures with its events."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from catactl.errors import Busy, ClockBehindLog, CorruptLog
+from catactl.results.usage import Finding
 from catactl.store.log_queries import Figures
 from catactl.usage.organization_states import OrganizationState
 
@@ -88,7 +89,8 @@ class Comparison:
         exact_bytes = self.from_file_events.used_bytes
         return max((each.used_bytes - exact_bytes for each in (self.running, *stored)), key=abs)
 
-    def as_row(self) -> dict[str, Any]:
+    def as_result(self) -> Finding:
+        """Return the comparison as a result. It has no figures if the events cannot be read."""
         figures: dict[str, object] = {
             "events_bytes": self.from_file_events.used_bytes,
             "running_bytes": self.running.used_bytes,
@@ -103,7 +105,7 @@ class Comparison:
             "events_quota_bytes": _quota_bytes(self.events_state),
             "state_differs": self.state_differs,
         }
-        return {
+        result = {
             "org_id": str(self.org_id),
             "name": self.name,
             **(dict.fromkeys(figures) if self.is_unreadable else figures),
@@ -112,6 +114,7 @@ class Comparison:
             "correction": self.correction,
             "clock_ahead_seconds": self.clock_ahead_seconds,
         }
+        return cast(Finding, result)
 
 
 def _quota_bytes(state: OrganizationState | None) -> int | None:

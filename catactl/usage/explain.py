@@ -18,9 +18,11 @@ from catactl.domain.decider import EventEnvelope
 from catactl.domain.file import PartUploaded
 from catactl.domain.organization import ChangeStorageUsage
 from catactl.projections.projection import DecodedEvent
-from catactl.queries import resources
+from catactl.queries.usage import get_usage
+from catactl.results.usage import ExplanationRow
 from catactl.sagas import storage_usage
 from catactl.store import log_queries
+from catactl.store.canonical_json import format_instant
 from catactl.store.event_log import END, StoredEvent
 from catactl.store.log_queries import CORRECTED, USAGE_EVENTS, Figures
 from catactl.store.sql.bulk import batched
@@ -58,6 +60,28 @@ class Entry(NamedTuple):
     part_number: int | None = None
     problem: str | None = None
     settled_by: int | None = None
+
+    def as_row(self) -> ExplanationRow:
+        problem = self.problem
+        if problem is not None and self.settled_by is not None:
+            problem += f" (settled by the correction at position {self.settled_by})"
+        return {
+            "kind": self.kind.value,
+            "position": self.position,
+            "recorded_at": format_instant(self.recorded_at) if self.recorded_at else None,
+            "delta_bytes": self.delta.used_bytes if self.delta is not None else None,
+            "used_bytes": self.figures.used_bytes,
+            "cause": self.cause,
+            "cause_position": self.cause_position,
+            "file_id": str(self.file_id) if self.file_id is not None else None,
+            "file_name": self.file_name,
+            "part_number": self.part_number,
+            "actor": self.actor,
+            "reason": self.reason,
+            "event_id": str(self.event_id) if self.event_id is not None else None,
+            "problem": problem,
+            "settled_by": self.settled_by,
+        }
 
 
 def explain(
@@ -166,8 +190,8 @@ def _told(kind: Kind, recorded: StoredEvent, cause: DecodedEvent | None, figures
 
 
 def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
-    shown = resources.get_usage(conn, org_id)
-    stored = Figures(*(shown[name] for name in Figures._fields))
+    shown = get_usage(conn, org_id)
+    stored = Figures(shown["used_bytes"], shown["file_count"], shown["part_count"])
     columns = (organizations.c[name] for name in Figures._fields)
     row = conn.execute(select(*columns).where(organizations.c.org_id == org_id)).one()
     problems = [

@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, func
 from sqlalchemy.sql.elements import ColumnElement
 
-from catactl.queries import resources
-from catactl.queries.resources import Resource
+from catactl.queries.rows import missing_row, stream_rows
+from catactl.queries.usage import usage_query, usage_result
+from catactl.results.usage import Growth, UsageWithGrowth
 from catactl.store.tables import organizations
 from catactl.usage.history import closing_bytes_before
 from catactl.values.times import Every, microseconds
@@ -26,26 +27,25 @@ _PERIOD_DAYS = 30
 _SHORTEST = timedelta(days=2)  # what an organization stored on its first day says little
 _LIVE = organizations.c.status != "deleted"
 _BY_NAME = (organizations.c.name, organizations.c.org_id)
-_UNSHOWN = ("created_at", "bytes_7_days_ago", "bytes_30_days_ago")
 
 
-def list_usage(conn: Connection, now: datetime) -> Iterator[Resource]:
+def list_usage(conn: Connection, now: datetime) -> Iterator[UsageWithGrowth]:
     """Yield the usage of every organization, without those deleted, in order of name."""
     return _found(conn, _query(now).where(_LIVE).order_by(*_BY_NAME), now)
 
 
-def largest(conn: Connection, limit: int, now: datetime) -> Iterator[Resource]:
+def largest(conn: Connection, limit: int, now: datetime) -> Iterator[UsageWithGrowth]:
     """Yield the usage of those that use most, ties in order of name, without those deleted."""
     query = _query(now).where(_LIVE)
     most_first = query.selected_columns.used_bytes.desc()
     return _found(conn, query.order_by(most_first, *_BY_NAME).limit(limit), now)
 
 
-def get_usage(conn: Connection, org_id: UUID, now: datetime) -> Resource:
+def get_usage(conn: Connection, org_id: UUID, now: datetime) -> UsageWithGrowth:
     """Return an organization's usage."""
     found = list(_found(conn, _query(now).where(organizations.c.org_id == org_id), now))
     if not found:
-        raise resources.missing_row()
+        raise missing_row()
     return found[0]
 
 
@@ -76,7 +76,7 @@ def quota_reached_estimate(
 
 
 def _query(now: datetime) -> Select[Any]:
-    return resources.usage_query().add_columns(
+    return usage_query().add_columns(
         organizations.c.created_at,
         _used_until(Every.DAY.back(now, 7)).label("bytes_7_days_ago"),
         _used_until(Every.DAY.back(now, _PERIOD_DAYS)).label("bytes_30_days_ago"),
@@ -88,16 +88,13 @@ def _used_until(midnight: datetime) -> ColumnElement[int]:
     return func.coalesce(before.scalar_subquery(), 0)
 
 
-def _found(conn: Connection, query: Select[Any], now: datetime) -> Iterator[Resource]:
+def _found(conn: Connection, query: Select[Any], now: datetime) -> Iterator[UsageWithGrowth]:
     period_start = Every.DAY.back(now, _PERIOD_DAYS)
-    for row in resources.stream(conn, query):
-        usage = resources.from_row(row)
-        yield {name: usage[name] for name in usage if name not in _UNSHOWN} | _growth(
-            row, now, period_start
-        )
+    for row in stream_rows(conn, query):
+        yield {**usage_result(row), **_growth(row, now, period_start)}
 
 
-def _growth(row: RowMapping, now: datetime, period_start: datetime) -> Resource:
+def _growth(row: RowMapping, now: datetime, period_start: datetime) -> Growth:
     used_bytes, quota_bytes = row["used_bytes"], row["quota_bytes"]
     grown_bytes = used_bytes - row["bytes_30_days_ago"]
     period = now - max(period_start, row["created_at"])

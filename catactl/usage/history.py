@@ -12,10 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
+from catactl.results.usage import HistoryResult
 from catactl.store import log_queries
+from catactl.store.canonical_json import format_instant
 from catactl.store.log_queries import Step
 from catactl.store.sql.checked_types import checked_integer
 from catactl.store.tables import storage_usage_days
+from catactl.usage.units import byte_hours
 from catactl.values.times import DAY, Every, Interval, microseconds
 
 
@@ -28,6 +31,19 @@ class Span(NamedTuple):
     closing_bytes: int
     peak_bytes: int
     byte_microseconds: int
+
+
+def history_result(span: Span) -> HistoryResult:
+    """Return a span as a result."""
+    return {
+        "start": format_instant(span.start),
+        "end": format_instant(span.end),
+        "opening_bytes": span.opening_bytes,
+        "closing_bytes": span.closing_bytes,
+        "peak_bytes": span.peak_bytes,
+        "byte_hours": byte_hours(span.byte_microseconds),
+        "byte_microseconds": span.byte_microseconds,
+    }
 
 
 def joined(before: Span | None, span: Span) -> Span:

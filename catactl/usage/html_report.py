@@ -3,7 +3,7 @@
 No script and nothing from the network; it reads on a phone and prints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -50,8 +50,8 @@ class Page(NamedTuple):
     is_closed: bool
     unit: str
     unit_field: str
-    rows: Sequence[dict[str, Any]]
-    adjustments: Sequence[dict[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
+    adjustments: Sequence[Mapping[str, Any]]
     total: str
     days: Sequence[Span]
 

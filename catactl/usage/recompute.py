@@ -7,7 +7,8 @@ from sqlalchemy import Connection, Engine
 
 from catactl.domain.organization import CorrectStorageUsage
 from catactl.errors import Busy, ClockBehindLog, CorruptLog
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.handling.rebuild import rebuild
 from catactl.usage.check import check, compare
 from catactl.usage.comparison import Comparison

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 
+from catactl.results.usage import UnitAmounts
 from catactl.values.times import Every, Interval, microseconds
 
 GB = 10**9
@@ -57,7 +58,7 @@ def byte_months(parts: Iterable[tuple[Interval, int]]) -> Fraction:
     return total
 
 
-def in_units(byte_microseconds: int, byte_months: Fraction) -> dict[str, int | str]:
+def in_units(byte_microseconds: int, byte_months: Fraction) -> UnitAmounts:
     """Return the same figure in all units: byte-hours as an integer, others as decimals."""
     months, divisor = byte_months.as_integer_ratio()
     return {

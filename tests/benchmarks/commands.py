@@ -9,10 +9,13 @@ from uuid import UUID
 from catactl.domain.decider import Command, CommandEnvelope
 from catactl.domain.file import CreateFile, UploadPart
 from catactl.domain.organization import CreateOrganization
-from catactl.handling.handler import Handler, Intent, Outcome
-from catactl.queries import resources
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
+from catactl.handling.unit_of_work import Outcome
+from catactl.results.parts import part_written
 from catactl.values.ids import new_id
 from catactl.values.numbers import MAX_PART_NUMBER
+from tests.support import handle
 
 INTENT = Intent("benchmark")
 _SHA256 = hashlib.sha256(b"content").hexdigest()
@@ -41,16 +44,18 @@ def record_part(handler: Handler, org_id: UUID, file_id: UUID, number: int) -> f
     command = UploadPart(part_number, 1_000 + number, _SHA256)
 
     def present(outcome: Outcome) -> dict[str, Any]:
-        return resources.part(
-            outcome.org_id, outcome.stream_id, part_number, outcome.state, outcome.version
-        )
+        return {**part_written(outcome, part_number)}
 
     started = perf_counter()
-    handler.handle(org_id, lambda conn: CommandEnvelope(file_id, command), INTENT, present)
+    handle(handler, org_id, CommandEnvelope(file_id, command), INTENT, present)
     return perf_counter() - started
 
 
 def _handle(handler: Handler, org_id: UUID, stream_id: UUID, command: Command) -> None:
-    handler.handle(
-        org_id, lambda conn: CommandEnvelope(stream_id, command), INTENT, lambda outcome: {}
+    handle(
+        handler,
+        org_id,
+        lambda conn: CommandEnvelope(stream_id, command),
+        INTENT,
+        lambda outcome: {},
     )

@@ -13,13 +13,15 @@ from sqlalchemy import URL, make_url
 
 from catactl.cli.framework.command_tree import COMPLETION_VARIABLE
 from catactl.domain.organization import CreateOrganization
-from catactl.handling.handler import Handler, Outcome, utc_now
+from catactl.handling.handler import Handler, utc_now
+from catactl.handling.unit_of_work import Outcome
 from catactl.store.sql.engine import open_engine
 from catactl.store.sql.urls import parse_url
 from catactl.values.ids import new_id
 from tests.benchmarks.commands import INTENT
 from tests.benchmarks.figures import Figure, alternate, compare
 from tests.benchmarks.servers import postgresql_database, upgrade
+from tests.support import handle
 
 ROOT = Path(__file__).parents[2]
 _TIMES = 21
@@ -86,7 +88,7 @@ def _measure_org_show(name: str, url: URL, script_url: URL, folder: str) -> Figu
     def present(outcome: Outcome) -> dict[str, object]:
         return {}
 
-    Handler(engine).handle(org_id, CreateOrganization("acme", now), INTENT, present)
+    handle(Handler(engine), org_id, CreateOrganization("acme", now), INTENT, present)
     engine.dispose()
     environment = prepare(folder)
     environment["CATACTL_DATABASE_URL"] = url.render_as_string(hide_password=False)

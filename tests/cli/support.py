@@ -194,7 +194,7 @@ def record(
 
 def leaves_of(first: str) -> list[tuple[str, ...]]:
     """The paths of the commands that begin with this noun, or are this verb."""
-    if first in command_tree.VERBS:
+    if first in command_tree.COMMANDS:
         return [(first,)]
     root: Any = command_tree.root()
     group = root.get_command(None, first)

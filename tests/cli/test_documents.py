@@ -26,7 +26,7 @@ _DOCUMENTS = {
 _STAGES = {"README": "nothing", "clocks": "ahead"}
 _MAX_README_LINES = 160
 _LEAVES = {
-    path for first in (*command_tree.NOUNS, *command_tree.VERBS) for path in leaves_of(first)
+    path for first in (*command_tree.NOUNS, *command_tree.COMMANDS) for path in leaves_of(first)
 }
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^```\w+\n.*?^```$|`[^`]+`", re.MULTILINE | re.DOTALL)
@@ -227,13 +227,13 @@ def test_every_command_and_option_that_is_named_exists(name: str) -> None:
                 assert not second or second in topic_names(), f"{code} names no topic"
             else:
                 assert (first,) in _LEAVES or not second or (first, second) in _LEAVES, code
-                assert first in command_tree.NOUNS or first in command_tree.VERBS, code
+                assert first in command_tree.NOUNS or first in command_tree.COMMANDS, code
         if not code.startswith("```"):
             assert {*re.findall(r"(?<!\S)--[a-z-]+", code.strip("`"))} <= options, code
 
 
 def test_every_topic_that_the_program_names_exists() -> None:
-    known = {*topic_names(), *command_tree.NOUNS, *command_tree.VERBS}
+    known = {*topic_names(), *command_tree.NOUNS, *command_tree.COMMANDS}
     for path in (ROOT / "catactl").rglob("*.py"):
         named = re.findall(r"catactl help ([a-z][a-z-]*)", path.read_text(encoding="utf-8"))
         assert {*named} <= known, path

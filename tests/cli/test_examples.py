@@ -29,7 +29,7 @@ _REST_OF_A_LINE = re.compile(r" (?:\||&&|\|\||>) .*")
 
 
 def _examples() -> Iterator[tuple[str, str]]:
-    for first in [*command_tree.NOUNS, *command_tree.VERBS]:
+    for first in [*command_tree.NOUNS, *command_tree.COMMANDS]:
         for path in leaves_of(first):
             *_, ctx = contexts(command_tree.root(), *path)
             assert ctx.command.help is not None

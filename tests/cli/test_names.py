@@ -179,6 +179,6 @@ def test_a_configuration_may_begin_with_a_byte_order_mark(stranger: Cli, home: P
     assert "encoded in UTF-16" in stranger.fails(78, "config", "show")["message"]
     config.write_text('actor = "a"', encoding="utf-16")
     error = stranger.fails(78, "config", "show")
-    assert error["message"] == f"{config} cannot be read: it is encoded in UTF-16"
+    assert error["message"] == f"cannot read {config}: it is encoded in UTF-16"
     config.write_bytes(b'# a\r\nactor = "\xfc"\r\n')
     assert "not UTF-8: byte 0xfc in line 2" in stranger.fails(78, "config", "show")["message"]

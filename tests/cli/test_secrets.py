@@ -83,7 +83,7 @@ def test_an_accepted_password_is_printed_nowhere(
     def breaks(*_: object, **__: object) -> None:
         raise RuntimeError(breaking)
 
-    monkeypatch.setattr("catactl.queries.resources.list_organizations", breaks)
+    monkeypatch.setattr("catactl.cli.commands.org.list.list_organizations", breaks)
     _assert_hidden(cli("org", "list", "-v"))
     (trace,) = tmp_path.glob("catactl-*.trace")
     text = trace.read_text()

@@ -69,7 +69,7 @@ def test_a_signal_is_answered_while_another_process_has_the_database(
             command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | database
         ) as waiting:
             assert waiting.stderr is not None
-            line = next(line for line in waiting.stderr if "alembic_version" in line)
+            line = next(line for line in waiting.stderr if "database sqlite" in line)
             time.sleep(0.1)
             waiting.send_signal(number)
             rest = waiting.communicate(timeout=10)[1]

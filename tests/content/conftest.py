@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -22,6 +21,7 @@ from catactl.content.upload_part import upload_part
 from catactl.content.verify import Problem, Verification, verify_files, verify_organizations
 from catactl.domain.file import UploadPart
 from catactl.handling.handler import Handler
+from catactl.results.content import SweptOrganization
 from catactl.store.sql.engine import reading
 from tests.content.support import Bytes, Silent
 from tests.support import (
@@ -95,7 +95,7 @@ class Org:
 
     def sweep(
         self, handler: Handler | None = None, *, dry_run: bool = False, claims: bool = False
-    ) -> dict[str, Any]:
+    ) -> SweptOrganization:
         """Sweep content of any age."""
         now, intent = datetime.now(UTC), replace(INTENT, dry_run=dry_run)
         return sweep(

@@ -20,6 +20,7 @@ from catactl.domain.organization import (
 )
 from catactl.handling.handler import Handler
 from catactl.projections.swept_content import generations
+from catactl.results.content import SweptOrganization
 from catactl.store.sql.engine import reading
 from tests.content.conftest import Org
 from tests.processes import processes, receive, start
@@ -332,5 +333,5 @@ def test_concurrent_uploads_and_deletions_lose_no_content_to_a_sweep(
     assert_consistent(org.engine, org.org_id)
 
 
-def _figures(swept: dict[str, Any]) -> tuple[int, int, int]:
+def _figures(swept: SweptOrganization) -> tuple[int, int, int]:
     return swept["given_up_files"], swept["removed_blobs"], swept["removed_bytes"]

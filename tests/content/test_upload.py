@@ -14,7 +14,7 @@ from catactl.domain.file import File
 from catactl.domain.organization import SetQuota
 from catactl.domain.parts import Parts
 from catactl.errors import QuotaExceeded
-from catactl.handling.handler import Intent
+from catactl.handling.intent import Intent
 from tests.content.conftest import Org
 from tests.support import INTENT, NOON, assert_consistent, run
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, text
 
-from catactl.cli.commands import uploading
+from catactl.content import stream_source
 from tests.cli.support import Cli, record
 from tests.support import BYTES_1, ROOT, tampering
 
@@ -188,7 +188,7 @@ def _take(step: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, printed = expected.partition(" ")
     command, _, source = command.partition(" < ")
     descriptor = os.open(source or os.devnull, os.O_RDONLY)
-    monkeypatch.setattr(uploading, "_STDIN", descriptor)
+    monkeypatch.setattr(stream_source, "DESCRIPTOR", descriptor)
     result = cli(*shlex.split(command))
     os.close(descriptor)
     assert result.code == int(code or 0), (step, result)

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from catactl.domain.decider import Command, CommandEnvelope
 from catactl.domain.file import CompleteFile, CreateFile, UploadPart
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
 from tests.support import BYTES_1, BYTES_2, INTENT, NOON, summary
 

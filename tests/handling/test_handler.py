@@ -34,7 +34,8 @@ from catactl.errors import (
     Suspended,
     VersionConflict,
 )
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.values.ids import new_id
 from tests.support import (
     BYTES_1,

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, delete, update
 
 from catactl.domain.job_configuration import UpdateJobConfiguration
-from catactl.handling.handler import Handler, Outcome
+from catactl.handling.handler import Handler
+from catactl.handling.unit_of_work import Outcome
 from catactl.store.tables import file_parts, files, metadata, organization_names, organizations
 from tests.support import (
     BYTES_2,

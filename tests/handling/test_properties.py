@@ -41,7 +41,8 @@ from catactl.domain.organization import (
     SuspendOrganization,
 )
 from catactl.errors import CatactlError, QuotaExceeded
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.store.sql.engine import writing
 from catactl.values.ids import new_id
 from tests.support import (

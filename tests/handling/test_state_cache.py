@@ -8,7 +8,9 @@ from sqlalchemy import URL, Engine, delete, update
 
 from catactl.domain.organization import CreateOrganization
 from catactl.errors import Conflict
-from catactl.handling.handler import Handler, Intent, Outcome
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
+from catactl.handling.unit_of_work import Outcome
 from catactl.store import event_log
 from catactl.store.tables import (
     events,
@@ -29,6 +31,7 @@ from tests.support import (
     create_file,
     create_organization,
     delete_file,
+    handle,
     opened,
     perform,
     read_log,
@@ -76,11 +79,11 @@ def test_a_handler_remembers_no_more_than_it_should(engine: Engine) -> None:
     for number in range(20):
         org_id = create_organization(handler, f"org-{number}")
         create_file(handler, org_id)
-    memories = handler._memories._memories
-    assert len(memories) <= 16
+    caches = handler._caches._caches
+    assert len(caches) <= 16
     for number in range(80):
         create_file(handler, org_id, f"file-{number}")
-    assert all(len(memory.states) <= 64 for memory in memories.values())
+    assert all(len(cache.states) <= 64 for cache in caches.values())
     assert_consistent(engine, org_id)
 
 
@@ -132,7 +135,7 @@ def test_two_creations_of_one_organization_at_once_do_it_once(
 
     overtaken = Thread(target=create_second)
     overtaken.start()
-    first = Handler(engine).handle(org_id, command, intent, present)
+    first = handle(Handler(engine), org_id, command, intent, present)
     overtaken.join()
     if has_key:
         assert second == [first]

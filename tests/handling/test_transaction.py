@@ -11,8 +11,8 @@ from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import UploadPart
 from catactl.domain.organization import SetQuota
 from catactl.errors import CatactlError, QuotaExceeded
-from catactl.handling.handler import Handler, Outcome
-from catactl.handling.unit_of_work import UnitOfWork
+from catactl.handling.handler import Handler
+from catactl.handling.unit_of_work import Outcome, UnitOfWork
 from catactl.store import event_log, file_store, organization_store, state_store
 from catactl.store.sql import pipeline, statements, upsert
 from catactl.store.sql.engine import reading
@@ -25,6 +25,7 @@ from tests.support import (
     contents,
     create_file,
     create_organization,
+    handle,
     opened,
     perform,
     run,
@@ -76,9 +77,9 @@ def test_an_interrupted_command_leaves_nothing(engine: Engine, handler: Handler)
     before = contents(engine)
     command = CommandEnvelope(file_id, UploadPart(2, 20, BYTES_1))
     with pytest.raises(KeyboardInterrupt):
-        handler.handle(org_id, _interrupted_before, INTENT, summary)
+        handle(handler, org_id, _interrupted_before, INTENT, summary)
     with pytest.raises(KeyboardInterrupt):
-        handler.handle(org_id, lambda conn: command, INTENT, _interrupted_after)
+        handle(handler, org_id, command, INTENT, _interrupted_after)
     assert contents(engine) == before
     upload(handler, org_id, file_id, 2, 21)
     assert assert_consistent(engine, org_id) == Usage(31, 1, 2)
@@ -191,5 +192,5 @@ def test_a_failure_that_is_a_bug_leaves_nothing_either(engine: Engine, handler: 
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        handler.handle(org_id, SetQuota(5), INTENT, fail)
+        handle(handler, org_id, SetQuota(5), INTENT, fail)
     assert contents(engine) == before

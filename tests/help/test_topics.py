@@ -9,6 +9,8 @@ from hatchling.builders.wheel import WheelBuilder
 from catactl.cli.framework import command_tree
 from catactl.cli.output.render import Output
 from catactl.help.topics import topic_names, topic_summary, topic_text
+from catactl.results.program import HelpResult
+from catactl.results.result import Text
 from tests.support import ROOT
 
 _MAX_LINES = 150
@@ -29,15 +31,16 @@ def test_a_topic_has_a_title_one_sentence_and_few_lines(name: str) -> None:
 
 
 def test_no_topic_has_the_name_of_a_command() -> None:
-    assert not set(topic_names()) & {*command_tree.NOUNS, *command_tree.VERBS}
+    assert not set(topic_names()) & {*command_tree.NOUNS, *command_tree.COMMANDS}
 
 
 @every_topic
 def test_a_terminal_shows_a_topic_without_markdown(name: str) -> None:
     stream = _Terminal()
-    Output("table", quiet=False, color=False, stream=stream).markdown(topic_text(name))
-    text = stream.getvalue()
-    assert not re.search(r"^#|```|^\||\]\(", text, re.MULTILINE)
+    text: Text[HelpResult] = Text([topic_text(name)], {"help": ""}, is_markdown=True)
+    Output("table", quiet=False, color=False, stream=stream).print(text, HelpResult)
+    shown = stream.getvalue()
+    assert not re.search(r"^#|```|^\||\]\(", shown, re.MULTILINE)
 
 
 def test_the_wheel_holds_every_topic() -> None:

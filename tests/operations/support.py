@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 
 from catactl.errors import CatactlError
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.operations.batch import Done, Outcome, apply_at_once, apply_in_batches
 from catactl.operations.batch_lines import Failed, Line, read_lines
 from catactl.store import name_lookup

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.errors import AlreadyExists
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.operations.batch import StoppedAt
 from tests.operations.support import (
     Document,

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from catactl.errors import AlreadyExists, IdempotencyConflict, NotFound
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.operations import batch as batches
 from catactl.operations.batch import Outcome
 from catactl.operations.batch_lines import Line
@@ -58,15 +59,15 @@ def test_a_run_that_broke_off_goes_on_where_its_last_commit_was(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intent = Intent("tester", idempotency_key="import")
-    do = batches._Doing.do
+    run = batches._LineRunner.run
 
     def breaks(self: Any, line: Line) -> Outcome:
         if line.number == 6:
             raise KeyboardInterrupt
-        return do(self, line)
+        return run(self, line)
 
     handler = Handler(engine)
-    monkeypatch.setattr(batches._Doing, "do", breaks)
+    monkeypatch.setattr(batches._LineRunner, "run", breaks)
     with pytest.raises(KeyboardInterrupt):
         apply_lines(handler, _MOVING_NAMES, intent, batch=4)
     monkeypatch.undo()

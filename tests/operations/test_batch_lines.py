@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from catactl.errors import InvalidValue
-from catactl.handling.unit_of_work import Intent
+from catactl.handling.intent import Intent
 from catactl.operations.batch_lines import MAX_LINE_BYTES, Failed, Line, read_lines
 from tests.support import BYTES_1, INTENT
 

@@ -18,7 +18,8 @@ from catactl.domain.organization import (
     SweepOrganizationContent,
 )
 from catactl.errors import ClockBehindLog, Refused
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.store import clock as clocks
 from catactl.store.clock import ahead_seconds, in_words
 from catactl.store.sql.engine import reading

@@ -220,7 +220,7 @@ def test_lost_files_are_found_and_rebuilt(
             conn.execute(delete(table))
     found = _check(engine, org_id)
     assert (found.drifted, found.files_differ, found.rows_differ) == (True, True, False)
-    assert found.as_row()["files_bytes"] == 0
+    assert found.as_result()["files_bytes"] == 0
     assert _recompute(database_url, org_id).correction == "rebuilt"
     assert contents(engine) == before
     assert not _check(engine, org_id).drifted

@@ -13,7 +13,8 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.domain.organization import ChangeStorageUsage, CorrectStorageUsage, SetQuota
 from catactl.errors import CorruptLog
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.store import log_queries
 from catactl.store.event_log import StoredEvent
 from catactl.store.sql.engine import reading

@@ -231,10 +231,11 @@ def test_the_check_accepts_correct_days_and_finds_every_changed_day(
 def test_every_past_version_can_be_shown(engine: Engine, past: Past) -> None:
     with reading(engine) as conn:
         for each in past.log:
+            point = Point(version=each.version)
             if each.stream_id == past.org_id:
-                shown = as_of.organization(conn, past.org_id, Point(version=each.version))
+                shown = as_of.organization(conn, past.org_id, point)["version"]
             else:
-                shown = as_of.file(conn, past.org_id, each.stream_id, Point(version=each.version))
-            assert shown["version"] == each.version
+                shown = as_of.file(conn, past.org_id, each.stream_id, point)["version"]
+            assert shown == each.version
             version = log_queries.version_at(conn, past.org_id, each.stream_id, each.position)
             assert version == each.version

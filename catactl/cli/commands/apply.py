@@ -7,94 +7,108 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import InvalidValue, PartialFailure
-from catactl.results.shapes import APPLIED
+from catactl.results.program import AppliedLine
+from catactl.results.result import Json
 
 if TYPE_CHECKING:
     from catactl.operations.batch import Outcome
     from catactl.operations.batch_lines import Failed, Line
 
-app = typer.Typer()
-
-_MOST_LINES = 100_000
+_MAX_BATCH_LINES = 100_000
 
 
-@command(app, writes=True, grows=True)
+@command(WRITES, grows=True)
 def apply(
-    run: Context,
+    context: Context,
     from_: Annotated[
-        str, typer.Option("--from", metavar="FILE|-", help="JSON, one command a line.")
+        str, typer.Option("--from", metavar="FILE|-", help="JSON, one command per line.")
     ],
     batch: Annotated[
         int,
         typer.Option(
-            "--batch", metavar="N", min=1, max=_MOST_LINES, help="Lines that are committed at once."
+            "--batch",
+            metavar="N",
+            min=1,
+            max=_MAX_BATCH_LINES,
+            help="Number of lines in one transaction.",
         ),
     ] = 1_000,
     atomic: Annotated[
-        bool, typer.Option("--atomic", help="All lines or none: one transaction.")
+        bool, typer.Option("--atomic", help="Run all lines or none, in one transaction.")
     ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first line that fails.")
     ] = False,
-) -> None:
-    """Do many commands, one JSON object a line, with a result a line, in order.
+) -> Iterator[AppliedLine] | Json[Iterator[AppliedLine]]:
+    """Run many commands, one JSON object per line, and print one result per line, in order.
 
-    A line that fails leaves the others alone; exit code 7 at the end. A line may have a "key": run
-    again, it is done once. With --idempotency-key each line without one gets that key and its
-    number, so a whole file that broke off can be run again.
+    If a line fails, the other lines still run, and the exit code is 7. A line that has a "key" is
+    run only once, even if the file is run again. --idempotency-key gives each other line a key of
+    its own, so that a file can be run again after an interruption.
 
     Example: catactl apply --from commands.jsonl --idempotency-key import-2026-01
     """
     if atomic and fail_fast:
         raise InvalidValue("--atomic beside --fail-fast", "--atomic stops at the first failure")
-    # What is kept until the end is left alone, and what a line leaves is freed by counting.
+    # Collect garbage rarely, because objects of a line are freed by counting references.
     gc.freeze()
     gc.set_threshold(100_000)
-    with _opened(from_, again=atomic or run.common.dry_run) as file:
-        applying = _Applying(run, file, batch)
-        if run.common.dry_run or atomic:
-            outcomes = applying.at_once()
-        else:
-            outcomes = applying.in_batches(fails_fast=fail_fast)
-        run.line_output.rows(outcomes, APPLIED)
-    applying.conclude()
+    is_at_once = atomic or context.options.dry_run
+    file = context.until_printed.enter_context(_opened(from_, rereads=is_at_once))
+    run = _Run(context, file, batch)
+    results = run.at_once() if is_at_once else run.in_batches(fails_fast=fail_fast)
+    return Json(results, otherwise="jsonl") if _is_json_by_default(context) else results
 
 
-class _Applying:
-    """The lines of a file under way, and how many came to what."""
+def _is_json_by_default(context: Context) -> bool:
+    """Return whether results are JSON lines, because no other format than table is chosen."""
+    chosen = context.settings.output
+    return chosen is None or chosen.value == "table"
 
-    def __init__(self, run: Context, file: BinaryIO, batch: int) -> None:
-        self._run = run
+
+class _Run:
+    """One run over the lines of a file, with the numbers of lines that ran, failed or were
+    replayed.
+    """
+
+    def __init__(self, context: Context, file: BinaryIO, batch: int) -> None:
+        self._context = context
         self._file = file
         self._batch = batch
-        self._intent = run.intent("")
+        self._intent = context.intent("")
         self._done = self._failed = self._replayed = 0
+        is_json = context.output.is_json or _is_json_by_default(context)
+        self._prints_failures = context.options.quiet or not is_json
 
-    def in_batches(self, *, fails_fast: bool) -> Iterator[dict[str, Any]]:
-        """Yield a result a line once its batch is committed."""
+    def in_batches(self, *, fails_fast: bool) -> Iterator[AppliedLine]:
+        """Yield the result of each line once its batch is committed."""
         from catactl.operations.batch import apply_in_batches
         from catactl.operations.batch_lines import read_lines
 
         with self._progress() as progress:
             lines = read_lines(self._file, self._intent)
             for outcomes in apply_in_batches(
-                self._run.handler, lines, self._intent, self._batch, fails_fast=fails_fast
+                self._context.handler, lines, self._intent, self._batch, fails_fast=fails_fast
             ):
-                yield from map(self._as_row, outcomes)
+                yield from map(self._result, outcomes)
                 progress.advance(len(outcomes))
+        self._conclude()
 
-    def at_once(self) -> Iterator[dict[str, Any]]:
-        """Yield a result a line once all are committed; a temporary file keeps them until then."""
+    def at_once(self) -> Iterator[AppliedLine]:
+        """Yield the result of each line once all lines are committed. A temporary file keeps the
+        results until then.
+        """
         from catactl.operations.batch import StoppedAt, apply_at_once
         from catactl.operations.batch_lines import read_lines
 
@@ -108,67 +122,67 @@ class _Applying:
                 return read_lines(self._file, self._intent)
 
             def keep(outcomes: "list[Outcome]") -> None:
-                kept.writelines(json.dumps(self._as_row(outcome)) + "\n" for outcome in outcomes)
+                kept.writelines(json.dumps(self._result(outcome)) + "\n" for outcome in outcomes)
                 progress.advance(len(outcomes))
 
             try:
-                apply_at_once(self._run.handler, open_lines, self._intent, self._batch, keep)
+                apply_at_once(self._context.handler, open_lines, self._intent, self._batch, keep)
             except StoppedAt as stopped:
                 error = stopped.failed.error
-                error.message = f"line {stopped.failed.number}: {error.message}; nothing was done"
+                number = stopped.failed.number
+                error.message = f"line {number}: {error.message}; no line was committed"
                 raise error from None
             kept.seek(0)
             yield from map(json.loads, kept)
+        self._conclude()
 
-    def conclude(self) -> None:
-        """Say what came of it; raise when a line failed."""
-        total = counted(self._done + self._failed, "line")
-        before = f", {self._replayed:,} of them before" if self._replayed else ""
-        failed, are_done, done = "failed", "are done", "done"
-        if self._run.common.dry_run:
-            failed, are_done, done = "would fail", "would be done", "would be done"
-        if self._failed:
-            raise PartialFailure(
-                f"{self._failed:,} of {total} {failed}; {self._done:,} {are_done}{before}"
-            )
-        self._run.note(f"{total} {done}{before}")
-
-    def _as_row(self, outcome: "Outcome") -> dict[str, Any]:
+    def _result(self, outcome: "Outcome") -> AppliedLine:
+        """Count a line and return its result."""
         from catactl.operations.batch import Done
 
         if isinstance(outcome, Done):
             self._done += 1
             self._replayed += outcome.replayed
-            row: dict[str, Any] = {"line": outcome.number, "status": "ok"}
+            line: AppliedLine = {"line": outcome.number, "status": "ok"}
             if outcome.replayed:
-                row["replayed"] = True
-            row["result"] = outcome.result
-            return row
+                line["replayed"] = True
+            line["result"] = outcome.result
+            return line
         self._failed += 1
-        if self._run.common.quiet or not self._run.line_output.is_json:
-            self._run.failure(f"line {outcome.number}: {outcome.error.message}")
-        return {
-            "line": outcome.number,
-            "status": "error",
-            "error": exit_codes.as_fields(outcome.error),
-        }
+        if self._prints_failures:
+            self._context.failure(f"line {outcome.number}: {outcome.error.message}")
+        error = exit_codes.as_fields(outcome.error)
+        return {"line": outcome.number, "status": "error", "error": error}
+
+    def _conclude(self) -> None:
+        """Print the numbers of lines; raise `PartialFailure` if a line failed."""
+        total = counted(self._done + self._failed, "line")
+        before = f", {self._replayed:,} of them before" if self._replayed else ""
+        failed, are_done, done = "failed", "are done", "done"
+        if self._context.options.dry_run:
+            failed, are_done, done = "would fail", "would be done", "would be done"
+        if self._failed:
+            raise PartialFailure(
+                f"{self._failed:,} of {total} {failed}; {self._done:,} {are_done}{before}"
+            )
+        self._context.note(f"{total} {done}{before}")
 
     def _progress(self) -> Progress:
-        return Progress(self._run, "applying", "line", source=self._file)
+        return Progress(self._context, "applying", "line", source=self._file)
 
 
 @contextmanager
-def _opened(path: str, *, again: bool) -> Iterator[BinaryIO]:
-    """Open what is to be read; if it is read more than once, so that it can be."""
+def _opened(path: str, *, rereads: bool) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for `-`; copy it if it is read twice but cannot seek."""
     try:
-        file = open(  # noqa: SIM115 - closed below; what is raised there is not about reading
+        file = open(  # noqa: SIM115 - closed below, where errors are not about opening
             sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-"
         )
-        file.peek(1)  # what is closed, or a directory, says so only when it is read
+        file.peek(1)  # because only reading fails for a closed descriptor or a directory
     except OSError as error:
         raise InvalidValue(f"cannot read {path}: {error.strerror}") from error
     with file:
-        if not again or (path != "-" and file.seekable()):
+        if not rereads or (path != "-" and file.seekable()):
             yield file
             return
         with tempfile.TemporaryFile() as spooled:

@@ -7,9 +7,8 @@ import typer
 from catactl.cli.framework.command import command
 from catactl.cli.framework.command_tree import COMPLETION_VARIABLE
 from catactl.cli.framework.context import Context
-from catactl.results.shapes import Shape
-
-app = typer.Typer()
+from catactl.results.program import CompletionScript
+from catactl.results.result import Text
 
 Shell = Annotated[
     Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")
@@ -80,9 +79,9 @@ complete -c catactl -f -k -a '(__catactl_words)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
-@command(app)
-def completion(run: Context, shell: Shell) -> None:
-    """Print what makes a shell complete commands, options, and the names of what there is.
+@command()
+def completion(context: Context, shell: Shell) -> Text[CompletionScript]:
+    """Print a script that makes a shell complete commands, options, and names.
 
     In ~/.bashrc or ~/.zshrc, there after compinit: source <(catactl completion bash), or zsh. For
     fish the same script belongs in ~/.config/fish/completions/catactl.fish.
@@ -90,7 +89,4 @@ def completion(run: Context, shell: Shell) -> None:
     Example: catactl completion bash
     """
     script = _SCRIPTS[shell].lstrip().replace("VARIABLE", COMPLETION_VARIABLE)
-    if run.output.is_for_programs:
-        run.output.show({"shell": shell, "script": script}, Shape("shell", ("shell", "script")))
-    else:
-        run.output.text(script.rstrip())
+    return Text([script.rstrip()], {"shell": shell, "script": script})

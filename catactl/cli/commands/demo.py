@@ -9,18 +9,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 from uuid import UUID
 
 import typer
+from sqlalchemy import Connection
 
 import catactl
 from catactl.blobs.opening import open_blobs, url_beside
 from catactl.blobs.store import BlobStore
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import CONTENT
 from catactl.cli.output.text import shown
 from catactl.config.paths import sqlite_url
 from catactl.content.download import download_file
@@ -36,9 +39,12 @@ from catactl.domain.decider import CommandEnvelope
 from catactl.domain.file import DeleteFile
 from catactl.domain.organization import CreateOrganization
 from catactl.errors import CatactlError, Findings, Forbidden, InvalidValue, NotFound, SourceChanged
-from catactl.handling.handler import Handler, Intent, Outcome
-from catactl.queries import resources
-from catactl.results.shapes import Shape
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
+from catactl.handling.unit_of_work import Outcome, UnitOfWork
+from catactl.queries.usage import get_usage
+from catactl.results.program import DemoResult
+from catactl.results.result import Checked
 from catactl.store import hash_chain, migrations
 from catactl.store.sql.engine import open_engine, reading
 from catactl.store.sql.urls import parse_url
@@ -47,8 +53,6 @@ from catactl.values.ids import new_id
 from catactl.values.names import check_file_name
 from catactl.values.sizes import format_size
 from catactl.wiring import topology
-
-app = typer.Typer()
 
 _PROCESSES = 8
 _PART_BYTES = 256 * 1024
@@ -85,13 +89,13 @@ class Done(NamedTuple):
     file_id: UUID | None
 
 
-@command(app, content=True)
+@command(CONTENT)
 def demo(
-    run: Context,
+    context: Context,
     path: Annotated[
         str | None, typer.Argument(metavar="[PATH]", help="A folder; else catactl's own files.")
     ] = None,
-) -> None:
+) -> Checked[DemoResult] | None:
     """Run the main job on real files: eight processes upload all under PATH at once.
 
     Some uploads break off and are run again, some files are deleted, one is refused by the quota.
@@ -103,7 +107,8 @@ def demo(
     folder = Path(path) if path is not None else Path(catactl.__file__).parent
     if not folder.is_dir():
         raise InvalidValue(f"no folder {str(folder)!r}")
-    given = run.common
+    run = context
+    given = run.options
     now = datetime.now(UTC)
     org_id = new_id(now)
     intent = Intent(run.settings.actor.value, reason="catactl demo")
@@ -119,15 +124,17 @@ def demo(
             migrations.upgrade(open_engine(parse_url(database_url)))
         name = f"demo-{org_id.hex[-8:]}"
         place = Place(database_url, blob_url, org_id, name, intent, is_private)
-        _play(run, place, folder, Path(scratch))
+        return _play(run, place, folder, Path(scratch))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
+def _play(run: Context, place: Place, folder: Path, scratch: Path) -> Checked[DemoResult] | None:
     started, started_at = time.monotonic(), time.time()
     say: Callable[[str], None] = (
-        (lambda _line: None) if run.output.is_for_programs else run.output.text
+        (lambda _line: None)
+        if run.output.is_for_programs
+        else (lambda line: run.output.text([line]))
     )
     engine = open_engine(parse_url(place.database_url))
     handler, org_id, org = Handler(engine), place.org_id, place.org
@@ -137,7 +144,7 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
 
     say(_typed("org", "create", org, "--quota", str(quota_bytes)))
     create = CreateOrganization(org, datetime.now(UTC), quota_bytes)
-    handler.handle(org_id, create, place.intent, _nothing)
+    handler.transact(org_id, place.intent, partial(_run_command, CommandEnvelope(org_id, create)))
     say(f"# {len(jobs)} files, {format_size(total_bytes)}, by {_PROCESSES} processes at once")
     commands, live = 1, []
     with get_context("spawn").Pool(_PROCESSES, _start_worker, (place,)) as pool:
@@ -159,15 +166,16 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
 
     say(_typed("usage", "show", org))
     with reading(engine) as conn:
-        figures = resources.get_usage(conn, org_id)
+        figures = get_usage(conn, org_id)
     for name in ("used_bytes", "quota_bytes", "file_count", "part_count", "position"):
         say(f"  {name:<12} {figures[name]:,}")
     say(_typed("usage", "check", org))
     (finding,) = check.check(engine, [org_id])
+    stored = finding.as_result()
     verdict = "DRIFT" if finding.drifted else "exact"
     say(
         f"  {verdict}: events {finding.from_file_events.used_bytes:,}, organization "
-        f"{finding.as_row()['organization_bytes']:,}, view {finding.as_row()['projection_bytes']:,}"
+        f"{stored['organization_bytes']:,}, view {stored['projection_bytes']:,}"
         f", unpaired events {finding.unpaired_events}"
     )
     say(_typed("event", "verify", org))
@@ -203,6 +211,9 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
         f"{_PROCESSES} processes; {commands:,} commands in {seconds:.1f} s"
     )
     engine.dispose()
+    error = None
+    if finding.drifted or broken is not None or verified.problems or same != len(live):
+        error = Findings("the demo found drift or lost content: this is a bug")
     if run.output.is_for_programs:
         summary = {
             "commands": commands,
@@ -211,9 +222,11 @@ def _play(run: Context, place: Place, folder: Path, scratch: Path) -> None:
             "content_problems": len(verified.problems),
             "seconds_millis": round(seconds * 1000),
         }
-        run.output.show(figures | finding.as_row() | summary, Shape("org_id", ()))
-    if finding.drifted or broken is not None or verified.problems or same != len(live):
-        raise Findings("the demo found drift or lost content: this is a bug")
+        result = cast(DemoResult, {**figures, **finding.as_result(), **summary})
+        return Checked(result, error)
+    if error is not None:
+        raise error
+    return None
 
 
 def _jobs(folder: Path) -> Iterator[Job]:
@@ -256,6 +269,13 @@ class _NoProgress:
         pass
 
 
+def _run_command(
+    command: CommandEnvelope, _conn: Connection, unit: UnitOfWork
+) -> dict[str, object]:
+    unit.run(command)
+    return {}
+
+
 class _Uploader:
     """What a process has at hand."""
 
@@ -281,12 +301,8 @@ class _Uploader:
         Recorder(self.handler, self.blobs, self.place.org_id).record([pending])
 
     def delete(self, file_id: UUID) -> None:
-        self.handler.handle(
-            self.place.org_id,
-            lambda _conn: CommandEnvelope(file_id, DeleteFile()),
-            self.place.intent,
-            _nothing,
-        )
+        delete = partial(_run_command, CommandEnvelope(file_id, DeleteFile()))
+        self.handler.transact(self.place.org_id, self.place.intent, delete)
 
 
 _worker: _Uploader

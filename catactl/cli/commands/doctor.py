@@ -1,62 +1,68 @@
 """catactl doctor"""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-import typer
+from typing import TYPE_CHECKING
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.output.render import Output
+from catactl.cli.framework.options import CONTENT
 from catactl.cli.output.text import counted
 from catactl.config.masking import mask
 from catactl.errors import BadConfiguration, Findings
-from catactl.results.shapes import CHECK
+from catactl.results.program import DoctorResult, ExaminationResult
+from catactl.results.result import Checked, Report
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from catactl.doctor.findings import Check
 
-app = typer.Typer()
 
+@command(CONTENT, needs_settings=False)
+def doctor(context: Context) -> Checked[Report[DoctorResult, ExaminationResult]]:
+    """Examine settings, files, database, logs, usage and content, and suggest corrections.
 
-@command(app, content=True)
-def doctor(run: Context) -> None:
-    """Examine settings, files, database, log, usage and content; say what mends what is wrong.
-
-    A line each: ok, warning, problem, or skipped where it needs what has a problem. Exit code 6 if
-    there is a problem. Nothing is created or changed, a lock is waited for only as long as
-    --lock-timeout on the command line says, and of a large database a sample is read.
+    Each examination prints one line: ok, warning, problem, or skipped if it depends on an
+    examination with a problem. The exit code is 6 if there is a problem. The command creates and
+    changes nothing. It waits for a lock only if the command line has --lock-timeout. It reads a
+    sample of a large database.
 
     Example: catactl doctor --json
     """
-    checks = [
-        {"name": name, "status": status, "message": mask(message), "hint": hint and mask(hint)}
-        for name, status, message, hint in _checks(run)
+    checks: list[ExaminationResult] = [
+        {
+            "name": check.name,
+            "status": check.status,
+            "message": mask(check.message),
+            "hint": mask(check.hint) if check.hint else check.hint,
+        }
+        for check in _checks(context)
     ]
     problems = [check for check in checks if check["status"] == "problem"]
-    summary: dict[str, Any] = {
+    summary: DoctorResult = {
         "ok": not problems,
         "problems": len(problems),
         "warnings": sum(check["status"] == "warning" for check in checks),
         "checks": checks,
     }
-    _output(run).report(summary, "checks", CHECK)
-    if problems:
-        first = problems[0]
-        raise Findings(
-            f"{counted(len(problems), 'problem')}; {first['name']}: {first['message']}",
-            first["hint"],
-        )
+    return Checked(Report(summary, checks), _error(problems))
 
 
-def _checks(run: Context) -> "Iterator[Check]":
+def _error(problems: list[ExaminationResult]) -> Findings | None:
+    if not problems:
+        return None
+    first = problems[0]
+    return Findings(
+        f"{counted(len(problems), 'problem')}; {first['name']}: {first['message']}", first["hint"]
+    )
+
+
+def _checks(context: Context) -> "Iterator[Check]":
     from catactl.doctor.examine import examine
     from catactl.doctor.findings import Check, Status
 
     try:
-        settings, engine = run.settings, _engine(run)
+        settings, engine = context.settings, _engine(context)
     except BadConfiguration as error:
         yield Check("settings", Status.PROBLEM, error.message, error.hint or "correct that setting")
         for name in ("secrets", "database", "content", "disk"):
@@ -67,22 +73,18 @@ def _checks(run: Context) -> "Iterator[Check]":
         config = "no configuration file is read, because there is no home folder"
     else:
         config = f"{path} is read" if path.exists() else f"{path} does not exist"
-    chosen = f", profile {profile.value}" if profile is not None else ""
-    yield Check("settings", Status.OK, f"{config}{chosen}; database {url.value} ({url.origin})")
+    suffix = f", profile {profile.value}" if profile is not None else ""
+    yield Check("settings", Status.OK, f"{config}{suffix}; database {url.value} ({url.origin})")
     yield from examine(settings, engine)
 
 
-def _engine(run: Context) -> "Engine":
-    """The configured database, not connected to. What is configured to wait would wait too long."""
+def _engine(context: Context) -> "Engine":
+    """Return the configured database without connecting to it.
+
+    It ignores the configured lock timeout, because doctor would wait too long with it.
+    """
     from catactl.store.sql.engine import open_engine
     from catactl.store.sql.urls import parse_url
 
-    url = parse_url(run.settings.database_url.value)
-    return open_engine(url, lock_timeout_seconds=run.common.lock_timeout or 0.0)
-
-
-def _output(run: Context) -> Output:
-    try:
-        return run.output
-    except BadConfiguration:  # which is a finding here
-        return run.output_without_settings()
+    url = parse_url(context.settings.database_url.value)
+    return open_engine(url, lock_timeout_seconds=context.options.lock_timeout or 0.0)

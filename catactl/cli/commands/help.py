@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from catactl.cli.framework.command import command
-from catactl.cli.framework.command_tree import NOUNS, VERBS, root
+from catactl.cli.framework.command_tree import COMMANDS, NOUNS, root
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import (
-    EVERY_COMMAND,
-    WRITES,
+    EVERY_COMMAND_TITLE,
+    WRITES_TITLE,
     CatactlCommand,
     contexts,
     takes,
@@ -19,14 +19,13 @@ from catactl.cli.framework.help_format import (
 )
 from catactl.errors import InvalidValue
 from catactl.help.topics import topic_names, topic_summary, topic_text
-from catactl.results.shapes import Shape
+from catactl.results.program import HelpResult
+from catactl.results.result import Text
 
-app = typer.Typer()
 
-
-@command(app, "help")
+@command()
 def help_(
-    run: Context,
+    context: Context,
     noun: Annotated[
         str | None,
         typer.Argument(
@@ -40,28 +39,25 @@ def help_(
     all_: Annotated[
         bool, typer.Option("--all", help="Also print the help of all commands below.")
     ] = False,
-) -> None:
+) -> Text[HelpResult]:
     """Print the help of a command, or a topic. Without arguments, list all commands and topics.
 
     If a command and a topic have the same name, the name means the command.
 
     Example: catactl help --all | less
     """
-    if noun is None or noun in NOUNS or noun in VERBS:
-        text, print_text = _command_help(noun, verb, all_), run.output.text
+    if noun is None or noun in NOUNS or noun in COMMANDS:
+        text, is_topic = _command_help(noun, verb, all_), False
     else:
-        text, print_text = _topic(noun, verb), run.output.markdown
-    if run.output.is_for_programs:
-        run.output.show({"help": text}, Shape("", ("help",)))
-    else:
-        print_text(text)
+        text, is_topic = _topic(noun, verb), True
+    return Text([text], {"help": text}, is_markdown=is_topic)
 
 
 def _topic(name: str, verb: str | None) -> str:
     """Return a topic. Raise `InvalidValue` if it does not exist or if a verb follows its name."""
     topics = topic_names()
     if name not in topics:
-        close = get_close_matches(name, [*NOUNS, *VERBS, *topics], n=3)
+        close = get_close_matches(name, [*NOUNS, *COMMANDS, *topics], n=3)
         hint = f"did you mean {', '.join(map(repr, close))}?" if close else "see: catactl help"
         raise InvalidValue(f"no such command or topic {name!r}", hint)
     if verb is not None:
@@ -100,12 +96,14 @@ def _all_help(commands: list[Any]) -> Iterator[str]:
         ctx.command.format_help_text(ctx, formatter)
         if isinstance(ctx.command, CatactlCommand):
             ctx.command.format_sections(ctx, formatter, "Arguments", "Options")
-            for title in (WRITES, EVERY_COMMAND):
+            for title in (WRITES_TITLE, EVERY_COMMAND_TITLE):
                 if takes(ctx.command, title):
                     shared.setdefault(title, ctx)
-            if takes(ctx.command, WRITES):
+            if takes(ctx.command, WRITES_TITLE):
                 formatter.write_paragraph()
-                formatter.write_text(f"This command also takes the {WRITES.lower()}, see the end.")
+                formatter.write_text(
+                    f"This command also takes the {WRITES_TITLE.lower()}, see the end."
+                )
         yield formatter.getvalue().rstrip()
     for title, ctx in shared.items():
         formatter = ctx.make_formatter()

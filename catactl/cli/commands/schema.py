@@ -1,83 +1,73 @@
 """catactl schema"""
 
-from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-import typer
-
 import catactl
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.command import command
+from catactl.cli.framework.command import command, declaration
 from catactl.cli.framework.command_tree import root
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import (
-    EVERY_COMMAND,
-    WRITES,
+    EVERY_COMMAND_TITLE,
+    WRITES_TITLE,
     CatactlCommand,
     contexts,
     section_of,
     takes,
 )
-from catactl.results.fields import Fields
-from catactl.results.results import RESULTS, Result
-from catactl.results.shapes import Shape
+from catactl.results.error import ErrorResult
+from catactl.results.program import CommandSchema
+from catactl.results.result import Json
+from catactl.results.schema import describe_fields, describe_result
 
-app = typer.Typer()
-
-_GROUPS = {EVERY_COMMAND: "every_command", WRITES: "writes"}
-_ERROR: Fields = {
-    "code": "string",
-    "exit": "integer",
-    "message": "string",
-    "hint": "string?",
-    "retryable": "boolean",
-}
-_FORMATS = {"uuid": "uuid", "time": "date-time"}
-# These change a database, and have none of the options of writes: nothing of it is an event.
+_GROUPS = {EVERY_COMMAND_TITLE: "every_command", WRITES_TITLE: "writes"}
+# They change a database without the options of writes, because they add no events of the user's.
 _WRITES_ANYHOW = {"db upgrade", "demo"}
 
 
-@command(app)
-def schema(run: Context) -> None:
-    """Describe every command, its arguments, options and result, the exit codes, and what the lines
-    of `apply` may say: always JSON.
+@command()
+def schema(context: Context) -> Json[CommandSchema]:
+    """Describe every command, its arguments, options and result, the exit codes, and the fields of
+    the lines of `apply`. The format is always JSON.
 
     Options that many commands take are listed once, as a group that commands name.
 
     Example: catactl schema > catactl.json
     """
-    leaves = [ctx for ctx in contexts(root()) if isinstance(ctx.command, CatactlCommand)]
+    commands = [ctx for ctx in contexts(root()) if isinstance(ctx.command, CatactlCommand)]
     groups = {
-        name: next(_params(ctx, section) for ctx in leaves if takes(ctx.command, section))
+        name: next(_params(ctx, section) for ctx in commands if takes(ctx.command, section))
         for section, name in _GROUPS.items()
     }
-    document = {
-        "version": catactl.__version__,
-        "commands": [_command(ctx) for ctx in leaves],
-        "option_groups": groups,
-        "exit_codes": [
-            {"code": code, "meaning": row.meaning} for code, row in exit_codes.EXIT_CODES.items()
-        ],
-        "error": list(_fields(_ERROR)),
-        "lines": _lines(),
-    }
-    run.output.as_json().show(document, Shape("", ()))
+    return Json(
+        {
+            "version": catactl.__version__,
+            "commands": [_command(ctx) for ctx in commands],
+            "option_groups": groups,
+            "exit_codes": [
+                {"code": code, "meaning": row.meaning}
+                for code, row in exit_codes.EXIT_CODES.items()
+            ],
+            "error": describe_fields(ErrorResult),
+            "lines": _lines(),
+        }
+    )
 
 
 def _lines() -> list[dict[str, Any]]:
-    """What a line of a batch may ask for, and the arguments that it takes."""
-    from catactl.operations.commands import VERBS
+    """Describe the operations that a line of `apply` may name, with their arguments."""
+    from catactl.operations.registry import OPERATIONS
 
     return [
         {
-            "command": verb.name,
+            "command": operation.name,
             "arguments": [
                 {"name": name, "takes": argument.words, "required": argument.is_required}
-                for name, argument in verb.arguments.items()
+                for name, argument in operation.arguments.items()
             ],
         }
-        for verb in VERBS.values()
+        for operation in OPERATIONS.values()
     ]
 
 
@@ -89,11 +79,11 @@ def _command(ctx: Any) -> dict[str, Any]:
         "command": path,
         "help": " ".join(text.split()),
         "example": " ".join(example.split()),
-        "writes": takes(command, WRITES) or path in _WRITES_ANYHOW,
+        "writes": takes(command, WRITES_TITLE) or path in _WRITES_ANYHOW,
         "arguments": _params(ctx, "Arguments"),
         "options": _params(ctx, "Options"),
         "option_groups": [name for section, name in _GROUPS.items() if takes(command, section)],
-        "result": _result(RESULTS[path]),
+        "result": describe_result(declaration(*path.split()).returned),
     }
 
 
@@ -129,29 +119,3 @@ def _type_of(param: Any) -> str:
         return "boolean"
     name = param.type.name
     return "integer" if name.startswith("int") else "number" if name == "float" else "string"
-
-
-def _result(result: Result) -> dict[str, Any]:
-    kinds = {False: "object", True: "array", None: "object or array"}
-    fields = [
-        {**field, "always": always}
-        for always, some in ((True, result.fields), (False, result.sometimes))
-        for field in _fields(some)
-        if always or field["name"] not in result.fields
-    ]
-    return {"type": kinds[result.is_array], "fields": fields}
-
-
-def _fields(fields: Fields) -> Iterator[dict[str, Any]]:
-    for name, type_ in fields.items():
-        field = {"name": name, "nullable": False}
-        if isinstance(type_, Mapping):
-            field |= {"type": "array", "items": "object", "fields": [*_fields(type_)]}
-        elif type_.startswith("["):
-            field |= {"type": "array", "items": type_.strip("[]")}
-        else:
-            plain = type_.removesuffix("?")
-            field |= {"type": plain, "nullable": plain != type_}
-            if plain in _FORMATS:
-                field |= {"type": "string", "format": _FORMATS[plain]}
-        yield field

@@ -1,34 +1,34 @@
 """catactl topology"""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.results.shapes import Shape
-from catactl.wiring import topology as flow
+from catactl.results.program import Topology
+from catactl.results.result import Json, Text
+from catactl.wiring.topology import as_document, as_mermaid, as_tree
 
-app = typer.Typer()
 
-
-@command(app)
+@command()
 def topology(
-    run: Context,
+    context: Context,
     format_: Annotated[
         Literal["tree", "mermaid", "json"] | None,
         typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json."),
     ] = None,
-) -> None:
-    """Print what leads to what, from the running registries: command, aggregate, event, saga, view.
+) -> Text[Topology] | Json[Topology]:
+    """Print what leads to what: the aggregate of each command, its events, and the sagas and views
+    that react to them.
 
     Example: catactl topology --format mermaid
     """
-    chosen = format_ or ("json" if run.output.is_for_programs else "tree")
-    match chosen:
-        case "tree":
-            run.output.text("\n".join(flow.as_tree()))
-        case "mermaid":
-            run.output.text("\n".join(flow.as_mermaid()))
+    document = cast(Topology, as_document())
+    match format_ or ("json" if context.output.is_for_programs else "tree"):
         case "json":
-            run.output.as_json().show(flow.as_document(), Shape("", ()))
+            return Json(document)
+        case "mermaid":
+            return Text(as_mermaid(), document, is_always_text=True)
+        case _:
+            return Text(as_tree(), document, is_always_text=True)

@@ -1,37 +1,39 @@
-"""Print the result of `file verify` and `blob verify`."""
-
-from typing import Any
+"""The result of a verification of content, which `file verify` and `blob verify` share."""
 
 from catactl.cli.framework.context import Context
 from catactl.cli.output.text import counted
 from catactl.content.verify import Verification
 from catactl.errors import Findings
-from catactl.results.shapes import PROBLEM
+from catactl.results.content import ContentProblem, VerifiedContent
+from catactl.results.result import Checked, Report
 from catactl.values.sizes import format_size
 
 
-def report(run: Context, verification: Verification, noun: str) -> None:
-    """Print the problems, and a summary that counts parts or blobs: the `noun`. Raise `Findings` if
-    there is a problem.
+def report(
+    context: Context, verification: Verification, unit: str
+) -> Checked[Report[VerifiedContent, ContentProblem]]:
+    """Return the result of a verification, and an error if content is missing, damaged or orphaned.
+    `unit` is the noun for one piece of content, part or blob.
     """
     counts = {
         problem: sum(each.problem == problem for each in verification.problems)
         for problem in ("missing", "damaged", "orphaned")
     }
-    row: dict[str, Any] = {
+    summary: VerifiedContent = {
         "files": verification.files,
         "blobs": verification.blobs,
         "read_bytes": verification.read_bytes,
         "elsewhere": verification.elsewhere,
-        **counts,
-        "problems": [each.as_row() for each in verification.problems],
+        "missing": counts["missing"],
+        "damaged": counts["damaged"],
+        "orphaned": counts["orphaned"],
+        "problems": [each.as_result() for each in verification.problems],
     }
-    run.output.report(row, "problems", PROBLEM)
-    summary = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
+    in_words = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
     size = format_size(verification.read_bytes)
-    run.note(f"{counted(verification.blobs, noun)} read, {size}: {summary}")
-    if verification.problems:
-        raise Findings(f"the content differs from the log: {summary}", _hint(counts, verification))
+    context.note(f"{counted(verification.blobs, unit)} read, {size}: {in_words}")
+    error = Findings(f"the content differs from the log: {in_words}", _hint(counts, verification))
+    return Checked(Report(summary, summary["problems"]), error if verification.problems else None)
 
 
 def _hint(counts: dict[str, int], verification: Verification) -> str:

@@ -128,7 +128,7 @@ def _names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> It
         case "NOUN|TOPIC":
             from catactl.help.topics import topic_names
 
-            return [*command_tree.NOUNS, *command_tree.VERBS, *topic_names()]
+            return [*command_tree.NOUNS, *command_tree.COMMANDS, *topic_names()]
         case "VERB":
             root: Any = command_tree.root()
             verbs: list[str] = root.get_command(None, given["noun"]).list_commands(None)

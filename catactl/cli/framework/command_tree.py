@@ -1,59 +1,120 @@
-"""The command tree: nouns and their verbs, each module loaded when it is asked for."""
+"""The command tree: nouns with their verbs, and commands that stand alone.
 
-import importlib
+The module of a command is imported when the command is run or described, and not before.
+"""
+
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
+from catactl.cli.framework.command import declaration
 from catactl.cli.framework.help_format import context_settings, first_sentence, write_list
 from catactl.errors import InvalidValue
 
+
+class Noun(NamedTuple):
+    """A group of commands. `catactl.cli.commands.NOUN.VERB` is the module of each verb."""
+
+    help: str
+    verbs: tuple[str, ...]
+
+
 NOUNS = {
-    "org": "Organizations: create, list, show, rename, suspend, resume, delete.",
-    "quota": "How much an organization may store.",
-    "user": "Users of an organization.",
-    "job": "Job configurations: what runs, when, on which files.",
-    "file": "Files: upload, download, list, delete, restore.",
-    "part": "The parts of a file.",
-    "blob": "Stored content: verify it, remove what nothing refers to.",
-    "usage": "Storage usage: now and then, proved, corrected, explained, billed, exported.",
-    "event": "The log: list, show, trace, verify.",
-    "projection": "Views that are kept up from the events.",
-    "db": "The database's schema, and who may use it.",
-    "config": "Settings and where they come from.",
+    "org": Noun(
+        "Organizations: create, list, show, rename, suspend, resume, delete.",
+        ("create", "list", "show", "rename", "suspend", "resume", "delete"),
+    ),
+    "quota": Noun("How much an organization may store.", ("set", "clear", "list")),
+    "user": Noun(
+        "Users of an organization.",
+        ("add", "list", "show", "update", "disable", "enable", "remove"),
+    ),
+    "job": Noun(
+        "Job configurations: what runs, when, on which files.",
+        ("create", "list", "show", "update", "enable", "disable", "delete"),
+    ),
+    "file": Noun(
+        "Files: upload, download, list, delete, restore.",
+        (
+            "create",
+            "complete",
+            "list",
+            "show",
+            "delete",
+            "restore",
+            "upload",
+            "download",
+            "verify",
+        ),
+    ),
+    "part": Noun("The parts of a file.", ("record", "upload", "list")),
+    "blob": Noun("Stored content: verify it, remove what nothing refers to.", ("verify", "gc")),
+    "usage": Noun(
+        "Storage usage: now and then, proved, corrected, explained, billed, exported.",
+        (
+            "show",
+            "top",
+            "history",
+            "report",
+            "explain",
+            "export",
+            "check",
+            "recompute",
+        ),
+    ),
+    "event": Noun(
+        "The log: list, show, trace, verify.",
+        ("list", "show", "trace", "verify", "correct-clock"),
+    ),
+    "projection": Noun("Tables derived from events.", ("list", "check", "rebuild")),
+    "db": Noun(
+        "The database's schema, and who may use it.", ("upgrade", "current", "check", "grants")
+    ),
+    "config": Noun("Settings and where they come from.", ("show", "path", "validate")),
 }
-VERBS = {
-    "apply": "Do many commands, one JSON object a line.",
-    "doctor": "Examine settings, database, log and content; say what mends what is wrong.",
-    "help": "Print the help of a command, or a topic such as billing or cron.",
+# Commands that stand alone, with their help in the list of commands.
+COMMANDS = {
+    "apply": "Run many commands, one JSON object a line.",
+    "doctor": "Examine settings, database, log and content; name the remedy for each problem.",
+    "help": "Print the help of a command, or of all of them.",
     "schema": "Describe every command, its options and its JSON, for programs.",
     "topology": "Print what leads to what: commands, events, sagas, views.",
-    "completion": "Print what makes a shell complete commands, options and names.",
-    "demo": "Run the main job on real files, in a database thrown away afterwards.",
+    "completion": "Print a script that makes a shell complete commands, options and names.",
+    "demo": "Run the main job on real files, in a database that is deleted afterwards.",
     "version": "Print the version.",
 }
-COMPLETION_VARIABLE = "_CATACTL_COMPLETE"  # names the shell that asks what may come next
+COMPLETION_VARIABLE = "_CATACTL_COMPLETE"  # names the shell that asks for completions
 _HELP = """Administer Catacloud: organizations, users, jobs and files.
 
 Storage usage is exact at every commit, and anyone can prove it from the events.
-
-`catactl help` lists topics such as billing and cron; `catactl help TOPIC` prints one.
 
 Example: catactl org create acme --quota 10GB
 """
 
 
-class _Noun(TyperGroup):
-    """A group whose module is imported, and whose verbs are built, only when one is asked for."""
+def root() -> TyperGroup:
+    """Return the whole command tree."""
+    return _Root(name="catactl", help=_HELP, **_group_settings())
 
-    def _infos(self) -> dict[str, Any]:
-        module = importlib.import_module(f"catactl.cli.commands.{self.name}")
-        return {info.name: info for info in module.app.registered_commands}
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self._infos())
+def _group_settings() -> dict[str, Any]:
+    return {
+        "no_args_is_help": True,
+        "rich_markup_mode": None,
+        "context_settings": context_settings(),
+    }
+
+
+def _build(*path: str) -> Any:
+    info = declaration(*path).as_typer(path[-1])
+    info.context_settings = context_settings()
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+
+
+class _Group(TyperGroup):
+    """A group that names similar commands when one is unknown."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = self.list_commands(ctx)
@@ -65,10 +126,6 @@ class _Noun(TyperGroup):
             )
         return super().resolve_command(ctx, args)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        info = self._infos().get(cmd_name)
-        return _build(info) if info is not None else None
-
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         names = self.list_commands(ctx)
         with formatter.section("Commands"):
@@ -77,44 +134,33 @@ class _Noun(TyperGroup):
             )
 
 
-class _Root(_Noun):
-    """The nouns, and the verbs that stand alone: each a module with one command of its own name."""
+class _NounGroup(_Group):
+    """A noun, whose verbs are imported one by one."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*NOUNS, *VERBS]
+        return list(NOUNS[str(self.name)].verbs)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return what can say its own help in a line; `resolve_command` loads what is run."""
+        if cmd_name not in NOUNS[str(self.name)].verbs:
+            return None
+        return _build(str(self.name), cmd_name)
+
+
+class _Root(_Group):
+    """The nouns, and the commands that stand alone."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*NOUNS, *COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command with its help in one line; `resolve_command` imports the one to run."""
         if cmd_name in NOUNS:
-            return _Noun(
-                name=cmd_name,
-                help=NOUNS[cmd_name],
-                no_args_is_help=True,
-                rich_markup_mode=None,
-                context_settings=context_settings(),
-            )
-        if cmd_name in VERBS:
-            return TyperCommand(name=cmd_name, help=VERBS[cmd_name], rich_markup_mode=None)
+            return _NounGroup(name=cmd_name, help=NOUNS[cmd_name].help, **_group_settings())
+        if cmd_name in COMMANDS:
+            return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name], rich_markup_mode=None)
         return None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] in VERBS:
-            module = importlib.import_module(f"catactl.cli.commands.{args[0]}")
-            return args[0], _build(module.app.registered_commands[0]), args[1:]
+        if args and args[0] in COMMANDS:
+            return args[0], _build(args[0]), args[1:]
         return super().resolve_command(ctx, args)
-
-
-def _build(info: Any) -> Any:
-    info.context_settings = context_settings()
-    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
-
-
-def root() -> TyperGroup:
-    """The whole command tree."""
-    return _Root(
-        name="catactl",
-        help=_HELP,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        context_settings=context_settings(),
-    )

@@ -89,10 +89,10 @@ def _log(arguments: Sequence[str]) -> "Log":
     from catactl.cli.output.log import Log  # loads all of settings, which `--help` does not need
     from catactl.config.settings import guess
 
-    flags = _options(arguments).flags
+    settings = _options(arguments).settings
     return Log(
-        json=guess("log_format", flags) == "json",
-        beside_json=guess("output", flags) in {"json", "jsonl"},
+        json=guess("log_format", settings) == "json",
+        beside_json=guess("output", settings) in {"json", "jsonl"},
     )
 
 

@@ -18,6 +18,7 @@ from catactl.errors import (
     SourceChanged,
     Unreachable,
 )
+from catactl.results.error import ErrorResult
 
 DONE = 0
 BUG = 1
@@ -74,7 +75,7 @@ def exit_code(error: CatactlError) -> int:
     return next((code for code, row in EXIT_CODES.items() if isinstance(error, row.errors)), BUG)
 
 
-def as_fields(error: CatactlError) -> dict[str, object]:
+def as_fields(error: CatactlError) -> ErrorResult:
     """Return the JSON object that describes the error."""
     return {
         "code": error.code,

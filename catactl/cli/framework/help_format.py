@@ -10,8 +10,8 @@ from typing import Any
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
-EVERY_COMMAND = "Options every command takes"
-WRITES = "Options of writes"
+EVERY_COMMAND_TITLE = "Options every command takes"
+WRITES_TITLE = "Options of writes"
 
 MOST = 2**63 - 1  # that a database can count
 _MIN_WIDTH, _MAX_WIDTH = 30, 100
@@ -55,7 +55,9 @@ class CatactlCommand(TyperCommand):
             formatter.write(f"{text}\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        self.format_sections(ctx, formatter, "Arguments", "Options", WRITES, EVERY_COMMAND)
+        self.format_sections(
+            ctx, formatter, "Arguments", "Options", WRITES_TITLE, EVERY_COMMAND_TITLE
+        )
 
     def format_sections(self, ctx: Any, formatter: Any, *titles: str) -> None:
         """Write those groups of arguments or options that the command has any of."""
@@ -79,7 +81,7 @@ def section_of(param: Any) -> str:
     if param.param_type_name == "argument":
         return "Arguments"
     if param.name == "help":
-        return EVERY_COMMAND
+        return EVERY_COMMAND_TITLE
     return param.rich_help_panel or "Options"
 
 

@@ -1,13 +1,17 @@
-"""What commands are given besides their own arguments."""
+"""The options that many commands have, in groups. A command takes every group it needs."""
 
 from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from catactl.cli.framework.help_format import EVERY_COMMAND_TITLE, MOST, WRITES_TITLE
+from catactl.config.settings import LogFormat, OutputFormat
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options every command takes, and after them those every write takes, as they were
-    given.
-    """
+    """The values of the options in all groups; those that a command does not take are unset."""
 
     database_url: str | None = None
     database_url_file: str | None = None
@@ -28,8 +32,8 @@ class Options:
     yes: bool = False
 
     @property
-    def flags(self) -> dict[str, str | None]:
-        """The settings among them, as `load_settings` takes them."""
+    def settings(self) -> dict[str, str | None]:
+        """The options that are settings, by name, as `load_settings` takes them."""
         output = self.output.removeprefix("=") if self.output is not None else None  # -o=json
         return {
             "database_url": self.database_url,
@@ -41,3 +45,137 @@ class Options:
             "lock_timeout": None if self.lock_timeout is None else str(self.lock_timeout),
             "log_format": self.log_format,
         }
+
+
+class OptionGroup(NamedTuple):
+    """Options that a command takes together: annotations by the names of fields of `Options`."""
+
+    annotations: dict[str, Any]
+
+
+def _every(flag: str, *short: str, **settings: Any) -> Any:
+    return typer.Option(flag, *short, rich_help_panel=EVERY_COMMAND_TITLE, **settings)
+
+
+def _write(flag: str, **settings: Any) -> Any:
+    return typer.Option(flag, rich_help_panel=WRITES_TITLE, **settings)
+
+
+EVERY_COMMAND = OptionGroup(
+    {
+        "database_url": Annotated[
+            str | None,
+            _every("--database-url", metavar="URL", help="Database (CATACTL_DATABASE_URL)."),
+        ],
+        "database_url_file": Annotated[
+            str | None,
+            _every(
+                "--database-url-file",
+                metavar="PATH",
+                help="File that holds the URL (CATACTL_DATABASE_URL_FILE).",
+            ),
+        ],
+        "profile": Annotated[
+            str | None,
+            _every(
+                "--profile", metavar="PROFILE", help="Profile of config.toml (CATACTL_PROFILE)."
+            ),
+        ],
+        "output": Annotated[
+            OutputFormat | None,
+            _every("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."),
+        ],
+        "json": Annotated[bool, _every("--json", help="The same as -o json.")],
+        "quiet": Annotated[bool, _every("--quiet", "-q", help="Print nothing but errors.")],
+        "verbose": Annotated[
+            bool, _every("--verbose", "-v", help="Print SQL, events and times on stderr.")
+        ],
+        "log_format": Annotated[
+            LogFormat | None,
+            _every(
+                "--log-format", metavar="FORMAT", help="Format of messages on stderr: text or json."
+            ),
+        ],
+        "no_color": Annotated[bool, _every("--no-color", help="No colors (NO_COLOR).")],
+        "lock_timeout": Annotated[
+            float | None,
+            _every(
+                "--lock-timeout",
+                metavar="SECONDS",
+                help="Maximum wait for a lock; 0: do not wait. [default: 30]",
+            ),
+        ],
+    }
+)
+WRITES = OptionGroup(
+    {
+        "dry_run": Annotated[
+            bool,
+            _write("--dry-run", help="Run the command, then roll back instead of committing."),
+        ],
+        "idempotency_key": Annotated[
+            str | None,
+            _write(
+                "--idempotency-key",
+                metavar="KEY",
+                help="Run the request once, however often it is repeated with KEY.",
+            ),
+        ],
+        "actor": Annotated[
+            str | None,
+            _write("--actor", metavar="NAME", help="Who makes the change (CATACTL_ACTOR)."),
+        ],
+        "reason": Annotated[
+            str | None, _write("--reason", metavar="TEXT", help="Why; stored with the events.")
+        ],
+    }
+)
+CONTENT = OptionGroup(
+    {
+        "blob_url": Annotated[
+            str | None,
+            typer.Option("--blob-url", metavar="URL", help="Where content is (CATACTL_BLOB_URL)."),
+        ]
+    }
+)
+EXPECTED_VERSION = OptionGroup(
+    {
+        "expected_version": Annotated[
+            int | None,
+            typer.Option(
+                "--expected-version",
+                metavar="N",
+                min=0,
+                help="Refuse the change unless the version is N.",
+            ),
+        ]
+    }
+)
+CONFIRMATION = OptionGroup(
+    {"yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for a confirmation.")]}
+)
+
+# Arguments and options of several commands.
+Org = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]
+Orgs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ORG…]", help="Organizations, by name or id. [default: all]"),
+]
+File = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
+PartNumber = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
+Position = Annotated[
+    int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, from 1.")
+]
+WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted ones.")]
+IfNotExists = Annotated[
+    bool,
+    typer.Option("--if-not-exists", help="Succeed if an identical one exists already."),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIME", help="State at that time: 2026-01-31T12:00:00Z, -7d."),
+]
+AtVersion = Annotated[
+    int | None,
+    typer.Option("--at-version", metavar="N", min=1, max=MOST, help="State at version N."),
+]

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from catactl.cli.framework.context import Context
 from catactl.errors import AmbiguousName
-from catactl.queries.resources import plain
 from catactl.store import name_lookup
+from catactl.store.canonical_json import format_instant
 from catactl.store.name_history import Bearer, bearers
 from catactl.values.ids import parse_id
 
@@ -85,7 +85,8 @@ def _note(run: Context, org: str, found: Iterable[Bearer]) -> None:
 
 
 def _in_words(bearer: Bearer) -> str:
-    since = f"{bearer.org_id} from {plain(bearer.since)}"
+    since = f"{bearer.org_id} from {format_instant(bearer.since)}"
     if bearer.until is None:
         return f"{since} on"
-    return f"{since} to {plain(bearer.until)}, then {'deleted' if bearer.is_deleted else 'renamed'}"
+    end = "deleted" if bearer.is_deleted else "renamed"
+    return f"{since} to {format_instant(bearer.until)}, then {end}"

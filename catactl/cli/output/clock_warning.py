@@ -1,13 +1,11 @@
 """Show logs that are ahead of the clock: a warning on stderr, and a field of results."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from catactl.cli.framework.context import Context
-from catactl.queries.resources import Resource
 from catactl.store import clock, name_lookup
 
 
@@ -31,11 +29,6 @@ class Ahead:
             f"dates of its events; {clock.hint(name)}"
         )
 
-    def field(self, org_id: UUID | str) -> Mapping[str, Any]:
-        """Return the field with the seconds by which an organization's log is ahead."""
-        return {"clock_ahead_seconds": self._seconds.get(UUID(str(org_id)), 0)}
-
-    def added_to(self, rows: Iterable[Resource]) -> Iterator[Resource]:
-        """Yield the rows, each with its field `clock_ahead_seconds`."""
-        for row in rows:
-            yield {**row, **self.field(row["org_id"])}
+    def seconds(self, org_id: str) -> int:
+        """Return the whole seconds by which an organization's log is ahead, or 0."""
+        return self._seconds.get(UUID(org_id), 0)

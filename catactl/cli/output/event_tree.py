@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from catactl.cli.output.text import shown
-from catactl.queries import resources
+from catactl.store.canonical_json import format_instant
 from catactl.store.event_log import StoredEvent
 from catactl.wiring import flow
 
@@ -56,7 +56,7 @@ def draw(events: Sequence[StoredEvent], say: Callable[[StoredEvent], str]) -> It
     root = events[0]
     yield shown(
         f"command {children[None][0].command}"
-        f" by {root.actor} at {resources.plain(root.recorded_at)}"
+        f" by {root.actor} at {format_instant(root.recorded_at)}"
         + (f": {root.reason}" if root.reason else "")
     )
     for step in children[None]:

@@ -1,5 +1,6 @@
 """What is said on stderr beside the result: each line passes here, masked, as text or as JSON."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,10 +41,10 @@ class Log:
         if self._is_heard:
             self._line("error", message, fields)
 
-    def error(self, error: dict[str, Any]) -> None:
+    def error(self, error: Mapping[str, Any]) -> None:
         """What the command ends with, which everybody is told."""
         hint = error["hint"] and mask(error["hint"])
-        error = error | {"message": mask(error["message"]), "hint": hint}
+        error = {**error, "message": mask(error["message"]), "hint": hint}
         if self.json:
             self._line("error", error["message"], {"error": error})
         elif self.beside_json:

@@ -53,7 +53,7 @@ class Progress:
         self._has_bar = sys.stderr.isatty() and not context.log.json
         self._started = time.monotonic()
         first = _SECONDS_BEFORE_BAR if self._has_bar else _SECONDS_BETWEEN_LINES
-        self._due = math.inf if context.common.quiet else self._started + first
+        self._due = math.inf if context.options.quiet else self._started + first
 
     def __enter__(self) -> Self:
         return self

@@ -9,12 +9,12 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from catactl.cli.output.text import Row, field_lines, plain
 from catactl.errors import InvalidValue
-from catactl.results.shapes import Shape
+from catactl.results.result import Checked, Columns, Json, Listed, Report, Text, columns_of
 
 
 class ReaderGone(Exception):
@@ -60,13 +60,49 @@ def discard(file: int) -> None:
 
 
 class Output:
+    """Prints results in one format to one stream."""
+
     def __init__(self, format_: str, *, quiet: bool, color: bool, stream: TextIO) -> None:
         self.format = format_
         self._quiet = quiet
         self._color = color
         self._stream = stream
 
-    def show(self, row: Row, shape: Shape) -> None:
+    def print(self, result: Any, result_type: type) -> None:
+        """Print what a command returned; raise the error of a `Checked` result after it.
+
+        A list may be an iterator that raises an error at its end: its rows are printed before.
+        """
+        columns = columns_of(result_type)
+        match result:
+            case Checked():
+                self.print(result.result, result_type)
+                if result.error is not None:
+                    raise result.error
+            case Report():
+                if self.is_json:
+                    self.object(result.summary, columns)
+                elif result.if_empty is not None and not result.rows:
+                    self.text([result.if_empty])
+                else:
+                    self.rows(result.rows, columns)
+            case Listed():
+                self.rows(result.rows, result.columns)
+            case Text():
+                if self.is_for_programs and not result.is_always_text:
+                    self.print(result.data, result_type)
+                elif result.is_markdown:
+                    self._markdown("\n".join(result.lines))
+                else:
+                    self.text(result.lines)
+            case Json():
+                self._in_json(result.otherwise).print(result.data, result_type)
+            case Mapping():
+                self.object(result, columns)
+            case _:
+                self.rows(result, columns)
+
+    def object(self, row: Row, columns: Columns) -> None:
         """Print one resource."""
         if self._quiet:
             return
@@ -78,15 +114,16 @@ class Output:
             case "csv":
                 self._csv([row], tuple(row))
             case "id":
-                self._id(row, shape)
+                self._id(row, columns)
             case "tsv":
                 for name, value in row.items():
                     self._line(f"{name}\t{plain(value)}")
             case _:
-                self._fields(row)
+                for line in field_lines(row):
+                    self._line(line)
 
-    def rows(self, rows: Iterable[Row], shape: Shape) -> None:
-        """Print a list; all formats but the table stream it."""
+    def rows(self, rows: Iterable[Row], columns: Columns) -> None:
+        """Print a list. All formats but the table stream it."""
         match self.format:
             case _ if self._quiet:
                 for _ in rows:
@@ -97,73 +134,56 @@ class Output:
                 for row in rows:
                     self._line(as_json(row))
             case "csv":
-                self._csv(rows, shape.columns)
+                self._csv(rows, columns.names)
             case "id":
                 for row in rows:
-                    self._id(row, shape)
+                    self._id(row, columns)
             case "tsv":
                 for row in rows:
-                    self._line("\t".join(plain(row.get(column)) for column in shape.columns))
+                    self._line("\t".join(plain(row.get(name)) for name in columns.names))
             case _:
-                self._table(list(rows), shape)
-
-    def report(
-        self, summary: Row, rows_field: str, shape: Shape, rows: Iterable[Row] | None = None
-    ) -> None:
-        """Print a summary as JSON. Other formats print only its rows: those of the field, or the
-        given rows.
-        """
-        if self.format in {"json", "jsonl"}:
-            self.show(summary, shape)
-        else:
-            self.rows(summary[rows_field] if rows is None else rows, shape)
+                self._table(rows, columns)
 
     @property
     def is_for_programs(self) -> bool:
-        """Whether a result that people get as text is to be fields instead."""
+        """Whether a result that people get as text is printed as fields."""
         return self.format in {"json", "jsonl", "csv"}
 
     @property
     def is_json(self) -> bool:
         return self.format in {"json", "jsonl"}
 
-    def as_json(self, otherwise: str = "json") -> "Output":
-        """The same output in JSON, for a command with a format option of its own: as it was asked
-        for, or else as `otherwise` says.
-        """
+    def to(self, stream: TextIO) -> "Output":
+        """Return the same output to a file, where it is never quiet."""
+        return Output(self.format, quiet=False, color=False, stream=stream)
+
+    def _in_json(self, otherwise: str) -> "Output":
+        """Return the same output in its own JSON format, or in the other one."""
         format_ = self.format if self.is_json else otherwise
         return Output(format_, quiet=self._quiet, color=self._color, stream=self._stream)
 
-    def as_json_lines(self) -> "Output":
-        """The same output in JSON, one object a line."""
-        return Output("jsonl", quiet=self._quiet, color=self._color, stream=self._stream)
-
-    def to(self, stream: TextIO) -> "Output":
-        """The same output to a file, where it is never quiet."""
-        return Output(self.format, quiet=False, color=False, stream=stream)
-
-    def text(self, text: str) -> None:
-        """Print a result that is text already, in whatever format."""
+    def text(self, lines: Iterable[str]) -> None:
         if not self._quiet:
-            self._line(text)
+            for line in lines:
+                self._line(line)
 
-    def markdown(self, text: str) -> None:
-        """Print Markdown: rendered in a table's format on a terminal, otherwise as it is."""
+    def _markdown(self, text: str) -> None:
+        """Print Markdown: rendered on a terminal, otherwise as it is."""
         if self.format == "table" and self._stream.isatty() and not self._quiet:
             from catactl.cli.output.markdown import print_markdown
 
             print_markdown(text, self._stream, color=self._color)
         else:
-            self.text(text)
+            self.text([text])
 
     def _line(self, line: str) -> None:
         self._stream.write(line + "\n")
 
-    def _id(self, row: Row, shape: Shape) -> None:
-        if shape.id_field not in row:
+    def _id(self, row: Row, columns: Columns) -> None:
+        if columns.id_field is None or columns.id_field not in row:
             raise InvalidValue("this result has no id", "use another output format")
-        if row[shape.id_field] is not None:  # what failed has none
-            self._line(plain(row[shape.id_field]))
+        if row[columns.id_field] is not None:  # something that failed has none
+            self._line(plain(row[columns.id_field]))
 
     def _json_array(self, rows: Iterable[Row]) -> None:
         separator = "["
@@ -174,21 +194,22 @@ class Output:
         finally:  # what broke off is JSON still, of what there was
             self._line("[]" if separator == "[" else "\n]")
 
-    def _csv(self, rows: Iterable[Row], columns: tuple[str, ...]) -> None:
+    def _csv(self, rows: Iterable[Row], names: tuple[str, ...]) -> None:
         writer = csv.writer(self._stream, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(names)
         for row in rows:
-            writer.writerow([plain(row.get(column)) for column in columns])
+            writer.writerow([plain(row.get(name)) for name in names])
 
-    def _fields(self, row: Row) -> None:
-        for line in field_lines(row):
-            self._line(line)
+    def _table(self, rows: Iterable[Row], columns: Columns) -> None:
+        collected: list[Row] = []
+        try:
+            for row in rows:
+                collected.append(row)
+        finally:
+            if collected:
+                from catactl.cli.output.table import print_table
 
-    def _table(self, rows: list[Row], shape: Shape) -> None:
-        if rows:
-            from catactl.cli.output.table import print_table
-
-            print_table(rows, shape, self._stream, color=self._color)
+                print_table(collected, columns, self._stream, color=self._color)
 
 
 _compact = json.JSONEncoder(ensure_ascii=False).encode

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catactl.cli.output.text import Row, bar, field_lines, for_people, is_time, title
-from catactl.results.shapes import Shape
+from catactl.results.result import Columns
 
 _BAR_WIDTH = 20
 _BETWEEN = 2
@@ -19,7 +19,7 @@ _LEAST_OF_TEXT = 16  # a column of longer texts is folded down to this
 _WIDE = 10_000  # a table that is no terminal's is never folded
 
 
-def print_table(rows: Sequence[Row], shape: Shape, stream: TextIO, *, color: bool) -> None:
+def print_table(rows: Sequence[Row], shape: Columns, stream: TextIO, *, color: bool) -> None:
     console = Console(
         file=stream,
         width=None if stream.isatty() else _WIDE,
@@ -39,7 +39,7 @@ def print_table(rows: Sequence[Row], shape: Shape, stream: TextIO, *, color: boo
     stream.write("\n\n".join(paragraphs) + "\n")
 
 
-def _layouts(shape: Shape) -> Iterator[tuple[Sequence[str], bool]]:
+def _layouts(shape: Columns) -> Iterator[tuple[Sequence[str], bool]]:
     """The columns of a table and whether it has bars, from the widest to the narrowest."""
     columns = _columns(shape)
     without_ids = [column for column in columns if not _is_id(column)]
@@ -49,8 +49,8 @@ def _layouts(shape: Shape) -> Iterator[tuple[Sequence[str], bool]]:
             yield without_ids, with_bar
 
 
-def _columns(shape: Shape) -> list[str]:
-    return [column for column in shape.columns if column not in shape.for_programs]
+def _columns(shape: Columns) -> list[str]:
+    return [column for column in shape.names if column not in shape.for_programs]
 
 
 def _least_width(rows: Sequence[Row], columns: Sequence[str], *, with_bar: bool) -> int:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from catactl.cli.output.log import Log
 from catactl.cli.output.text import counted
-from catactl.handling.handler import Intent
+from catactl.handling.intent import Intent
 from catactl.store.event_log import StoredEvent
 
 _MAX_SQL = 72

@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 from catactl.cli.framework import command_tree
-from catactl.cli.framework.command import (
-    _READ_OPTIONS,
-    _VERSION_OPTION,
-    _WRITE_OPTIONS,
-    _YES_OPTION,
-)
+from catactl.cli.framework.options import CONFIRMATION, EVERY_COMMAND, EXPECTED_VERSION, WRITES
 from catactl.operations.batch_lines import _RUN_BY_THEMSELVES
-from catactl.operations.commands import VERBS
+from catactl.operations.registry import OPERATIONS
 from tests.cli.support import Cli, Result, run_process, run_shell
 from tests.support import BYTES_1
 
@@ -90,7 +85,7 @@ def test_an_atomic_run_exits_with_the_code_of_the_line_that_stopped_it(
 ) -> None:
     result = _apply(cli, _write(source, _CREATE, _FILE, _BAD), "--atomic", "--json")
     assert (result.code, result.json) == (3, [])
-    assert result.error["message"] == "line 3: no file 'nothing'; nothing was done"
+    assert result.error["message"] == "line 3: no file 'nothing'; no line was committed"
     assert cli.ok("org", "list") == []
     assert _statuses(_rows(_apply(cli, _write(source, _CREATE, _FILE), "--atomic"))) == [
         (1, "ok"),
@@ -182,8 +177,10 @@ def test_a_reader_that_leaves_keeps_no_line_from_being_done(sqlite_cli: Cli, sou
 
 # --- the same commands ----------------------------------------------------------------------------
 
+_GROUPS = (EVERY_COMMAND, WRITES, EXPECTED_VERSION, CONFIRMATION)
+_OPTIONS = [name for group in _GROUPS for name in group.annotations]
 # What every command takes, and ORG, which a line has beside its command.
-_OF_ALL = {"org", "help", *(_READ_OPTIONS | _WRITE_OPTIONS | _VERSION_OPTION | _YES_OPTION)}
+_OF_ALL = {"org", "help", *_OPTIONS}
 # Options with units or several values, as JSON has them: numbers of one unit, and lists.
 _IN_JSON = {
     "quota": "quota_bytes",
@@ -213,8 +210,8 @@ def _writes() -> Iterator[tuple[str, list[Any]]]:
 
 def test_every_write_is_a_verb_of_a_batch_or_says_that_it_is_none() -> None:
     names = {name for name, _ in _writes()}
-    assert names | {"apply"} == {*VERBS, *_RUN_BY_THEMSELVES}
-    assert not _RUN_BY_THEMSELVES & set(VERBS)
+    assert names | {"apply"} == {*OPERATIONS, *_RUN_BY_THEMSELVES}
+    assert not _RUN_BY_THEMSELVES & set(OPERATIONS)
 
 
 def test_every_field_of_a_job_can_be_set_and_cleared(sqlite_cli: Cli, source: Path) -> None:
@@ -254,11 +251,11 @@ def test_the_arguments_of_a_verb_are_the_options_of_its_command() -> None:
             continue
         own = {each.name: each for each in parameters if each.name not in _OF_ALL}
         options = {_IN_JSON.get(each, each) for each in set(own) - _IN_THE_PROGRAM_ALONE}
-        assert set(VERBS[name].arguments) == options, name
-        assert not set(VERBS[name].arguments) & _OF_LINES, name
+        assert set(OPERATIONS[name].arguments) == options, name
+        assert not set(OPERATIONS[name].arguments) & _OF_LINES, name
         for option, parameter in own.items():
             if parameter.required:
-                assert VERBS[name].arguments[_IN_JSON.get(option, option)].is_required, name
+                assert OPERATIONS[name].arguments[_IN_JSON.get(option, option)].is_required, name
         takes_version = any(each.name == "expected_version" for each in parameters)
-        assert VERBS[name].is_versioned == takes_version, name
-        assert VERBS[name].creates != any(each.name == "org" for each in parameters), name
+        assert OPERATIONS[name].is_versioned == takes_version, name
+        assert OPERATIONS[name].creates != any(each.name == "org" for each in parameters), name

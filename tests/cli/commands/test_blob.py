@@ -333,7 +333,7 @@ def test_content_that_another_log_recorded_last_is_not_swept_until_it_is_claimed
     would = anothers.ok("blob", "gc", "acme", *NOW, "--claim", "--dry-run")
     assert would["removed_blobs"] == 1
     question = anothers.fails(8, "blob", "gc", "acme", *NOW, "--claim")
-    assert "even if another log recorded content last" in question["message"]
+    assert "even if another database recorded content last" in question["message"]
     anothers.fails(78, *GC, "acme", *NOW)
     assert anothers.ok(*GC, "acme", *NOW, "--claim")["removed_blobs"] == 1
     assert anothers.ok(*GC, "acme", *NOW)["removed_blobs"] == 0

@@ -1,7 +1,6 @@
 """catactl schema describes the commands as they are, and what they print."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,21 @@ import pytest
 from sqlalchemy import URL
 
 from catactl.cli.framework import command_tree
+from catactl.cli.framework.command import declaration
 from catactl.cli.framework.exit_codes import EXIT_CODES
 from catactl.help.topics import topic_text
-from catactl.operations.commands import VERBS
-from catactl.results.fields import Fields
-from catactl.results.results import RESULTS
+from catactl.operations.registry import OPERATIONS
+from catactl.results.schema import describe_result
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1, be_ahead, opened
 
-_TYPES: dict[str, type] = {
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-    "object": dict,
-    "uuid": str,
-    "time": str,
-}
+_TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "object": dict}
 
 
 def _every_command() -> list[str]:
     return [
         " ".join(path)
-        for first in (*command_tree.NOUNS, *command_tree.VERBS)
+        for first in (*command_tree.NOUNS, *command_tree.COMMANDS)
         for path in leaves_of(first)
     ]
 
@@ -40,7 +32,7 @@ def _every_command() -> list[str]:
 def test_every_command_is_described_with_all_that_it_takes(stranger: Cli) -> None:
     document = stranger("schema").json
     described = {each["command"]: each for each in document["commands"]}
-    assert sorted(described) == sorted(_every_command()) == sorted(RESULTS)
+    assert sorted(described) == sorted(_every_command())
     for command, each in described.items():
         flags = [flag for option in each["options"] for flag in option["flags"]]
         for group in each["option_groups"]:
@@ -61,7 +53,7 @@ def test_every_command_is_described_with_all_that_it_takes(stranger: Cli) -> Non
 
 def test_the_lines_of_apply_are_described_with_their_arguments(stranger: Cli) -> None:
     lines = {each["command"]: each["arguments"] for each in stranger("schema").json["lines"]}
-    assert lines.keys() == VERBS.keys()
+    assert lines.keys() == OPERATIONS.keys()
     assert lines["quota.set"] == [
         {"name": "size_bytes", "takes": "a whole number", "required": True}
     ]
@@ -79,34 +71,37 @@ def test_exit_codes_are_all_there_and_their_topic_has_the_same(stranger: Cli) ->
 
 
 def _check(command: str, document: Any) -> None:
-    result = RESULTS[command]
-    assert result.is_array is None or isinstance(document, list) == result.is_array, command
+    result = describe_result(declaration(*command.split()).returned)
+    kind = "array" if isinstance(document, list) else "object"
+    assert kind in result["type"], command
     rows = document if isinstance(document, list) else [document]
     assert rows, f"{command} printed nothing to look at"
+    known = {field["name"]: field for field in result["fields"]}
+    always = {name for name, field in known.items() if field["always"]}
     for row in rows:
-        known = {**result.sometimes, **result.fields}
-        assert set(result.fields) <= set(row) <= set(known), f"{command}: {sorted(row)}"
-        _check_fields(command, {name: known[name] for name in row}, row)
+        assert always <= set(row) <= set(known), f"{command}: {sorted(row)}"
+        _check_fields(command, [known[name] for name in row], row)
 
 
-def _check_fields(command: str, fields: Fields, row: dict[str, Any]) -> None:
-    for name, type_ in fields.items():
+def _check_fields(command: str, fields: list[dict[str, Any]], row: dict[str, Any]) -> None:
+    for field in fields:
+        name = field["name"]
         value: Any = row[name]
-        if isinstance(type_, Mapping):
+        if field["type"] == "array":
             for each in value:
-                assert set(each) == set(type_), f"{command}: {name}"
-                _check_fields(command, type_, each)
-        elif type_.startswith("["):
-            assert all(isinstance(each, _TYPES[type_.strip("[]")]) for each in value)
+                is_right = type(each) is _TYPES[field["items"]]
+                assert is_right, f"{command}: {name}"
+                if "fields" in field:
+                    assert set(each) == {inner["name"] for inner in field["fields"]}
+                    _check_fields(command, field["fields"], each)
         elif value is None:
-            assert type_.endswith("?"), f"{command}: {name} is null"
+            assert field["nullable"], f"{command}: {name} is null"
         else:
-            plain = type_.removesuffix("?")
-            is_right = type(value) is _TYPES[plain]
+            is_right = type(value) is _TYPES[field["type"]]
             assert is_right, f"{command}: {name} is {value!r}"
-            if plain == "uuid":
+            if field.get("format") == "uuid":
                 UUID(value)
-            if plain == "time":
+            if field.get("format") == "date-time":
                 assert datetime.fromisoformat(value).tzinfo is not None
 
 
@@ -201,12 +196,12 @@ def test_commands_print_the_fields_that_are_declared(
     seen = set()
     for line in _commands(tmp_path):
         words = line.split()
-        command = words[0] if words[0] in command_tree.VERBS else " ".join(words[:2])
+        command = words[0] if words[0] in command_tree.COMMANDS else " ".join(words[:2])
         result = sqlite_cli(*words, "--json")
         assert result.code in {0, 6, 7}, (line, result)
         _check(command, result.json)
         seen.add(command)
-    assert seen == set(RESULTS) - {"demo"}, "these are looked at nowhere"
+    assert seen == set(_every_command()) - {"demo"}, "these are looked at nowhere"
 
 
 def test_what_is_found_is_declared_as_well(sqlite_cli: Cli, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ _ON_ONE_STREAM = {
     "file": {"create", "complete", "delete", "restore"},
     "part": {"record", "upload"},
 }
-every_first_word = pytest.mark.parametrize("first", [*command_tree.NOUNS, *command_tree.VERBS])
+every_first_word = pytest.mark.parametrize("first", [*command_tree.NOUNS, *command_tree.COMMANDS])
 
 
 @every_first_word
@@ -183,7 +183,7 @@ def test_a_bug_is_told_in_a_line_with_the_trace_elsewhere(
     def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError("postgresql://me:s3cr3t@host/db")
 
-    monkeypatch.setattr("catactl.queries.resources.list_organizations", breaks)
+    monkeypatch.setattr("catactl.cli.commands.org.list.list_organizations", breaks)
     error = sqlite_cli.fails(1, "org", "list")
     assert error["code"] == "bug"
     path = error["hint"].rpartition(" ")[2]

@@ -8,11 +8,11 @@ import pytest
 from rich.cells import cell_len
 
 from catactl.cli.output.render import Output
-from catactl.results.shapes import Shape
+from catactl.results.result import Columns
 
 _ID = "01a208f3-9132-752c-8816-5f61886086e0"
 _BOLD = re.compile("\x1b\\[[01]m")
-_SHAPE = Shape("org_id", ("org_id", "name", "used_bytes", "created_at"))
+_COLUMNS = Columns(("org_id", "name", "used_bytes", "created_at"), id_field="org_id")
 _ROW = {
     "org_id": _ID,
     "name": "acme",
@@ -30,7 +30,7 @@ def _printed(
     rows: list[dict[str, Any]], format_: str = "table", stream: io.StringIO | None = None
 ) -> list[str]:
     stream = stream if stream is not None else _Terminal()
-    Output(format_, quiet=False, color=False, stream=stream).rows(rows, _SHAPE)
+    Output(format_, quiet=False, color=False, stream=stream).rows(rows, _COLUMNS)
     return [_BOLD.sub("", line).rstrip() for line in stream.getvalue().splitlines()]
 
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, text
 
 from catactl.errors import ConnectionLost, OutcomeUnknown
-from catactl.handling.handler import Handler, Intent
+from catactl.handling.handler import Handler
+from catactl.handling.intent import Intent
 from catactl.store.sql import commit_outcome, pipeline
 from catactl.store.sql.commit_outcome import was_committed
 from catactl.store.sql.engine import reading

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from catactl.cli.commands import uploading
 from catactl.content import part_uploader, stream_source
 from tests.cli.commands.uploading.support import UPLOADED, proves_usage, upload
 from tests.cli.support import Cli, Say, contents_in, sha256
@@ -88,7 +87,7 @@ def test_a_part_without_an_end_is_refused_as_soon_as_it_has_no_room(
     standard_input(b"aaabbbc")
     error = acme.fails(5, "part", "upload", "acme", "data.bin", 1, "-")
     assert error["code"] == "quota_exceeded"
-    assert os.read(uploading._STDIN, 9) == b"bbc", "the rest is not read"
+    assert os.read(stream_source.DESCRIPTOR, 9) == b"bbc", "the rest is not read"
     assert contents_in(blob_folder) == {}
     standard_input(b"aaa")
     assert acme.ok("part", "upload", "acme", "data.bin", 1, "-")["size_bytes"] == 3
@@ -114,7 +113,7 @@ def test_standard_input_that_is_closed_is_refused(
     sqlite_acme.has_file()
     reader, writer = os.pipe()
     os.close(reader)
-    monkeypatch.setattr(uploading, "_STDIN", writer)
+    monkeypatch.setattr(stream_source, "DESCRIPTOR", writer)
     error = sqlite_acme.fails(2, *arguments)
     assert error["message"] == "cannot read '-': Bad file descriptor"
     os.close(writer)

@@ -1,0 +1,19 @@
+"""catactl db check"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.errors import SchemaMismatch
+from catactl.results.program import SchemaRevision, schema_revision
+from catactl.results.result import Checked
+from catactl.store import migrations
+
+
+@command()
+def check(context: Context) -> Checked[SchemaRevision]:
+    """Exit 0 if the schema is the one that this catactl needs, and 78 otherwise.
+
+    Example: catactl db check || catactl db upgrade
+    """
+    revision = schema_revision(migrations.check(context.database))
+    error = SchemaMismatch("the database's schema is not at head", "catactl db upgrade")
+    return Checked(revision, None if revision["ok"] else error)

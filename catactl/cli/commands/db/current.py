@@ -1,0 +1,15 @@
+"""catactl db current"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.results.program import SchemaRevision, schema_revision
+from catactl.store import migrations
+
+
+@command()
+def current(context: Context) -> SchemaRevision:
+    """Show the revision of the database's schema, and the one that this catactl needs.
+
+    Example: catactl db current
+    """
+    return schema_revision(migrations.check(context.database))

@@ -1,0 +1,38 @@
+"""catactl db grants"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.output.text import shown
+from catactl.errors import InvalidValue
+from catactl.results.program import Grants
+from catactl.results.result import Text
+from catactl.store.grants import statements
+
+
+@command()
+def grants(
+    context: Context,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A PostgreSQL role that exists.")],
+    in_schema: Annotated[
+        str, typer.Option("--schema", metavar="NAME", help="Where catactl's tables are.")
+    ] = "public",
+) -> Text[Grants]:
+    """Print the SQL that lets a PostgreSQL role run every command but `db upgrade`. The role can
+    add events, but cannot change or delete them.
+
+    This command connects to no database. The owner of the tables runs the SQL with psql, and again
+    after each upgrade.
+
+    Example: catactl db grants app | psql -v ON_ERROR_STOP=1 "$OWNER_URL"
+    """
+    for what, name in (("role", role), ("schema", in_schema)):
+        if not name or shown(name) != name:
+            raise InvalidValue(f"{name!r} is no name of a {what}")
+    if role == "public":
+        raise InvalidValue("to PostgreSQL 'public' is every role", "name one role")
+    written = statements(role, in_schema)
+    return Text(written, {"role": role, "statements": written})

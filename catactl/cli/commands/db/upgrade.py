@@ -1,0 +1,17 @@
+"""catactl db upgrade"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.results.program import SchemaRevision, schema_revision
+from catactl.store import migrations
+
+
+@command()
+def upgrade(context: Context) -> SchemaRevision:
+    """Create or migrate the schema, in one transaction. It is safe to run this again, and twice at
+    once.
+
+    Example: catactl db upgrade --database-url postgresql://admin@db.example.com/catacloud
+    """
+    migrations.upgrade(context.database)
+    return schema_revision(migrations.check(context.database))

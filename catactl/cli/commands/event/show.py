@@ -1,0 +1,19 @@
+"""catactl event show"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import Org, Position
+from catactl.queries.events import get_event
+from catactl.results.events import EventResult, event_result
+from catactl.store import name_lookup
+
+
+@command()
+def show(context: Context, org: Org, position: Position) -> EventResult:
+    """Show one event with its payload and hash.
+
+    Example: catactl event show acme 7 --json
+    """
+    with context.reading() as conn:
+        org_id = name_lookup.resolve_organization(conn, org)
+        return event_result(get_event(conn, org_id, position))

@@ -1,0 +1,16 @@
+"""catactl file complete"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, File, Org
+from catactl.operations.files import complete_file
+from catactl.results.files import FileWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def complete(context: Context, org: Org, file: File) -> FileWritten:
+    """Complete a file: it accepts no more parts. It must have parts 1 to n without a gap.
+
+    Example: catactl file complete acme reports/2026.csv
+    """
+    return context.write(complete_file, org, file=file)

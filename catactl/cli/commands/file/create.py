@@ -1,0 +1,27 @@
+"""catactl file create"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, Org
+from catactl.operations.files import create_file
+from catactl.results.files import FileWritten
+
+
+@command(WRITES, EXPECTED_VERSION, grows=True)
+def create(
+    context: Context,
+    org: Org,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A relative path, unique among live files.")
+    ],
+    if_not_exists: IfNotExists = False,
+) -> FileWritten:
+    """Create a file without parts.
+
+    Example: catactl file create acme reports/2026.csv
+    """
+    return context.write(create_file, org, name=name, if_not_exists=if_not_exists)

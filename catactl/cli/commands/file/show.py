@@ -1,0 +1,33 @@
+"""catactl file show"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import AsOf, AtVersion, File, Org
+from catactl.cli.framework.past_names import organization_at
+from catactl.queries.files import get_file
+from catactl.results.files import FileResult
+from catactl.store import name_lookup
+
+
+@command()
+def show(
+    context: Context, org: Org, file: File, as_of: AsOf = None, at_version: AtVersion = None
+) -> FileResult:
+    """Show a file as it is, or as it was at a time or a version. A name means the live file, else
+    the file of that name that was deleted last. With --as-of, names mean the organization and the
+    file that had them then.
+
+    Example: catactl file show acme reports/2026.csv
+    """
+    point = context.point(as_of, at_version)
+    with context.reading() as conn:
+        org_id = organization_at(context, conn, org, point.moment if point is not None else None)
+        if point is None:
+            return get_file(conn, org_id, name_lookup.resolve_file(conn, org_id, file))
+        from catactl.queries import as_of as past
+
+        if point.moment is None:
+            file_id = name_lookup.resolve_file(conn, org_id, file)
+        else:
+            file_id = past.find_file(conn, org_id, file, point.moment)
+        return past.file(conn, org_id, file_id, point)

@@ -1,0 +1,185 @@
+"""catactl file upload"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, cast
+from uuid import UUID
+
+import typer
+
+from catactl.cli.framework import exit_codes
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import CONTENT, WRITES, Org
+from catactl.cli.output.progress import Progress
+from catactl.cli.output.text import counted
+from catactl.content import stream_source
+from catactl.content.own_files import check_not_own, find_own_files
+from catactl.content.paths import Found, FoundFile, SkippedPath, UnusablePath, find_files, totals
+from catactl.content.source import Item
+from catactl.content.stream_source import STANDARD_INPUT, StandardInput
+from catactl.content.upload import upload_files
+from catactl.content.upload_options import UploadedFile, UploadOptions
+from catactl.errors import InvalidValue, PartialFailure
+from catactl.results.files import UploadResult
+from catactl.values.names import check_file_name
+from catactl.values.sizes import format_size, parse_size
+
+_WORKERS = 4
+_MAX_WORKERS = 64
+
+
+@command(WRITES, CONTENT, grows=True)
+def upload(
+    context: Context,
+    org: Org,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH…", help="Files, folders with all below them, or - (stdin)."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the file; for a folder, a prefix."),
+    ] = None,
+    part_size: Annotated[
+        str | None,
+        typer.Option(
+            "--part-size",
+            metavar="SIZE",
+            help="Size of a part. Parts of standard input begin with it and grow. [default: 8MiB]",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, max=_MAX_WORKERS, help="Parts stored at once."
+        ),
+    ] = _WORKERS,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Upload the targets of symbolic links.")
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read stored content again; replace what is damaged."),
+    ] = False,
+) -> UploadResult | Iterator[UploadResult]:
+    """Upload files with their content. An upload that was interrupted continues when you run it
+    again: it skips the parts that are stored.
+
+    The name of a file is the last part of its path. In a folder, it is the path below that folder;
+    --name puts a prefix before it. If one file cannot be uploaded, the others still are: exit code
+    7.
+
+    Example: catactl file upload acme reports/ --name reports
+    """
+    part_bytes = parse_size(part_size) if part_size is not None else None
+    if part_bytes == 0:
+        raise InvalidValue("--part-size is 0", "as in 8MiB")
+    has_folder = any(_is_folder(path, follow_links=follow_links) for path in paths)
+    is_single = len(paths) == 1 and not has_folder
+    name = _check_name(paths, name, has_folder=has_folder)
+    own = find_own_files(context.engine.url, context.blobs)
+    if len(paths) == 1 and paths != [STANDARD_INPUT]:
+        check_not_own(paths[0], own)
+    options = UploadOptions(context.intent(org), not is_single, part_bytes, workers, verify)
+    if is_single:
+        org_id = context.organization_id(options.intent, is_read=False)
+    else:
+        org_id = context.claim_key(org, options.request(folder=name or ""))
+    if not context.options.dry_run:
+        context.keep_reserve()
+    found = find_files(paths, name, follow_links=follow_links, own=own)
+    items: Iterator[Item | UnusablePath] = _usable(context, found)
+    size: tuple[int, int | None] = 1, None
+    if paths == [STANDARD_INPUT]:
+        items = iter([StandardInput(name or "", stream_source.DESCRIPTOR)])
+    elif not context.options.quiet:
+        size = totals(paths, follow_links=follow_links, own=own)
+    if not is_single:
+        return _upload_several(context, org_id, items, options, size)
+    with _progress(context, size) as progress:
+        uploaded = upload_files(context.handler, context.blobs, org_id, items, options, progress)
+        results = [_result_or_error(each) for each in uploaded]
+    # Several if another process replaced the file by a folder.
+    return results[0] if len(results) == 1 else iter(results)
+
+
+def _is_folder(path: str, *, follow_links: bool) -> bool:
+    return os.path.isdir(path) and (follow_links or not os.path.islink(path))
+
+
+def _check_name(paths: list[str], name: str | None, *, has_folder: bool) -> str | None:
+    """Return the value of `--name` in the form in which it is stored."""
+    if name is not None:
+        name = check_file_name(name.rstrip("/") if has_folder else name)
+        if len(paths) > 1:
+            raise InvalidValue("--name with several paths", "upload them one by one")
+    if STANDARD_INPUT in paths and (len(paths) > 1 or name is None):
+        raise InvalidValue("standard input needs a name and no other path", "--name NAME -")
+    return name
+
+
+def _usable(context: Context, found: Iterator[Found]) -> Iterator[FoundFile | UnusablePath]:
+    for each in found:
+        if isinstance(each, SkippedPath):
+            context.note(f"skipped {each.path}: {each.reason}")
+        else:
+            yield each
+
+
+def _upload_several(
+    context: Context,
+    org_id: UUID,
+    items: Iterator[Item | UnusablePath],
+    options: UploadOptions,
+    size: tuple[int, int | None],
+) -> Iterator[UploadResult]:
+    """Upload files; yield their results, and print errors and a summary. Raise `PartialFailure` at
+    the end if a file failed.
+    """
+    started = time.monotonic()
+    counts: Counter[str] = Counter()
+    read_bytes = 0
+    with _progress(context, size) as progress:
+        for each in upload_files(context.handler, context.blobs, org_id, items, options, progress):
+            if each.error is not None:
+                hint = f" ({each.error.hint})" if each.error.hint else ""
+                context.failure(f"{each.path}: {each.error.message}{hint}")
+            result = _result(each)
+            counts[result["outcome"]] += 1
+            read_bytes += result["stored_bytes"] + result["skipped_bytes"]
+            yield result
+    seconds = max(time.monotonic() - started, 1e-6)
+    context.note(
+        f"{counted(counts.total(), 'file')}, {format_size(read_bytes)} in {seconds:.1f} s "
+        f"({format_size(int(read_bytes / seconds))}/s): {counts['uploaded']:,} uploaded, "
+        f"{counts['resumed']:,} resumed, {counts['unchanged']:,} unchanged, "
+        f"{counts['failed']:,} failed"
+    )
+    if counts["failed"]:
+        raise PartialFailure(
+            f"{counts['failed']:,} of {counted(counts.total(), 'file')} were not uploaded",
+            "fix the errors above, then run it again: files that are complete are skipped",
+        )
+
+
+def _progress(context: Context, size: tuple[int, int | None]) -> Progress:
+    count, size_bytes = size
+    return Progress(context, "uploading", "byte", size_bytes, files=count)
+
+
+def _result_or_error(uploaded: UploadedFile) -> UploadResult:
+    if uploaded.error is not None:
+        raise uploaded.error
+    return _result(uploaded)
+
+
+def _result(uploaded: UploadedFile) -> UploadResult:
+    path, name, row, error = uploaded
+    if row is None:
+        row = {"file_id": None, "name": name, "outcome": "failed"}
+        row |= {"stored_bytes": 0, "skipped_bytes": 0}
+    row = row | {"path": path, "error": exit_codes.as_fields(error) if error is not None else None}
+    return cast(UploadResult, row)

@@ -1,0 +1,18 @@
+"""catactl job delete"""
+
+from catactl.cli.commands.job.fields import Job
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, Org
+from catactl.operations.jobs import delete_job
+from catactl.results.jobs import JobWritten
+
+
+@command(WRITES, EXPECTED_VERSION, CONFIRMATION)
+def delete(context: Context, org: Org, job: Job) -> JobWritten:
+    """Delete a job configuration for good. Its input files can then be deleted.
+
+    Example: catactl job delete acme nightly --yes
+    """
+    context.confirm(f"deleting job {job!r} of {org!r}")
+    return context.write(delete_job, org, job=job)

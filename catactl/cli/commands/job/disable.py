@@ -1,0 +1,17 @@
+"""catactl job disable"""
+
+from catactl.cli.commands.job.fields import Job
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.jobs import disable_job
+from catactl.results.jobs import JobWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def disable(context: Context, org: Org, job: Job) -> JobWritten:
+    """Keep a job from running, without deleting its configuration.
+
+    Example: catactl job disable acme nightly
+    """
+    return context.write(disable_job, org, job=job)

@@ -1,0 +1,17 @@
+"""catactl job enable"""
+
+from catactl.cli.commands.job.fields import Job
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.jobs import enable_job
+from catactl.results.jobs import JobWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def enable(context: Context, org: Org, job: Job) -> JobWritten:
+    """Let a job run on its schedule again.
+
+    Example: catactl job enable acme nightly
+    """
+    return context.write(enable_job, org, job=job)

@@ -1,0 +1,33 @@
+"""catactl job show"""
+
+from catactl.cli.commands.job.fields import Job
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import AsOf, AtVersion, Org
+from catactl.cli.framework.past_names import organization_at
+from catactl.queries.jobs import get_job
+from catactl.results.jobs import JobResult
+from catactl.store import name_lookup
+
+
+@command()
+def show(
+    context: Context, org: Org, job: Job, as_of: AsOf = None, at_version: AtVersion = None
+) -> JobResult:
+    """Show a job configuration as it is, or as it was at a time or a version. With --as-of, names
+    mean the organization and the job configuration that had them then.
+
+    Example: catactl job show acme nightly
+    """
+    point = context.point(as_of, at_version)
+    with context.reading() as conn:
+        org_id = organization_at(context, conn, org, point.moment if point is not None else None)
+        if point is None:
+            return get_job(conn, org_id, name_lookup.resolve_job(conn, org_id, job))
+        from catactl.queries import as_of as past
+
+        if point.moment is None:
+            job_id = name_lookup.resolve_job(conn, org_id, job)
+        else:
+            job_id = past.find_job(conn, org_id, job, point.moment)
+        return past.job(conn, org_id, job_id, point)

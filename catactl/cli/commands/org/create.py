@@ -1,0 +1,36 @@
+"""catactl org create"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES, IfNotExists
+from catactl.operations.organizations import create_organization
+from catactl.results.organizations import OrganizationWritten
+from catactl.values.sizes import parse_size
+
+
+@command(WRITES, grows=True)
+def create(
+    context: Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live organizations.")],
+    quota: Annotated[
+        str | None,
+        typer.Option("--quota", metavar="SIZE", help="Most that it may store, as in 10GB."),
+    ] = None,
+    if_not_exists: IfNotExists = False,
+) -> OrganizationWritten:
+    """Create an organization.
+
+    Example: catactl org create acme --quota 10GB
+    """
+    quota_bytes = parse_size(quota) if quota is not None else None
+    return context.write(
+        create_organization,
+        name,
+        name=name,
+        quota_bytes=quota_bytes,
+        if_not_exists=if_not_exists,
+    )

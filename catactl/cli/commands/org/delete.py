@@ -1,0 +1,34 @@
+"""catactl org delete"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.errors import ConfirmationRequired
+from catactl.operations.organizations import delete_organization
+from catactl.results.organizations import OrganizationWritten
+from catactl.values.spelling import normalized
+
+
+@command(WRITES, EXPECTED_VERSION)
+def delete(
+    context: Context,
+    org: Org,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="NAME", help="The organization's name, once more."),
+    ] = None,
+) -> OrganizationWritten:
+    """Delete an organization that has no live files. Its events stay; its name is free again.
+
+    Example: catactl org delete acme --confirm acme
+    """
+    if normalized(confirm or "") != normalized(org) and not context.options.dry_run:
+        raise ConfirmationRequired(
+            f"deleting organization {org!r} needs its name as a confirmation",
+            f"add --confirm {org}",
+        )
+    return context.write(delete_organization, org, confirm=confirm)

@@ -1,0 +1,24 @@
+"""catactl org rename"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.organizations import rename_organization
+from catactl.results.organizations import OrganizationWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def rename(
+    context: Context,
+    org: Org,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
+) -> OrganizationWritten:
+    """Give an organization another name; its id stays.
+
+    Example: catactl org rename acme acme-inc
+    """
+    return context.write(rename_organization, org, new=new)

@@ -1,0 +1,16 @@
+"""catactl org resume"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.organizations import resume_organization
+from catactl.results.organizations import OrganizationWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def resume(context: Context, org: Org) -> OrganizationWritten:
+    """Lift a suspension.
+
+    Example: catactl org resume acme
+    """
+    return context.write(resume_organization, org)

@@ -1,0 +1,27 @@
+"""catactl org show"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import AsOf, AtVersion, Org
+from catactl.queries.organizations import get_organization
+from catactl.results.organizations import OrganizationResult
+
+
+@command()
+def show(
+    context: Context, org: Org, as_of: AsOf = None, at_version: AtVersion = None
+) -> OrganizationResult:
+    """Show an organization as it is, or as it was at a time or a version. With --as-of, a name
+    means the organization that had it then.
+
+    Example: catactl org show acme
+    """
+    from catactl.cli.framework.past_names import organization_at
+
+    point = context.point(as_of, at_version)
+    with context.reading() as conn:
+        if point is None:
+            return get_organization(conn, organization_at(context, conn, org, None))
+        from catactl.queries import as_of as past
+
+        return past.organization(conn, organization_at(context, conn, org, point.moment), point)

@@ -1,0 +1,16 @@
+"""catactl org suspend"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.organizations import suspend_organization
+from catactl.results.organizations import OrganizationWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def suspend(context: Context, org: Org) -> OrganizationWritten:
+    """Suspend an organization: it accepts no new parts, files or jobs. Deleting stays possible.
+
+    Example: catactl org suspend acme --reason "invoice 4711 unpaid"
+    """
+    return context.write(suspend_organization, org)

@@ -1,0 +1,37 @@
+"""catactl part record"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, File, Org, PartNumber
+from catactl.operations.parts import record_part
+from catactl.results.parts import PartWritten
+from catactl.values.numbers import parse_part_number
+from catactl.values.sizes import parse_size
+
+
+@command(WRITES, EXPECTED_VERSION, grows=True)
+def record(
+    context: Context,
+    org: Org,
+    file: File,
+    number: PartNumber,
+    size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Its size.")],
+    sha256: Annotated[str, typer.Option("--sha256", metavar="HEX", help="Its digest.")],
+) -> PartWritten:
+    """Record a part whose content is kept elsewhere. The same part again changes nothing. Other
+    content under the same number replaces it.
+
+    Example: catactl part record acme data.bin 1 --size 1048576 --sha256 "$DIGEST"
+    """
+    return context.write(
+        record_part,
+        org,
+        file=file,
+        number=parse_part_number(number),
+        size_bytes=parse_size(size),
+        sha256=sha256,
+    )

@@ -1,0 +1,16 @@
+"""catactl quota clear"""
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.organizations import clear_quota
+from catactl.results.organizations import OrganizationWritten
+
+
+@command(WRITES, EXPECTED_VERSION)
+def clear(context: Context, org: Org) -> OrganizationWritten:
+    """Remove the limit on what an organization may store.
+
+    Example: catactl quota clear acme
+    """
+    return context.write(clear_quota, org)

@@ -1,0 +1,42 @@
+"""catactl quota list"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.queries.organizations import list_organizations
+from catactl.results.organizations import OrganizationResult, QuotaResult
+from catactl.usage.growth import used_percent
+from catactl.values.numbers import parse_percent
+
+
+@command()
+def list_(
+    context: Context,
+    over: Annotated[
+        str | None,
+        typer.Option("--over", metavar="PERCENT", help="Only those that use more, as in 80%."),
+    ] = None,
+) -> Iterator[QuotaResult]:
+    """List organizations that have a quota, with the share that is used.
+
+    Example: catactl quota list --over 80%
+    """
+    percent = parse_percent(over) if over is not None else None
+    return _with_quota(list_organizations(context.snapshot), percent)
+
+
+def _with_quota(
+    organizations: Iterator[OrganizationResult], percent: int | None
+) -> Iterator[QuotaResult]:
+    """Yield the organizations that have a quota and use more than a percentage of it."""
+    for organization in organizations:
+        used_bytes, quota_bytes = organization["used_bytes"], organization["quota_bytes"]
+        if quota_bytes is None:
+            continue
+        # Exact, because the printed percentage is rounded down and 80.5 % is over 80 %.
+        if percent is None or used_bytes * 100 > quota_bytes * percent:
+            yield {**organization, "used_percent": used_percent(used_bytes, quota_bytes)}

@@ -1,0 +1,33 @@
+"""catactl quota set"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.operations.organizations import set_quota
+from catactl.results.organizations import OrganizationWritten
+from catactl.values.sizes import parse_size
+
+
+@command(WRITES, EXPECTED_VERSION)
+def set_(
+    context: Context,
+    org: Org,
+    size: Annotated[str, typer.Argument(metavar="SIZE", help="Bytes, or as in 10GB or 10GiB.")],
+) -> OrganizationWritten:
+    """Set the most that an organization may store. If it stores more already, it can add nothing
+    until files are deleted.
+
+    Example: catactl quota set acme 10GiB
+    """
+    quota_bytes = parse_size(size)
+    result = context.write(set_quota, org, size_bytes=quota_bytes)
+    if result["used_bytes"] > quota_bytes:
+        context.note(
+            f"{result['used_bytes']:,} bytes are used, more than the quota of {quota_bytes:,}: "
+            "nothing more can be added until files are deleted"
+        )
+    return result

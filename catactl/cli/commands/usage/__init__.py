@@ -1,0 +1,1 @@
+"""The commands `catactl usage …`, and what several of them share."""

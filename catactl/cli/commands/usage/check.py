@@ -1,0 +1,67 @@
+"""catactl usage check"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import Orgs
+from catactl.cli.output.progress import Progress
+from catactl.errors import CatactlError, Findings
+from catactl.results.result import Checked, Report
+from catactl.results.usage import CheckResult, FindingResult
+from catactl.store import clock, name_lookup
+
+if TYPE_CHECKING:
+    from catactl.usage.comparison import Comparison
+
+
+@command()
+def check(context: Context, orgs: Orgs = None) -> Checked[Report[CheckResult, FindingResult]]:
+    """Check storage usage. The command recomputes usage from the file events alone and compares it
+    with the organization, its files, the view, and the usage in the last event. Every file event
+    must have its usage event, and the usage of each day must be the sum of its usage events.
+
+    The command also compares the organization's stored quota, status, name and version with its
+    events. `catactl projection check` compares all other stored rows.
+
+    The exit code is 6 if anything differs or a log is ahead of the clock. The command writes
+    nothing.
+
+    Example: catactl usage check && echo exact
+    """
+    from catactl.cli.commands.usage._findings import check_result
+    from catactl.usage import check as usage_check
+
+    with context.reading() as conn:
+        ids = name_lookup.organizations_or_all(conn, orgs)
+    findings = []
+    with Progress(context, "checking", "organization", len(ids)) as progress:
+        for finding in usage_check.check(context.engine, ids):
+            findings.append(finding)
+            progress.advance(1)
+    summary = check_result(findings)
+    return Checked(Report(summary, summary["organizations"]), _error(context, findings))
+
+
+def _error(context: Context, findings: Sequence["Comparison"]) -> CatactlError | None:
+    """Return the error if anything differs or is ahead of the clock; print each reason."""
+    from catactl.cli.commands.usage._findings import unreadable_error
+
+    unreadable = unreadable_error(context, findings)
+    if unreadable is not None:
+        return unreadable
+    drifted = sum(finding.drifted for finding in findings)
+    ahead = [finding for finding in findings if finding.clock_ahead_seconds]
+    for finding in ahead:
+        seconds = finding.clock_ahead_seconds
+        context.failure(clock.ahead_in_words(context.engine, finding.name, seconds))
+    problems = []
+    if drifted:
+        problems.append(f"storage usage drifted in {drifted} of {len(findings)} organizations")
+    if ahead:
+        problems.append(f"{len(ahead)} of {len(findings)} logs are ahead of the clock")
+    if not problems:
+        return None
+    hint = "catactl usage recompute" if drifted else clock.hint(ahead[0].name)
+    return Findings("; ".join(problems), hint)

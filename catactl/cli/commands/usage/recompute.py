@@ -1,0 +1,88 @@
+"""catactl usage recompute"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES, Orgs
+from catactl.cli.output.progress import Progress
+from catactl.cli.output.text import counted
+from catactl.errors import Busy, CatactlError, ClockBehindLog, Findings
+from catactl.results.result import Checked, Report
+from catactl.results.usage import FindingResult, RecomputeResult
+from catactl.store import clock, name_lookup
+
+if TYPE_CHECKING:
+    from catactl.usage.comparison import Comparison
+
+
+@command(WRITES)
+def recompute(
+    context: Context,
+    orgs: Orgs = None,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="Exit with 6 if usage was corrected.")
+    ] = False,
+) -> Checked[Report[RecomputeResult, FindingResult]]:
+    """Check storage usage and correct it where it differs, in one transaction per organization.
+
+    If a stored row or view differs from its events, the command rebuilds it. If the usage in the
+    events themselves is wrong, an organization.storage_usage_corrected event records the usage
+    before and after. The command can run repeatedly and concurrently; a second run corrects
+    nothing. If an organization is locked for longer than --lock-timeout, the others are still
+    corrected, and the exit code is 75.
+
+    Example: catactl usage recompute --quiet --reason nightly
+    """
+    from catactl.cli.commands.usage._findings import check_result
+    from catactl.usage.recompute import recompute as recompute_usage
+
+    with context.reading() as conn:
+        ids = name_lookup.organizations_or_all(conn, orgs)
+    intent = context.intent("", lambda: {"command": "usage.recompute"})
+    findings = []
+    with Progress(context, "recomputing", "organization", len(ids)) as progress:
+        for finding in recompute_usage(context.handler, context.engine, ids, intent):
+            findings.append(finding)
+            progress.advance(1)
+    summary = check_result(findings, dry_run=context.options.dry_run)
+    error = _error(context, findings, fail_on_drift=fail_on_drift)
+    return Checked(Report(summary, summary["organizations"]), error)
+
+
+def _error(
+    context: Context, findings: Sequence["Comparison"], *, fail_on_drift: bool
+) -> CatactlError | None:
+    """Return the error if organizations were not corrected, or were and that is an error; print
+    each reason.
+    """
+    from catactl.cli.commands.usage._findings import unreadable_error
+
+    corrected = sum(finding.correction is not None for finding in findings)
+    busy = [finding for finding in findings if isinstance(finding.error, Busy)]
+    behind = [finding for finding in findings if isinstance(finding.error, ClockBehindLog)]
+    for finding in (*busy, *behind):
+        context.failure(f"{finding.name}: {finding.error}")
+    unreadable = unreadable_error(context, findings)
+    if unreadable is not None:
+        return unreadable
+    if behind:
+        return ClockBehindLog(
+            f"{len(behind):,} of {counted(len(findings), 'organization')} could not be corrected, "
+            "because their logs are ahead of the clock; the others are done",
+            clock.hint(behind[0].name),
+        )
+    if corrected and fail_on_drift:
+        more = f"; {len(busy)} more drifted and were locked" if busy else ""
+        return Findings(
+            f"storage usage was corrected in {counted(corrected, 'organization')}{more}"
+        )
+    if busy:
+        return Busy(
+            f"{len(busy):,} of {counted(len(findings), 'organization')} drifted and were locked",
+            "the others are done; run it again, or wait longer: --lock-timeout SECONDS",
+        )
+    return None

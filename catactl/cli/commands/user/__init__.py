@@ -1,0 +1,15 @@
+"""The commands `catactl user …`, and the options that several of them have."""
+
+from typing import Annotated
+
+import typer
+
+from catactl.store import users
+
+User = Annotated[str, typer.Argument(metavar="USER", help="User, by e-mail address or id.")]
+PersonName = Annotated[
+    str | None, typer.Option("--name", metavar="TEXT", help="The person's name.")
+]
+Role = Annotated[
+    users.Role | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")
+]

@@ -1,0 +1,30 @@
+"""catactl user add"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.commands.user import PersonName, Role
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES, IfNotExists, Org
+from catactl.operations.users import add_user
+from catactl.results.users import UserWritten
+
+
+@command(WRITES, grows=True)
+def add(
+    context: Context,
+    org: Org,
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Unique in the organization.")],
+    name: PersonName = None,
+    role: Role = None,
+    if_not_exists: IfNotExists = False,
+) -> UserWritten:
+    """Add a user to an organization, as a member unless --role says otherwise.
+
+    Example: catactl user add acme ada@example.com --name "Ada Lovelace" --role admin
+    """
+    return context.write(
+        add_user, org, email=email, name=name, role=role, if_not_exists=if_not_exists
+    )

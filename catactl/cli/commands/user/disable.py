@@ -1,0 +1,17 @@
+"""catactl user disable"""
+
+from catactl.cli.commands.user import User
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES, Org
+from catactl.operations.users import disable_user
+from catactl.results.users import UserWritten
+
+
+@command(WRITES)
+def disable(context: Context, org: Org, user: User) -> UserWritten:
+    """Keep a user from signing in.
+
+    Example: catactl user disable acme ada@example.com
+    """
+    return context.write(disable_user, org, user=user)

@@ -1,0 +1,17 @@
+"""catactl user enable"""
+
+from catactl.cli.commands.user import User
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES, Org
+from catactl.operations.users import enable_user
+from catactl.results.users import UserWritten
+
+
+@command(WRITES)
+def enable(context: Context, org: Org, user: User) -> UserWritten:
+    """Let a user sign in again.
+
+    Example: catactl user enable acme ada@example.com
+    """
+    return context.write(enable_user, org, user=user)

@@ -1,0 +1,18 @@
+"""catactl user remove"""
+
+from catactl.cli.commands.user import User
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import CONFIRMATION, WRITES, Org
+from catactl.operations.users import remove_user
+from catactl.results.users import UserWritten
+
+
+@command(WRITES, CONFIRMATION)
+def remove(context: Context, org: Org, user: User) -> UserWritten:
+    """Remove a user for good.
+
+    Example: catactl user remove acme ada@example.com --yes
+    """
+    context.confirm(f"removing user {user!r} from {org!r}")
+    return context.write(remove_user, org, user=user)

@@ -1,0 +1,30 @@
+"""catactl user update"""
+
+from typing import Annotated
+
+import typer
+
+from catactl.cli.commands.user import PersonName, Role, User
+from catactl.cli.framework.command import command
+from catactl.cli.framework.context import Context
+from catactl.cli.framework.options import WRITES, Org
+from catactl.operations.users import update_user
+from catactl.results.users import UserWritten
+
+
+@command(WRITES)
+def update(
+    context: Context,
+    org: Org,
+    user: User,
+    email: Annotated[
+        str | None, typer.Option("--email", metavar="EMAIL", help="The new address.")
+    ] = None,
+    name: PersonName = None,
+    role: Role = None,
+) -> UserWritten:
+    """Change a user's address, name or role.
+
+    Example: catactl user update acme ada@example.com --role owner
+    """
+    return context.write(update_user, org, user=user, email=email, name=name, role=role)

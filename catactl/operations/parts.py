@@ -1,0 +1,15 @@
+"""Writes of parts."""
+
+from catactl.domain.file import UploadPart
+from catactl.operations.arguments import FileRef, Sha256
+from catactl.operations.operation import operation
+from catactl.operations.scope import OperationScope
+from catactl.results.parts import PartWritten, part_written
+
+
+@operation("part.record")
+def record_part(
+    scope: OperationScope, *, file: FileRef, number: int, size_bytes: int, sha256: Sha256
+) -> PartWritten:
+    command = UploadPart(number, size_bytes, sha256.lower())
+    return part_written(scope.run(scope.file_id(file), command), number)

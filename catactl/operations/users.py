@@ -1,0 +1,109 @@
+"""Writes of users, which are plain rows. They change under the lock of their organization's log."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from catactl.domain.decider import Command
+from catactl.domain.organization import check_accepts
+from catactl.errors import AlreadyExists, InvalidValue
+from catactl.operations.arguments import Email, NewRole, OptionalEmail, OptionalLabel, UserRef
+from catactl.operations.operation import operation
+from catactl.operations.scope import OperationScope
+from catactl.queries.users import user_result
+from catactl.results.users import UserWritten
+from catactl.store import name_lookup, users
+from catactl.values.names import check_email, check_label
+
+
+@operation("user.add", is_versioned=False)
+def add_user(
+    scope: OperationScope,
+    *,
+    email: Email,
+    name: OptionalLabel = None,
+    role: NewRole = None,
+    if_not_exists: bool = False,
+) -> UserWritten:
+    name = check_label("name", name) if name is not None else None
+
+    def change() -> Mapping[str, Any]:
+        existing = users.find_by_email(scope.conn, scope.org_id, check_email(email))
+        if existing is None or not if_not_exists:
+            return users.add(
+                scope.conn,
+                scope.org_id,
+                scope.unit.new_id(),
+                email=email,
+                name=name,
+                role=role if role is not None else users.DEFAULT_ROLE,
+                created_at=scope.unit.now,
+            )
+        for field, given in (("name", name), ("role", role)):
+            if given is not None and existing[field] != given:
+                raise AlreadyExists(
+                    f"user {existing['email']!r} exists with another {field}: {existing[field]!r}",
+                    f"catactl user update {scope.org_ref} {existing['email']} --{field} …",
+                )
+        return existing
+
+    return _write(scope, change)
+
+
+@operation("user.update", is_versioned=False)
+def update_user(
+    scope: OperationScope,
+    *,
+    user: UserRef,
+    email: OptionalEmail = None,
+    name: OptionalLabel = None,
+    role: str | None = None,
+) -> UserWritten:
+    given = {"email": email, "name": name, "role": role}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise InvalidValue("nothing to update", "give email, name or role")
+    return _change(scope, user, **changes)
+
+
+@operation("user.disable", is_versioned=False)
+def disable_user(scope: OperationScope, *, user: UserRef) -> UserWritten:
+    return _change(scope, user, disabled=True)
+
+
+@operation("user.enable", is_versioned=False)
+def enable_user(scope: OperationScope, *, user: UserRef) -> UserWritten:
+    return _change(scope, user, disabled=False)
+
+
+@operation("user.remove", is_versioned=False)
+def remove_user(scope: OperationScope, *, user: UserRef) -> UserWritten:
+    def remove() -> Mapping[str, Any]:
+        user_id = name_lookup.resolve_user(scope.conn, scope.org_id, user)
+        return users.remove(scope.conn, scope.org_id, user_id)
+
+    return _write(scope, remove, removes=True)
+
+
+def _change(scope: OperationScope, user: str, **changes: Any) -> UserWritten:
+    def change() -> Mapping[str, Any]:
+        user_id = name_lookup.resolve_user(scope.conn, scope.org_id, user)
+        return users.change(scope.conn, scope.org_id, user_id, **changes)
+
+    return _write(scope, change)
+
+
+def _write(
+    scope: OperationScope, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
+) -> UserWritten:
+    """Change a row of a user if the log's clock and the organization allow a write."""
+    scope.unit.check_clock(Command())
+    check_accepts(scope.unit.organization(), Command())
+    row = change()
+    scope.unit.evidence = partial(
+        users.holds,
+        org_id=scope.org_id,
+        user_id=row["user_id"],
+        version=None if removes else row["version"],
+    )
+    return {**user_result(row), **scope.without_events()}

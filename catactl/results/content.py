@@ -1,0 +1,56 @@
+"""What commands print about content."""
+
+from typing import NotRequired, TypedDict
+
+from catactl.results.result import Uuid, columns
+
+
+@columns(
+    "problem", "org_id", "file_id", "name", "number", "sha256", "size_bytes", "where", id="sha256"
+)
+class ContentProblem(TypedDict):
+    """Content that is missing, damaged or orphaned."""
+
+    problem: str
+    org_id: Uuid
+    file_id: Uuid | None
+    name: str | None
+    number: int | None
+    sha256: str
+    size_bytes: int
+    where: str
+
+
+class VerifiedContent(TypedDict):
+    """What a verification of content read and found. `elsewhere` counts parts without content."""
+
+    files: int
+    blobs: int
+    read_bytes: int
+    elsewhere: int
+    missing: int
+    damaged: int
+    orphaned: int
+    problems: list[ContentProblem]
+
+
+@columns(
+    "org_id", "given_up_files", "removed_blobs", "removed_bytes", "abandoned_writes", id="org_id"
+)
+class SweptOrganization(TypedDict):
+    org_id: Uuid
+    given_up_files: int
+    removed_blobs: int
+    removed_bytes: int
+    abandoned_writes: int
+
+
+class SweepResult(TypedDict):
+    """What `blob gc` removed, over all organizations and in each."""
+
+    given_up_files: int
+    removed_blobs: int
+    removed_bytes: int
+    abandoned_writes: int
+    organizations: list[SweptOrganization]
+    dry_run: NotRequired[bool]

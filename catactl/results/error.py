@@ -1,0 +1,13 @@
+"""Errors as programs get them."""
+
+from typing import TypedDict
+
+
+class ErrorResult(TypedDict):
+    """An error. `exit` is the exit code of a command that ends with it."""
+
+    code: str
+    exit: int
+    message: str
+    hint: str | None
+    retryable: bool

@@ -1,0 +1,101 @@
+"""Files as commands print them."""
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+from uuid import UUID
+
+from catactl.results.error import ErrorResult
+from catactl.results.result import Time, Uuid, columns, columns_like
+from catactl.results.written import Written, written
+from catactl.store.canonical_json import format_instant
+
+if TYPE_CHECKING:
+    from catactl.domain.file import File
+    from catactl.handling.unit_of_work import Outcome
+
+
+@columns("file_id", "name", "status", "size_bytes", "part_count", "created_at", id="file_id")
+class FileResult(TypedDict):
+    """A file. `linked_by` holds the ids of the job configurations that use it as an input."""
+
+    org_id: Uuid
+    file_id: Uuid
+    name: str
+    status: str
+    size_bytes: int
+    part_count: int
+    linked_by: list[str]
+    content_swept: bool
+    created_at: Time
+    version: int
+
+
+@columns_like(FileResult)
+class FileWritten(FileResult, Written):
+    """A file after a write."""
+
+
+@columns("file_id", "name", "outcome", "size_bytes", "stored_bytes", "path", id="file_id")
+class UploadResult(TypedDict):
+    """A file that an upload was asked for. One that failed has an error and few other fields.
+
+    `outcome` is uploaded, resumed, unchanged or failed. `stored_bytes` were put into the blob
+    store, `skipped_bytes` were there already.
+    """
+
+    file_id: Uuid | None
+    name: str
+    path: str
+    outcome: str
+    error: ErrorResult | None
+    stored_bytes: int
+    skipped_bytes: int
+    org_id: NotRequired[Uuid]
+    status: NotRequired[str]
+    size_bytes: NotRequired[int]
+    part_count: NotRequired[int]
+    linked_by: NotRequired[list[str]]
+    content_swept: NotRequired[bool]
+    created_at: NotRequired[Time]
+    version: NotRequired[int]
+    position: NotRequired[int]
+    events: NotRequired[list[str]]
+    dry_run: NotRequired[bool]
+
+
+@columns("file_id", "name", "outcome", "size_bytes", "path", id="file_id")
+class DownloadResult(TypedDict):
+    """A file that a download was asked for. One that failed has an error and few other fields.
+
+    `outcome` is downloaded, resumed, unchanged or failed.
+    """
+
+    file_id: Uuid
+    name: str
+    outcome: str
+    error: ErrorResult | None
+    org_id: NotRequired[Uuid]
+    size_bytes: NotRequired[int]
+    part_count: NotRequired[int]
+    resumed_bytes: NotRequired[int]
+    path: NotRequired[str]
+
+
+def file_result(org_id: UUID, file_id: UUID, state: "File", version: int) -> FileResult:
+    return {
+        "org_id": str(org_id),
+        "file_id": str(file_id),
+        "name": state.name,
+        "status": state.status.value,
+        "size_bytes": state.parts.size_bytes,
+        "part_count": state.parts.count,
+        "linked_by": sorted(map(str, state.linked_by)),
+        "content_swept": state.swept,
+        "created_at": format_instant(state.created_at),
+        "version": version,
+    }
+
+
+def file_written(outcome: "Outcome") -> FileWritten:
+    """Return the file after a command to it."""
+    result = file_result(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
+    return {**result, **written(outcome)}

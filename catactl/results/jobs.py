@@ -1,0 +1,67 @@
+"""Job configurations as commands print them."""
+
+from typing import TYPE_CHECKING, TypedDict, cast
+from uuid import UUID
+
+from catactl.results.result import JsonObject, Time, Uuid, columns, columns_like
+from catactl.results.written import Written, written
+from catactl.store.canonical_json import format_instant
+
+if TYPE_CHECKING:
+    from catactl.domain.job_configuration import JobConfiguration
+    from catactl.handling.unit_of_work import Outcome
+
+
+class JobSpecResult(TypedDict):
+    name: str
+    image: str
+    command: str | None
+    env: JsonObject
+    cpu_millis: int | None
+    memory_bytes: int | None
+    timeout_seconds: int | None
+    schedule: str | None
+    inputs: list[str]
+
+
+@columns("job_id", "name", "status", "image", "schedule", "created_at", id="job_id")
+class JobResult(TypedDict):
+    org_id: Uuid
+    job_id: Uuid
+    status: str
+    name: str
+    image: str
+    command: str | None
+    env: JsonObject
+    cpu_millis: int | None
+    memory_bytes: int | None
+    timeout_seconds: int | None
+    schedule: str | None
+    inputs: list[str]
+    created_at: Time
+    version: int
+
+
+@columns_like(JobResult)
+class JobWritten(JobResult, Written):
+    """A job configuration after a write."""
+
+
+def job_result(org_id: UUID, job_id: UUID, state: "JobConfiguration", version: int) -> JobResult:
+    from catactl.store import codec  # here, because reads of rows do not need the whole domain
+
+    spec = cast(JobSpecResult, codec.dump_object(state.spec))
+    return {
+        "org_id": str(org_id),
+        "job_id": str(job_id),
+        "status": state.status,
+        **spec,
+        "created_at": format_instant(state.created_at),
+        "version": version,
+    }
+
+
+def job_written(outcome: "Outcome") -> JobWritten:
+    """Return the job configuration after a command to it."""
+    result = job_result(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
+    return {**result, **written(outcome)}

@@ -1,0 +1,53 @@
+"""Organizations as commands print them."""
+
+from typing import TYPE_CHECKING, TypedDict
+from uuid import UUID
+
+from catactl.results.result import Time, Uuid, columns, columns_like
+from catactl.results.written import Written, written
+from catactl.store.canonical_json import format_instant
+
+if TYPE_CHECKING:
+    from catactl.domain.organization import Organization
+    from catactl.handling.unit_of_work import Outcome
+
+
+@columns("org_id", "name", "status", "used_bytes", "quota_bytes", "created_at", id="org_id")
+class OrganizationResult(TypedDict):
+    org_id: Uuid
+    name: str
+    status: str
+    used_bytes: int
+    quota_bytes: int | None
+    created_at: Time
+    version: int
+
+
+@columns_like(OrganizationResult)
+class OrganizationWritten(OrganizationResult, Written):
+    """An organization after a write."""
+
+
+@columns("org_id", "name", "used_bytes", "quota_bytes", "used_percent", id="org_id")
+class QuotaResult(OrganizationResult):
+    """`used_percent` is rounded down."""
+
+    used_percent: int
+
+
+def organization_result(org_id: UUID, state: "Organization", version: int) -> OrganizationResult:
+    return {
+        "org_id": str(org_id),
+        "name": state.name,
+        "status": state.status.value,
+        "used_bytes": state.used_bytes,
+        "quota_bytes": state.quota_bytes,
+        "created_at": format_instant(state.created_at),
+        "version": version,
+    }
+
+
+def organization_written(outcome: "Outcome") -> OrganizationWritten:
+    """Return the organization after a command to it."""
+    result = organization_result(outcome.org_id, outcome.state, outcome.version)
+    return {**result, **written(outcome)}

@@ -1,0 +1,122 @@
+"""What commands print about the program: its database, settings, health and commands."""
+
+from typing import NotRequired, TypedDict
+
+from catactl.results.error import ErrorResult
+from catactl.results.result import JsonObject, columns
+from catactl.results.usage import CurrentUsage, Finding
+from catactl.store.tables import SCHEMA_REVISION
+
+
+@columns("revision", "head", "ok", id="revision")
+class SchemaRevision(TypedDict):
+    """The revision of a database's schema, and the one that this version needs."""
+
+    revision: str | None
+    head: str
+    ok: bool
+
+
+def schema_revision(revision: str | None) -> SchemaRevision:
+    return {
+        "revision": revision,
+        "head": SCHEMA_REVISION,
+        "ok": revision == SCHEMA_REVISION,
+    }
+
+
+@columns("role", "statements", id="role")
+class Grants(TypedDict):
+    role: str
+    statements: list[str]
+
+
+@columns("name", "value", "origin", id="name")
+class SettingResult(TypedDict):
+    name: str
+    value: str | None
+    origin: str
+
+
+@columns("where", "key", "message", "hint", id="where")
+class ConfigProblem(TypedDict):
+    where: str
+    key: str | None
+    message: str
+    hint: str | None
+
+
+class ConfigValidation(TypedDict):
+    path: str
+    ok: bool
+    problems: list[ConfigProblem]
+
+
+class ConfigPath(TypedDict):
+    path: str
+
+
+@columns("status", "name", "message", "hint", id="name")
+class ExaminationResult(TypedDict):
+    name: str
+    status: str
+    message: str
+    hint: str | None
+
+
+class DoctorResult(TypedDict):
+    ok: bool
+    problems: int
+    warnings: int
+    checks: list[ExaminationResult]
+
+
+@columns("line", "status", "result", "error", id="line")
+class AppliedLine(TypedDict):
+    """What a line of `apply` led to: `status` is ok or error."""
+
+    line: int
+    status: str
+    result: NotRequired[JsonObject]
+    replayed: NotRequired[bool]
+    error: NotRequired[ErrorResult]
+
+
+class DemoResult(CurrentUsage, Finding):  # type: ignore[misc]
+    """Usage after the demo, its check, and the comparison of the files."""
+
+    commands: int
+    files_compared: int
+    files_same: int
+    content_problems: int
+    seconds_millis: int
+
+
+class Topology(TypedDict):
+    aggregates: list[JsonObject]
+    sagas: list[JsonObject]
+    views: list[JsonObject]
+
+
+class CompletionScript(TypedDict):
+    shell: str
+    script: str
+
+
+class HelpResult(TypedDict):
+    help: str
+
+
+class VersionResult(TypedDict):
+    version: str
+
+
+class CommandSchema(TypedDict):
+    """Every command as a program needs to know it; see `catactl schema`."""
+
+    version: str
+    commands: list[JsonObject]
+    option_groups: JsonObject
+    exit_codes: list[JsonObject]
+    error: list[JsonObject]
+    lines: list[JsonObject]

@@ -1,0 +1,77 @@
+"""What commands print about projections and stored rows."""
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from catactl.results.error import ErrorResult
+from catactl.results.result import columns
+
+if TYPE_CHECKING:
+    from catactl.handling import row_check
+
+
+@columns("name", "listens", "rows", id="name")
+class ProjectionResult(TypedDict):
+    """A projection, the types of the events that it listens to, and its number of rows."""
+
+    name: str
+    listens: list[str]
+    rows: int
+
+
+class Difference(TypedDict):
+    """A stored row that differs from the events. `problem` is changed, missing or extra.
+
+    Only a changed row has a column.
+    """
+
+    table: str
+    key: str
+    problem: str
+    column: str | None
+    stored: str | None
+    from_events: str | None
+
+
+@columns(
+    "org_id", "name", "table", "key", "problem", "column", "stored", "from_events", id="org_id"
+)
+class OrganizationDifference(Difference):
+    """A difference with its organization."""
+
+    org_id: str
+    name: str | None
+
+
+class CheckedOrganization(TypedDict):
+    """The differences of an organization's rows; `rows` has the first of them."""
+
+    org_id: str
+    name: str | None
+    differences: int
+    rows: list[Difference]
+    error: ErrorResult | None
+
+
+class RowsChecked(TypedDict):
+    checked: int
+    differing: int
+    organizations: list[CheckedOrganization]
+
+
+@columns("name", "organizations", "events", id="name")
+class RebuiltProjection(TypedDict):
+    name: str
+    organizations: int
+    events: int
+    dry_run: NotRequired[bool]
+
+
+def difference_result(difference: "row_check.Difference") -> Difference:
+    return {
+        "table": difference.table,
+        "key": difference.key,
+        "problem": difference.problem,
+        "column": difference.column,
+        "stored": difference.stored,
+        "from_events": difference.from_events,
+    }

@@ -1,0 +1,114 @@
+"""Describe results: formats of fields, columns of lists, and results that have two forms.
+
+A result type is a `TypedDict`. Its annotations are the fields in JSON and in `catactl schema`, so
+fields are added and never renamed. `columns` names the fields that a list shows.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from catactl.errors import CatactlError
+
+Uuid = Annotated[str, "uuid"]
+Time = Annotated[str, "date-time"]  # RFC 3339 in UTC
+JsonObject = dict[str, Any]
+
+T = TypeVar("T")
+S = TypeVar("S")
+_TypedDict = TypeVar("_TypedDict", bound=type)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The fields of a result type that a list shows. JSON has all fields.
+
+    `id_field` is what `-o id` prints. A table shows a bar for the field that `bar` names, and no
+    columns of `for_programs`.
+    """
+
+    names: tuple[str, ...]
+    id_field: str | None = None
+    bar: str | None = None
+    for_programs: tuple[str, ...] = ()
+
+
+_COLUMNS: dict[type, Columns] = {}
+
+
+def columns(
+    *names: str, id: str | None = None, bar: str | None = None, for_programs: tuple[str, ...] = ()
+) -> Callable[[_TypedDict], _TypedDict]:
+    """Declare the columns of a result type; see `Columns`."""
+
+    def declare(result: _TypedDict) -> _TypedDict:
+        _COLUMNS[result] = Columns(names, id, bar, for_programs)
+        return result
+
+    return declare
+
+
+def columns_like(other: type) -> Callable[[_TypedDict], _TypedDict]:
+    """Give a result type the columns of another one, whose fields it has."""
+
+    def declare(result: _TypedDict) -> _TypedDict:
+        _COLUMNS[result] = _COLUMNS[other]
+        return result
+
+    return declare
+
+
+def columns_of(result: type) -> Columns:
+    """Return the columns of a result type: those declared, else all its fields."""
+    return _COLUMNS.get(result) or Columns(tuple(result.__annotations__))
+
+
+@dataclass(frozen=True)
+class Checked(Generic[T]):
+    """A result that is printed before its error, if it has one, is raised."""
+
+    result: T
+    error: CatactlError | None
+
+
+@dataclass(frozen=True)
+class Report(Generic[S, T]):
+    """A summary, which is the result in JSON, and rows, which are the result in other formats.
+
+    `if_empty` is a line of text in place of no rows.
+    """
+
+    summary: S
+    rows: Iterable[T]
+    if_empty: str | None = None
+
+
+@dataclass(frozen=True)
+class Listed(Generic[T]):
+    """Rows in columns that depend on an option."""
+
+    rows: Iterable[T]
+    columns: Columns
+
+
+@dataclass(frozen=True)
+class Text(Generic[T]):
+    """Lines of text for people; `data` is the result in JSON and CSV, unless it is always text.
+
+    A terminal renders Markdown.
+    """
+
+    lines: Iterable[str]
+    data: T
+    is_markdown: bool = False
+    is_always_text: bool = False
+
+
+@dataclass(frozen=True)
+class Json(Generic[T]):
+    """A result that is printed as JSON in every format: as `otherwise` says, json or jsonl, unless
+    the user asked for the other one.
+    """
+
+    data: T
+    otherwise: str = "json"

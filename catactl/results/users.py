@@ -1,0 +1,23 @@
+"""Users as commands print them."""
+
+from typing import TypedDict
+
+from catactl.results.result import Time, Uuid, columns, columns_like
+from catactl.results.written import Written
+
+
+@columns("user_id", "email", "name", "role", "status", "created_at", id="user_id")
+class UserResult(TypedDict):
+    org_id: Uuid
+    user_id: Uuid
+    email: str
+    name: str | None
+    role: str
+    status: str
+    created_at: Time
+    version: int
+
+
+@columns_like(UserResult)
+class UserWritten(UserResult, Written):
+    """A user after a write. A write of a user adds no events."""

@@ -1,0 +1,29 @@
+"""What every write returns beside the resource."""
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from catactl.handling.unit_of_work import Outcome
+
+
+class DryRun(TypedDict):
+    dry_run: NotRequired[bool]
+
+
+class Written(TypedDict):
+    """The log's position after a write, and the types of the events that it added."""
+
+    position: int
+    events: list[str]
+    dry_run: NotRequired[bool]
+
+
+def written(outcome: "Outcome") -> Written:
+    """Return the fields that every write adds to its resource."""
+    result: Written = {
+        "position": outcome.position,
+        "events": [event.type for event in outcome.events],
+    }
+    if outcome.dry_run:
+        result["dry_run"] = True
+    return result
