@@ -1,9 +1,9 @@
-"""Where an organization's figure comes from: each usage event, and what caused it.
+"""Explain an organization's usage: each usage event and its cause.
 
-The sum is proved on the way: the figure before and an event's delta must make the figure it says,
-and the delta must be the one with which the saga answers the event's cause. Cause and answer are
-paired by causation id. One command writes both, and a command's events lie together, so memory
-stays flat over a log of any length.
+The explanation also checks the sum. The figures before an event plus its difference must equal the
+figures after it, and the difference must equal the one that the saga computes from the cause. The
+causation id links a usage event to its cause. One command writes both, and the events of a command
+are adjacent, so memory is constant for a log of any length.
 """
 
 from collections.abc import Iterator
@@ -38,11 +38,11 @@ class Kind(StrEnum):
 
 
 class Entry(NamedTuple):
-    """The figures at a position of the log, and how they came about.
+    """The figures at a position of the log, and their cause.
 
-    OPENING and CLOSING stand for the two ends, and MISSING for a file event that no usage event
-    answers: all three without a delta. `problem` says what does not hold here; `settled_by` is then
-    the position of a later correction, from which on the figure stands on first principles again.
+    OPENING and CLOSING are the two ends, and MISSING is a file event without a usage event. These
+    three have no difference. `problem` describes a failed check, and `settled_by` is the position
+    of a later correction, which made the figures equal to the file events again.
     """
 
     kind: Kind
@@ -87,11 +87,12 @@ class Entry(NamedTuple):
 def explain(
     conn: Connection, org_id: UUID, after: int = 0, until: int | None = None
 ) -> Iterator[Entry]:
-    """Yield how usage came about between two positions of the log, the first excluded: in its
-    order, from an opening to a closing entry.
+    """Yield the entries between two positions of the log, the first excluded, in its order, from an
+    opening to a closing entry.
 
-    Without an end it is up to now, and the closing figure is the one that is stored. An end must
-    not part a command's events; no moment does. An event that cannot be read is `CorruptLog`.
+    Without an end the last event is the end, and the closing figures are the stored ones. The end
+    must not separate the events of a command; the position at a time never does. Raise `CorruptLog`
+    for an event that cannot be read.
     """
     settled_by = log_queries.last_correction(conn, org_id)
     entries = _entries(conn, org_id, after, until)
@@ -107,84 +108,83 @@ def _entries(conn: Connection, org_id: UUID, after: int, until: int | None) -> I
     begin = log_queries.before_command(conn, org_id, after + 1)
     end = END if until is None else until
     command: UUID | None = None
-    unanswered: dict[UUID, DecodedEvent] = {}
-    for recorded in log_queries.events_of(conn, org_id, begin, end, (*CAUSES, *USAGE_EVENTS)):
-        if recorded.correlation_id != command:
-            yield from _missing(unanswered, after, figures)
-            command, unanswered = recorded.correlation_id, {}
-        if recorded.type in CAUSES:
-            unanswered[recorded.event_id] = DecodedEvent(recorded, recorded.event)
+    unpaired: dict[UUID, DecodedEvent] = {}
+    for stored in log_queries.events_of(conn, org_id, begin, end, (*CAUSES, *USAGE_EVENTS)):
+        if stored.correlation_id != command:
+            yield from _missing(unpaired, after, figures)
+            command, unpaired = stored.correlation_id, {}
+        if stored.type in CAUSES:
+            unpaired[stored.event_id] = DecodedEvent(stored, stored.event)
             continue
-        cause = unanswered.pop(recorded.causation_id, None) if recorded.causation_id else None
-        if recorded.position > after:
-            entry = _event(recorded, cause, figures)
+        cause = unpaired.pop(stored.causation_id, None) if stored.causation_id else None
+        if stored.position > after:
+            entry = _usage_event(stored, cause, figures)
             figures = entry.figures
             yield entry
-    yield from _missing(unanswered, after, figures)
+    yield from _missing(unpaired, after, figures)
     if until is None:
         yield _closing_now(conn, org_id, figures)
     else:
         yield Entry(Kind.CLOSING, until, figures)
 
 
-def _event(recorded: StoredEvent, cause: DecodedEvent | None, before: Figures) -> Entry:
-    change = change_of(recorded)
-    entry = _told(Kind.EVENT, recorded, cause, change.after)._replace(
-        delta=change.delta, event_id=recorded.event_id
+def _usage_event(stored: StoredEvent, cause: DecodedEvent | None, before: Figures) -> Entry:
+    change = change_of(stored)
+    problems = _problems(stored, cause, before, change)
+    return _entry(Kind.EVENT, stored, cause, change.after)._replace(
+        delta=change.delta, event_id=stored.event_id, problem="; ".join(problems) or None
     )
-    problems = list(_problems(recorded, cause, before, change))
-    return entry._replace(problem="; ".join(problems) or None)
 
 
 def _problems(
-    recorded: StoredEvent, cause: DecodedEvent | None, before: Figures, change: Change
+    stored: StoredEvent, cause: DecodedEvent | None, before: Figures, change: Change
 ) -> Iterator[str]:
-    made = _plus(before, change.delta)
-    if made != change.after:
-        said, due = _differing(change.after, made)
-        yield f"it says {said}, but what was before and its delta make {due}"
-    if recorded.type == CORRECTED:
+    expected_after = _plus(before, change.delta)
+    if expected_after != change.after:
+        actual, expected = _differing(change.after, expected_after)
+        yield f"it has {actual}, but the usage before plus its change is {expected}"
+    if stored.type == CORRECTED:
         return
     if cause is None:
-        yield "no file event caused it, or another usage event answers that one"
-    elif (answer := _answer_to(cause)) != change.delta:
-        said, due = _differing(change.delta, answer)
-        yield f"its delta is {said}, but that of its cause {due}"
+        yield "it has no file event as its cause, or its cause has another usage event"
+    elif (expected_delta := _delta_of(cause)) != change.delta:
+        actual, expected = _differing(change.delta, expected_delta)
+        yield f"its change is {actual}, but its cause changes usage by {expected}"
 
 
-def _answer_to(cause: DecodedEvent) -> Figures:
-    """The deltas with which the saga answers a file event."""
-    recorded, event = cause
-    (addressed,) = storage_usage.react(EventEnvelope(recorded.org_id, recorded.stream_id, event))
-    command = addressed.command
+def _delta_of(cause: DecodedEvent) -> Figures:
+    """Return the change of usage that the saga computes from a file event."""
+    stored, event = cause
+    (reaction,) = storage_usage.react(EventEnvelope(stored.org_id, stored.stream_id, event))
+    command = reaction.command
     assert isinstance(command, ChangeStorageUsage)
     return Figures(command.delta_bytes, command.delta_files, command.delta_parts)
 
 
-def _missing(unanswered: dict[UUID, DecodedEvent], after: int, figures: Figures) -> Iterator[Entry]:
-    for cause in unanswered.values():
+def _missing(unpaired: dict[UUID, DecodedEvent], after: int, figures: Figures) -> Iterator[Entry]:
+    for cause in unpaired.values():
         if cause.stored.position > after:
-            entry = _told(Kind.MISSING, cause.stored, cause, figures)
-            yield entry._replace(problem="no usage event answers it")
+            entry = _entry(Kind.MISSING, cause.stored, cause, figures)
+            yield entry._replace(problem="it has no usage event")
 
 
-def _told(kind: Kind, recorded: StoredEvent, cause: DecodedEvent | None, figures: Figures) -> Entry:
+def _entry(kind: Kind, stored: StoredEvent, cause: DecodedEvent | None, figures: Figures) -> Entry:
     entry = Entry(
         kind,
-        recorded.position,
+        stored.position,
         figures,
-        recorded_at=recorded.recorded_at,
-        actor=recorded.actor,
-        reason=recorded.reason,
-        cause="correction" if recorded.type == CORRECTED else None,
+        recorded_at=stored.recorded_at,
+        actor=stored.actor,
+        reason=stored.reason,
+        cause="correction" if stored.type == CORRECTED else None,
     )
     if cause is None:
         return entry
-    happened, event = cause
+    file_event, event = cause
     return entry._replace(
-        cause=happened.type.removeprefix("file."),
-        cause_position=happened.position,
-        file_id=happened.stream_id,
+        cause=file_event.type.removeprefix("file."),
+        cause_position=file_event.position,
+        file_id=file_event.stream_id,
         part_number=event.number if isinstance(event, PartUploaded) else None,
     )
 
@@ -195,7 +195,7 @@ def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
     columns = (organizations.c[name] for name in Figures._fields)
     row = conn.execute(select(*columns).where(organizations.c.org_id == org_id)).one()
     problems = [
-        "{} says {}, but the events make {}".format(command, *_differing(figures, made))
+        "{} reports {}, but the sum of the events is {}".format(command, *_differing(figures, made))
         for command, figures in (("usage show", stored), ("org show", Figures(*row)))
         if figures != made
     ]
@@ -203,7 +203,7 @@ def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
 
 
 def _named(conn: Connection, org_id: UUID, entries: Iterator[Entry]) -> Iterator[Entry]:
-    """Yield the entries with the names of their files, which are asked for by many at once."""
+    """Yield the entries with the names of their files. One query finds many names."""
     for page in batched(entries):
         file_ids = {entry.file_id for entry in page if entry.file_id is not None}
         names = log_queries.file_names(conn, org_id, file_ids) if file_ids else {}
@@ -216,7 +216,7 @@ def _plus(figures: Figures, delta: Figures) -> Figures:
 
 
 def _differing(one: Figures, other: Figures) -> tuple[str, str]:
-    """Both in words, as far as they differ: `2 files, 3 parts` and `1 file, 1 part`."""
+    """Return the figures that differ, in words: `2 files, 3 parts` and `1 file, 1 part`."""
     differ = [
         (left, right, what)
         for left, right, what in zip(one, other, ("byte", "file", "part"), strict=True)

@@ -1,4 +1,4 @@
-"""Each row of an explanation is what plain Python makes of the raw events; what breaks is named."""
+"""Each row of an explanation equals a computation in Python, and failed checks are reported."""
 
 import json
 import random
@@ -46,7 +46,7 @@ class Past(NamedTuple):
 
 @pytest.fixture
 def past(engine: Engine) -> Past:
-    """Parts, replaced parts, deletes, restores, a correction, and events that change no usage."""
+    """Create parts, replaced parts, deletes, restores, a correction, and events without usage."""
     chance = random.Random(11)
     clock = Clock()
     handler = Handler(engine, clock=clock)
@@ -75,11 +75,11 @@ def past(engine: Engine) -> Past:
             drifted = CorrectStorageUsage(exact[0] + 3, *exact[1:], "test", 0)
             run(handler, org_id, org_id, drifted, Intent("ada", reason="drift"))
     log = read_log(engine, org_id)
-    return Past(org_id, log, list(_told(log)))
+    return Past(org_id, log, list(_expected(log)))
 
 
-def _told(log: list[StoredEvent]) -> Iterator[tuple[Any, ...]]:
-    """What the events say, in plain Python: sizes from parts, never from a stored delta."""
+def _expected(log: list[StoredEvent]) -> Iterator[tuple[Any, ...]]:
+    """Yield the expected rows. Their sizes come from parts, never from a stored difference."""
     names: dict[UUID, str] = {}
     parts: dict[UUID, dict[int, int]] = {}
     by_id = {each.event_id: each for each in log}
@@ -131,7 +131,7 @@ def _used_at(past: Past, position: int) -> int:
     return next((row[2] for row in reversed(past.rows) if row[0] <= position), 0)
 
 
-def test_every_row_is_what_the_raw_events_add_up_to(engine: Engine, past: Past) -> None:
+def test_every_row_equals_the_sum_of_the_events(engine: Engine, past: Past) -> None:
     with reading(engine) as conn:
         opening, *entries, closing = explain(conn, past.org_id)
     assert (opening.kind, opening.position, opening.figures.used_bytes) == (Kind.OPENING, 0, 0)
@@ -150,7 +150,7 @@ def test_every_row_is_what_the_raw_events_add_up_to(engine: Engine, past: Past) 
     assert not any(entry.problem for entry in (*entries, closing))
 
 
-def test_any_range_is_a_part_of_the_whole(engine: Engine, past: Past) -> None:
+def test_every_range_equals_a_part_of_the_whole(engine: Engine, past: Past) -> None:
     chance = random.Random(12)
     last = past.log[-1].position
     with reading(engine) as conn:
@@ -162,26 +162,26 @@ def test_any_range_is_a_part_of_the_whole(engine: Engine, past: Past) -> None:
             assert closing.figures.used_bytes == _used_at(past, until)
             expected = [row for row in past.rows if after < row[0] <= until]
             assert [_row(entry) for entry in entries if entry.kind is Kind.EVENT] == expected
-            # A file event whose answer lies past the range's end: times never cut there.
+            # A position may separate a file event from its usage event; a time never does.
             assert len(entries) - len(expected) <= 1
         for count in (1, 2, len(past.rows), len(past.rows) + 1, 2**70):
             after = log_queries.before_last_usage(conn, past.org_id, count)
             opening, *entries, _ = explain(conn, past.org_id, after)
             assert [_row(entry) for entry in entries] == past.rows[-count:]
             assert opening.figures.used_bytes == _used_at(past, after)
-        for each in past.log[:: len(past.log) // 8]:  # moments part no command's events
+        for each in past.log[:: len(past.log) // 8]:  # a time never separates a command's events
             position = log_queries.position_before(conn, past.org_id, each.recorded_at)
             assert position == sum(other.recorded_at < each.recorded_at for other in past.log)
             assert not any(entry.problem for entry in explain(conn, past.org_id, 0, position))
             assert not any(entry.problem for entry in explain(conn, past.org_id, position))
 
 
-# --- what does not hold ---------------------------------------------------------------------------
+# --- failed checks --------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def filled(handler: Handler) -> UUID:
-    """Positions 3, 5, 7, 9 and 11 have usage events: created, 100, 50, 130 instead of 100, gone."""
+    """Create usage events at positions 3 to 11: created, 100, 50, 130 instead of 100, deleted."""
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     upload(handler, org_id, file_id, 1, 100)
@@ -220,44 +220,50 @@ _TAMPERED: dict[str, tuple[Tamper, list[tuple[int, str]]]] = {
     "running figure": (
         _rewritten(7, used_bytes=999),
         [
-            (7, "says 999 bytes, but what was before and its delta make 150 bytes"),
-            (9, "make 1,029 bytes"),
+            (7, "has 999 bytes, but the usage before plus its change is 150 bytes"),
+            (9, "is 1,029 bytes"),
         ],
     ),
     "running count": (
         _rewritten(11, part_count=7),
-        [(11, "says 7 parts"), (11, "but the events make 7 parts")],
+        [(11, "has 7 parts"), (11, "but the sum of the events is 7 parts")],
     ),
     "delta": (
         _rewritten(9, delta_bytes=31),
-        [(9, "make 181 bytes; its delta is 31 bytes")],
+        [(9, "is 181 bytes; its change is 31 bytes")],
     ),
-    "delta and what it makes": (
+    "delta and figure": (
         _rewritten(11, delta_bytes=-179, used_bytes=1),
-        [(11, "its delta is -179 bytes"), (11, "usage show says 0 bytes, but")],
+        [(11, "its change is -179 bytes"), (11, "usage show reports 0 bytes, but")],
     ),
-    "size of a part": (_rewritten(6, size_bytes=51), [(7, "that of its cause 51 bytes")]),
-    "replaced bytes": (_rewritten(8, replaced_bytes=99), [(9, "that of its cause 31 bytes")]),
-    "released bytes": (_rewritten(10, released_bytes=7), [(11, "that of its cause -7 bytes")]),
+    "size of a part": (_rewritten(6, size_bytes=51), [(7, "its cause changes usage by 51 bytes")]),
+    "replaced bytes": (
+        _rewritten(8, replaced_bytes=99),
+        [(9, "its cause changes usage by 31 bytes")],
+    ),
+    "released bytes": (
+        _rewritten(10, released_bytes=7),
+        [(11, "its cause changes usage by -7 bytes")],
+    ),
     "cause": (
         _caused_by(9, 6),
-        [(9, "no file event caused it"), (8, "no usage event answers it")],
+        [(9, "it has no file event as its cause"), (8, "it has no usage event")],
     ),
     "usage event gone": (
         _done(delete(events).where(events.c.position == 7)),
-        [(6, "no usage event answers it"), (9, "make 130 bytes")],
+        [(6, "it has no usage event"), (9, "is 130 bytes")],
     ),
     "file event gone": (
         _done(delete(events).where(events.c.position == 6)),
-        [(7, "no file event caused it")],
+        [(7, "it has no file event as its cause")],
     ),
     "organization": (
         _done(update(organizations).values(used_bytes=7)),
-        [(11, "org show says 7 bytes")],
+        [(11, "org show reports 7 bytes")],
     ),
-    "view": (
+    "projection": (
         _done(update(storage_usage).values(used_bytes=7)),
-        [(11, "usage show says 7 bytes, but the events make 0 bytes")],
+        [(11, "usage show reports 7 bytes, but the sum of the events is 0 bytes")],
     ),
 }
 
@@ -269,18 +275,20 @@ def _tampered(engine: Engine, tamper: Tamper) -> Iterator[Connection]:
         yield conn
 
 
-def test_the_row_where_the_sum_breaks_says_why(engine: Engine, filled: UUID) -> None:
+def test_the_row_of_a_failed_check_describes_the_problem(engine: Engine, filled: UUID) -> None:
     for what, (tamper, expected) in _TAMPERED.items():
         with _tampered(engine, tamper) as conn:
             problems = [entry for entry in explain(conn, filled) if entry.problem is not None]
         assert [entry.position for entry in problems] == [at for at, _ in expected], what
-        for entry, (_, said) in zip(problems, expected, strict=True):
-            assert said in (entry.problem or ""), what
+        for entry, (_, problem) in zip(problems, expected, strict=True):
+            assert problem in (entry.problem or ""), what
     with reading(engine) as conn:
         assert not any(entry.problem for entry in explain(conn, filled))
 
 
-def test_a_second_answer_to_the_same_event_is_told(handler: Handler, engine: Engine) -> None:
+def test_a_second_usage_event_with_the_same_cause_is_reported(
+    handler: Handler, engine: Engine
+) -> None:
     org_id = create_organization(handler)
     upload(handler, org_id, create_file(handler, org_id), 1, 100)
     run(handler, org_id, org_id, ChangeStorageUsage(5, 0, 0))
@@ -293,11 +301,11 @@ def test_a_second_answer_to_the_same_event_is_told(handler: Handler, engine: Eng
     with _tampered(engine, tamper) as conn:
         *_, doubled, _closing = explain(conn, org_id)
     assert (doubled.position, doubled.cause) == (6, None)
-    assert "another usage event answers that one" in (doubled.problem or "")
+    assert "its cause has another usage event" in (doubled.problem or "")
 
 
-def test_a_command_may_answer_before_the_range_begins(engine: Engine, filled: UUID) -> None:
-    """Two uploads as one command's: the second's usage event is the first of the range."""
+def test_a_command_may_begin_before_the_range(engine: Engine, filled: UUID) -> None:
+    """Give two uploads to one command. The range begins with the usage event of the second."""
     one = update(events).where(events.c.position.between(4, 7)).values(correlation_id=filled)
     gone = delete(events).where(events.c.position == 5)
     for statements in ((one,), (one, gone)):
@@ -311,7 +319,9 @@ def test_a_command_may_answer_before_the_range_begins(engine: Engine, filled: UU
         assert broken == ([] if opening.figures.used_bytes == 100 else [7])
 
 
-def test_an_event_that_cannot_be_read_is_named(engine: Engine, filled: UUID) -> None:
+def test_an_event_that_cannot_be_read_is_an_error_with_its_position(
+    engine: Engine, filled: UUID
+) -> None:
     for position in (6, 7):
         with (
             _tampered(engine, _rewritten(position, more=1)) as conn,
@@ -326,7 +336,7 @@ def test_an_event_that_cannot_be_read_is_named(engine: Engine, filled: UUID) -> 
         list(explain(conn, filled, 11))
 
 
-def test_a_correction_settles_what_came_before_it(
+def test_a_correction_settles_earlier_problems(
     engine: Engine, filled: UUID, database_url: URL
 ) -> None:
     with engine.begin() as conn:

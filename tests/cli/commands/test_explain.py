@@ -29,7 +29,7 @@ def sqlite_stored(sqlite_cli: Cli) -> Cli:
     return _filled(sqlite_cli)
 
 
-def test_a_figure_is_told_as_a_story(stored: Cli) -> None:
+def test_each_usage_event_has_a_row_with_its_cause(stored: Cli) -> None:
     whole = stored.ok("usage", "explain", "acme")
     opening, *rows, closing = whole
     assert [row["kind"] for row in (opening, *rows, closing)] == [
@@ -60,7 +60,7 @@ def test_a_figure_is_told_as_a_story(stored: Cli) -> None:
     assert stored.ok("usage", "explain", "acme", "--last", 2**63 - 1) == whole
 
 
-def test_times_are_half_open(stored: Cli) -> None:
+def test_intervals_are_half_open(stored: Cli) -> None:
     whole = stored.ok("usage", "explain", "acme")
     first, second = whole[2]["recorded_at"], whole[4]["recorded_at"]
     opening, *rows, closing = stored.ok("usage", "explain", "acme", "--from", first, "--to", second)
@@ -87,7 +87,7 @@ def test_times_are_half_open(stored: Cli) -> None:
         ["--to", "soon"],
     ],
 )
-def test_ranges_that_cannot_be_are_refused(arguments: list[str], sqlite_acme: Cli) -> None:
+def test_invalid_ranges_are_refused(arguments: list[str], sqlite_acme: Cli) -> None:
     sqlite_acme.fails(2, "usage", "explain", "acme", *arguments)
 
 
@@ -111,7 +111,7 @@ def test_a_deleted_organization_is_found_by_its_id(sqlite_stored: Cli) -> None:
     assert (closing["used_bytes"], closing["position"]) == (0, 14)
 
 
-def test_what_does_not_add_up_exits_6_at_its_position(stored: Cli, database_url: URL) -> None:
+def test_a_wrong_sum_exits_6_with_its_position(stored: Cli, database_url: URL) -> None:
     with tampering(database_url) as conn:
         here = events.c.position == 7
         payload = conn.execute(select(events.c.payload).where(here)).scalar_one()
@@ -123,7 +123,7 @@ def test_what_does_not_add_up_exits_6_at_its_position(stored: Cli, database_url:
     for quiet in ((), ("--last", "3")):
         result = stored("usage", "explain", "acme", *quiet, "--json")
         assert result.code == 6
-        assert "at position 7: it says 9 bytes" in result.error["message"]
+        assert "at position 7: it has 9 bytes" in result.error["message"]
         assert "catactl event verify acme" in result.error["hint"]
         broken = [row["position"] for row in result.json if row["problem"]]
         assert broken == [7, 9]
@@ -131,12 +131,14 @@ def test_what_does_not_add_up_exits_6_at_its_position(stored: Cli, database_url:
     assert stored("usage", "explain", "acme", "-q").code == 6
 
 
-def test_a_stored_figure_that_drifted_exits_6_and_is_mended(stored: Cli, database_url: URL) -> None:
+def test_a_stored_figure_that_drifted_exits_6_and_is_corrected(
+    stored: Cli, database_url: URL
+) -> None:
     with tampering(database_url) as conn:
         conn.execute(update(storage_usage).values(used_bytes=9))
     result = stored("usage", "explain", "acme", "--last", "1", "--json")
     assert (result.code, result.json[-1]["used_bytes"]) == (6, 9)
-    assert "at position 11: usage show says 9 bytes" in result.error["message"]
+    assert "at position 11: usage show reports 9 bytes" in result.error["message"]
     assert result.error["hint"] == "catactl usage recompute acme"
     assert stored("usage", "explain", "acme", "--to", "-1h").code == 0
     stored.ok("usage", "recompute", "acme")
