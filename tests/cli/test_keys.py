@@ -189,16 +189,16 @@ def test_a_confirmation_is_not_part_of_a_request(sqlite_acme: Cli) -> None:
 # --- content --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"version 2, longer", b"version 2", b""])
 def test_other_content_under_a_used_key_is_a_conflict(
-    content: bytes, acme: Cli, path: Path, tmp_path: Path
+    acme: Cli, path: Path, tmp_path: Path
 ) -> None:
     command = (*_UPLOAD, path, "--name", "y", *_KEY)
     first = acme.ok(*command)
-    path.write_bytes(content)
     before = acme.events()
-    assert acme.fails(4, *command)["code"] == "idempotency_key_reused"
-    assert acme.events() == before
+    for content in (b"version 2, longer", b"version 2", b""):
+        path.write_bytes(content)
+        assert acme.fails(4, *command)["code"] == "idempotency_key_reused"
+        assert acme.events() == before
     assert _content(acme, "y", tmp_path) == b"version 1"
     path.write_bytes(b"version 1")
     assert acme.ok(*command) == first

@@ -106,32 +106,20 @@ def test_what_was_changed_by_hand_is_a_finding_and_no_bug(
     assert codes["event verify"] == codes["doctor"] == 6, codes
 
 
-# Commands that read the projection of days.
-_ASKING_FOR_DAYS = (
-    "usage show acme",
-    "usage history acme",
-    "usage history acme --from -2h --every hour",
-    "usage report",
-    "usage check",
-    "projection check",
-    "doctor",
-)
+# Commands that read the table of days. `test_odd_values` has other values, and a check of rows.
+_READ_DAYS = ("usage history acme", "usage report", "usage check", "doctor")
 _ANYWHERE = (
     ("byte_microseconds", "-1"),
     ("closing_bytes", "-5"),
     ("day", "'2020-02-29'"),
 )
 _IN_POSTGRESQL = (
-    ("byte_microseconds", "'NaN'"),
-    ("changed_at", "'infinity'"),
     ("changed_at", "'4000-01-01 BC'"),
     ("changed_at", "'200000-01-01'"),
     ("day", "'0044-03-15 BC'"),
 )
 _IN_SQLITE = (
-    ("byte_microseconds", "'abc'"),
     ("byte_microseconds", "''"),
-    ("closing_bytes", "'abc'"),
     ("peak_bytes", "x'00'"),
     ("changed_at", "'abc'"),
     ("changed_at", "5"),
@@ -150,7 +138,7 @@ def test_a_day_that_was_changed_by_hand_is_a_finding_and_is_mended(
     for field, value in (*_ANYWHERE, *its_own):
         with tampering(database_url) as conn:
             _damaged(storage_usage_days, field, value)(conn)
-        codes = {command: acme(*command.split(), "--json").code for command in _ASKING_FOR_DAYS}
+        codes = {command: acme(*command.split(), "--json").code for command in _READ_DAYS}
         assert BUG not in codes.values(), (field, value, codes)
         assert codes["usage check"] == 6, (field, value)
         assert acme("usage", "recompute").code == 0, (field, value)

@@ -110,12 +110,11 @@ def test_bad_names_are_refused(name: str, sqlite_cli: Cli) -> None:
     assert sqlite_cli.fails(2, "org", "rename", "good", name)["code"] == "invalid_value"
 
 
-@pytest.mark.parametrize("name", ["x" * 1024, "Ünïcødé 名前", "a b", "[red]", "-o", 'acme,"x"'])
-def test_odd_names_are_only_names(name: str, cli: Cli) -> None:
-    result = cli("org", "create", "--json", "--", name)
-    assert result.code == 0, result
-    shown = cli("org", "show", "--json", "--", name)
-    assert shown.json["name"] == name
+def test_odd_names_are_accepted(cli: Cli) -> None:
+    for name in ("x" * 1024, "Ünïcødé 名前", "a b", "[red]", "-o", 'acme,"x"'):
+        result = cli("org", "create", "--json", "--", name)
+        assert result.code == 0, result
+        assert cli("org", "show", "--json", "--", name).json["name"] == name
 
 
 # --- changes --------------------------------------------------------------------------------------
@@ -143,13 +142,13 @@ def test_a_name_that_is_taken_cannot_be_had_by_renaming(cli: Cli) -> None:
     assert cli.ok("org", "rename", "acme", "acme")["events"] == []
 
 
-def test_deleting_asks_for_the_name_and_for_emptiness(cli: Cli) -> None:
-    cli.has_file()
+def test_deleting_asks_for_the_name_and_for_emptiness(sqlite_cli: Cli) -> None:
+    sqlite_cli.has_file()
     for more in ([], ["--confirm", "amce"]):
-        error = cli.fails(8, "org", "delete", "acme", *more)
+        error = sqlite_cli.fails(8, "org", "delete", "acme", *more)
         assert error["code"] == "confirmation_required"
         assert "--confirm acme" in error["hint"]
-    assert cli.fails(5, "org", "delete", "acme", "--confirm", "acme")["code"] == "not_empty"
+    assert sqlite_cli.fails(5, "org", "delete", "acme", "--confirm", "acme")["code"] == "not_empty"
 
 
 def test_an_expected_version_is_held_to(cli: Cli) -> None:
@@ -177,12 +176,14 @@ def test_an_expected_version_is_held_to(cli: Cli) -> None:
         ["job", "create", "acme", "nightly", "--image", "x"],
     ],
 )
-def test_run_again_under_its_key_a_command_is_done_once(command: list[str], cli: Cli) -> None:
-    org_id = cli.ok("org", "create", "acme")["org_id"]
-    first = cli.ok(*command, "--idempotency-key", "k-1")
-    length = len(cli.events(org_id))
-    assert cli.ok(*command, "--idempotency-key", "k-1") == first
-    assert len(cli.events(org_id)) == length
+def test_run_again_under_its_key_a_command_is_done_once(
+    command: list[str], sqlite_cli: Cli
+) -> None:
+    org_id = sqlite_cli.ok("org", "create", "acme")["org_id"]
+    first = sqlite_cli.ok(*command, "--idempotency-key", "k-1")
+    length = len(sqlite_cli.events(org_id))
+    assert sqlite_cli.ok(*command, "--idempotency-key", "k-1") == first
+    assert len(sqlite_cli.events(org_id)) == length
 
 
 @pytest.mark.parametrize(
@@ -247,19 +248,21 @@ def test_a_refusal_is_not_remembered_under_the_key(cli: Cli) -> None:
         record(2, 50),
     ],
 )
-def test_a_dry_run_says_what_would_be_and_writes_nothing(command: list[str], cli: Cli) -> None:
-    cli.has_file("acme", "data.bin", 100)
-    cli.ok("user", "add", "acme", "ada@example.com")
+def test_a_dry_run_says_what_would_be_and_writes_nothing(
+    command: list[str], sqlite_cli: Cli
+) -> None:
+    sqlite_cli.has_file("acme", "data.bin", 100)
+    sqlite_cli.ok("user", "add", "acme", "ada@example.com")
 
     def everything() -> list[Any]:
         views = ("org", "show"), ("event", "list"), ("user", "list"), ("job", "list")
-        return [cli.ok(*view, "acme") for view in (*views, ("file", "list"))]
+        return [sqlite_cli.ok(*view, "acme") for view in (*views, ("file", "list"))]
 
     before = everything()
-    tried = cli.ok(*command, "--dry-run", "--idempotency-key", "k")
+    tried = sqlite_cli.ok(*command, "--dry-run", "--idempotency-key", "k")
     assert tried["dry_run"] is True
     assert everything() == before
-    done = cli.ok(*command, "--idempotency-key", "k")  # the key was not used up
+    done = sqlite_cli.ok(*command, "--idempotency-key", "k")  # the key was not used up
     assert "dry_run" not in done
     assert done["events"] == tried["events"]
     assert done["version"] == tried["version"]
@@ -347,12 +350,12 @@ def test_users_are_added_changed_and_removed(cli: Cli) -> None:
     assert cli.ok("user", "list", "acme") == []
 
 
-def test_a_user_is_asked_about_before_removal(cli: Cli) -> None:
-    cli.ok("org", "create", "acme")
-    cli.ok("user", "add", "acme", "ada@example.com")
-    error = cli.fails(8, "user", "remove", "acme", "ada@example.com", stdin="y\n")
+def test_a_user_is_asked_about_before_removal(sqlite_cli: Cli) -> None:
+    sqlite_cli.ok("org", "create", "acme")
+    sqlite_cli.ok("user", "add", "acme", "ada@example.com")
+    error = sqlite_cli.fails(8, "user", "remove", "acme", "ada@example.com", stdin="y\n")
     assert "--yes" in error["hint"]
-    assert len(cli.ok("user", "list", "acme")) == 1
+    assert len(sqlite_cli.ok("user", "list", "acme")) == 1
 
 
 def test_a_user_that_exists_conflicts_unless_identical(cli: Cli) -> None:
@@ -380,38 +383,41 @@ def test_users_that_cannot_be_are_refused(cli: Cli) -> None:
 # --- what is printed ------------------------------------------------------------------------------
 
 
-def test_each_format_prints_a_list_its_way(cli: Cli) -> None:
-    assert cli("org", "list", "--json").stdout == "[]\n"
+def test_each_format_prints_a_list_its_way(sqlite_cli: Cli) -> None:
+    assert sqlite_cli("org", "list", "--json").stdout == "[]\n"
     for format_ in ("jsonl", "tsv", "id", "table"):
-        assert cli("org", "list", "-o", format_).stdout == ""
-    created = cli.ok("org", "create", "acme", "--quota", "1KiB")
+        assert sqlite_cli("org", "list", "-o", format_).stdout == ""
+    created = sqlite_cli.ok("org", "create", "acme", "--quota", "1KiB")
     org_id, created_at = created["org_id"], created["created_at"]
-    cli.ok("org", "create", "beta")
-    assert len(cli("org", "list", "-o", "json").json) == 2
-    jsonl = cli("org", "list", "-o", "jsonl").lines
+    sqlite_cli.ok("org", "create", "beta")
+    assert len(sqlite_cli("org", "list", "-o", "json").json) == 2
+    jsonl = sqlite_cli("org", "list", "-o", "jsonl").lines
     assert len(jsonl) == 2
     assert jsonl[0].startswith('{"org_id": ')
-    csv = cli("org", "list", "-o", "csv").lines
+    csv = sqlite_cli("org", "list", "-o", "csv").lines
     assert csv[0] == "org_id,name,status,used_bytes,quota_bytes,created_at"
     assert csv[1] == f"{org_id},acme,active,0,1024,{created_at}"
-    plain = cli("org", "list")  # off a terminal
-    assert plain == cli("org", "list", "-o", "tsv")
+    plain = sqlite_cli("org", "list")  # off a terminal
+    assert plain == sqlite_cli("org", "list", "-o", "tsv")
     assert plain.lines[0] == f"{org_id}\tacme\tactive\t0\t1024\t{created_at}"
-    assert cli("org", "list", "-o", "id").lines[0] == org_id
-    table = cli("org", "list", "-o", "table").lines
+    assert sqlite_cli("org", "list", "-o", "id").lines[0] == org_id
+    table = sqlite_cli("org", "list", "-o", "table").lines
     assert table[0].split() == ["ORG", "ID", "NAME", "STATUS", "USED", "QUOTA", "CREATED", "AT"]
-    assert "unlimited" in cli("org", "list", "-o", "table").stdout
-    assert cli("org", "list", "-q").stdout == ""
+    assert "unlimited" in sqlite_cli("org", "list", "-o", "table").stdout
+    assert sqlite_cli("org", "list", "-q").stdout == ""
 
 
-def test_each_format_prints_one_resource_its_way(cli: Cli) -> None:
-    created = cli("org", "create", "acme", "-o", "id")
+def test_each_format_prints_one_resource_its_way(sqlite_cli: Cli) -> None:
+    created = sqlite_cli("org", "create", "acme", "-o", "id")
     org_id = created.stdout.strip()
-    assert cli("org", "show", "acme", "-o", "id").stdout == f"{org_id}\n"
-    assert cli("org", "show", "acme", "-o", "tsv").lines[:2] == [f"org_id\t{org_id}", "name\tacme"]
-    assert len(cli("org", "show", "acme", "-o", "csv").lines) == 2
-    assert len(cli("org", "show", "acme", "-o", "jsonl").lines) == 1
-    assert "unlimited" in cli("org", "show", "acme", "-o", "table").stdout
+    assert sqlite_cli("org", "show", "acme", "-o", "id").stdout == f"{org_id}\n"
+    assert sqlite_cli("org", "show", "acme", "-o", "tsv").lines[:2] == [
+        f"org_id\t{org_id}",
+        "name\tacme",
+    ]
+    assert len(sqlite_cli("org", "show", "acme", "-o", "csv").lines) == 2
+    assert len(sqlite_cli("org", "show", "acme", "-o", "jsonl").lines) == 1
+    assert "unlimited" in sqlite_cli("org", "show", "acme", "-o", "table").stdout
 
 
 @pytest.mark.parametrize(
@@ -435,12 +441,12 @@ def test_control_characters_in_stored_names_never_reach_stdout(
 
 
 @pytest.mark.parametrize("format_", ["table", "tsv", "csv", "json"])
-def test_markup_in_names_and_reasons_is_only_text(format_: str, cli: Cli) -> None:
+def test_markup_in_names_and_reasons_is_only_text(format_: str, sqlite_cli: Cli) -> None:
     name, reason = "[b]x:smile:", "[red]why[/red] [/]"
-    cli.ok("org", "create", name, "--reason", reason)
-    assert name in cli("org", "list", "-o", format_).stdout
-    assert name in cli("org", "show", name, "-o", format_).stdout
-    assert reason in cli("event", "show", name, "1", "-o", format_).stdout
+    sqlite_cli.ok("org", "create", name, "--reason", reason)
+    assert name in sqlite_cli("org", "list", "-o", format_).stdout
+    assert name in sqlite_cli("org", "show", name, "-o", format_).stdout
+    assert reason in sqlite_cli("event", "show", name, "1", "-o", format_).stdout
 
 
 @pytest.mark.parametrize("nasty", ["\x1b[31mred", "a\nb", "a\x9bb", "a\u202eb"])

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -102,13 +101,13 @@ def test_every_changed_column_is_found_and_rebuilt(filled: Cli, database_url: UR
                 assert not compare(conn, org_id).differs, (table, column)
 
 
-@pytest.mark.parametrize("table", [*TABLES], ids=str)
-def test_a_missing_row_is_found_and_rebuilt(table: Any, filled: Cli, database_url: URL) -> None:
-    with tampering(database_url) as conn:
-        rows = conn.execute(delete(table)).rowcount
-    assert set(_differing(filled)) == ({(table.name, "missing", None)} if rows else set())
-    filled.ok("projection", "rebuild")
-    assert _differing(filled) == []
+def test_a_missing_row_is_found_and_rebuilt(filled: Cli, database_url: URL) -> None:
+    for table in TABLES:
+        with tampering(database_url) as conn:
+            rows = conn.execute(delete(table)).rowcount
+        assert set(_differing(filled)) == ({(table.name, "missing", None)} if rows else set())
+        filled.ok("projection", "rebuild")
+        assert _differing(filled) == []
 
 
 def test_rows_that_no_event_explains_are_found_and_deleted(filled: Cli, database_url: URL) -> None:

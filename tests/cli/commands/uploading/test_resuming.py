@@ -92,16 +92,14 @@ def test_content_recorded_as_kept_elsewhere_is_stored_by_an_upload(acme: Cli, pa
     proves_usage(acme, 7)
 
 
-@pytest.mark.parametrize("content", [b"aaabbbX", b"Xaabbbc", b"aaabbbcc", b""])
-def test_a_complete_file_never_gets_other_content(
-    content: bytes, acme: Cli, path: Path, blob_folder: Path, tmp_path: Path
-) -> None:
+def test_a_complete_file_never_gets_other_content(acme: Cli, path: Path, blob_folder: Path) -> None:
     upload(acme, path, "--part-size", 3)
     before, events = contents_in(blob_folder), acme.events()
-    path.write_bytes(content)
-    error = acme.fails(4, "file", "upload", "acme", path)
-    assert error["message"] == "file 'data.bin' exists with other content"
-    assert (contents_in(blob_folder), acme.events()) == (before, events)
+    for content in (b"aaabbbX", b"Xaabbbc", b"aaabbbcc", b""):
+        path.write_bytes(content)
+        error = acme.fails(4, "file", "upload", "acme", path)
+        assert error["message"] == "file 'data.bin' exists with other content"
+        assert (contents_in(blob_folder), acme.events()) == (before, events)
 
 
 def test_content_that_was_lost_comes_back_by_uploading_again(
