@@ -1,92 +1,58 @@
 """catactl demo"""
 
 import filecmp
+import io
+import json
 import os
 import shlex
 import shutil
+import signal
+import stat
+import sys
 import tempfile
+import textwrap
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Annotated, NamedTuple, cast
-from uuid import UUID
+from typing import Annotated, Any, NamedTuple, cast
 
 import typer
-from sqlalchemy import Connection
 
 import catactl
-from catactl.blobs.opening import open_blobs, url_beside
-from catactl.blobs.store import BlobStore
+from catactl.blobs.opening import url_beside
+from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.options import CONTENT
+from catactl.cli.output.render import Output, complain
 from catactl.cli.output.text import shown
 from catactl.config.paths import sqlite_url
-from catactl.content.download import download_file
-from catactl.content.paths import FoundFile
-from catactl.content.pending import PendingFile
-from catactl.content.readable_file import readable_file
-from catactl.content.recorder import Recorder
-from catactl.content.stored_parts import StoredPart, stored_part
-from catactl.content.upload import upload_files
-from catactl.content.upload_options import UploadedFile, UploadOptions
-from catactl.content.verify import verify_organizations
-from catactl.domain.decider import CommandEnvelope
-from catactl.domain.file import DeleteFile
-from catactl.domain.organization import CreateOrganization
-from catactl.errors import CatactlError, Findings, Forbidden, InvalidValue, NotFound, SourceChanged
-from catactl.handling.handler import Handler
-from catactl.handling.intent import Intent
-from catactl.handling.unit_of_work import Outcome, UnitOfWork
-from catactl.queries.usage import get_usage
+from catactl.errors import (
+    CatactlError,
+    Findings,
+    Forbidden,
+    InvalidValue,
+    NotFound,
+    PartialFailure,
+    QuotaExceeded,
+    SourceChanged,
+)
 from catactl.results.program import DemoResult
 from catactl.results.result import Checked
-from catactl.store import hash_chain, migrations
-from catactl.store.sql.engine import open_engine, reading
-from catactl.store.sql.urls import parse_url
-from catactl.usage import check
 from catactl.values.ids import new_id
 from catactl.values.names import check_file_name
-from catactl.values.sizes import format_size
-from catactl.wiring import topology
+from catactl.values.sizes import format_size, parse_size
 
 _PROCESSES = 8
-_PART_BYTES = 256 * 1024
-_BROKEN_OFF_EACH = 4
+_PART_SIZE = "256KiB"
+_INTERRUPTED_EACH = 4
 _DELETED_EACH = 5
-
-
-class Place(NamedTuple):
-    """Where the demo plays: handed to each process."""
-
-    database_url: str
-    blob_url: str
-    org_id: UUID
-    org: str
-    intent: Intent
-    is_private: bool
-
-    def open_blobs(self) -> BlobStore:
-        return open_blobs(self.blob_url, is_private=self.is_private)
-
-
-class Job(NamedTuple):
-    """A file to upload, in a process of its own."""
-
-    number: int
-    source: FoundFile
-
-
-class Done(NamedTuple):
-    """The commands as typed, and the file if it lives."""
-
-    lines: list[str]
-    source: FoundFile
-    file_id: UUID | None
+# Another process may change, remove or protect a file of the folder meanwhile.
+_FILE_ERRORS = (InvalidValue, NotFound, Forbidden, SourceChanged)
 
 
 @command(CONTENT)
@@ -96,249 +62,228 @@ def demo(
         str | None, typer.Argument(metavar="[PATH]", help="A folder; else catactl's own files.")
     ] = None,
 ) -> Checked[DemoResult] | None:
-    """Run the main job on real files: eight processes upload all under PATH at once.
+    """Upload all files of a folder by eight processes at once, then check usage and content.
 
-    Some uploads break off and are run again, some files are deleted, one is refused by the quota.
-    Then usage is proved, and all is downloaded again and compared. It works in a database thrown
-    away afterwards, unless --database-url names one.
+    Every fourth file has other content first, as if its upload had been interrupted. Every fifth
+    file is deleted. One upload exceeds the quota. Then usage is checked against the events, and all
+    files are downloaded and compared. The database is temporary, unless --database-url names one.
 
     Example: catactl demo .
     """
-    folder = Path(path) if path is not None else Path(catactl.__file__).parent
-    if not folder.is_dir():
-        raise InvalidValue(f"no folder {str(folder)!r}")
-    run = context
-    given = run.options
-    now = datetime.now(UTC)
-    org_id = new_id(now)
-    intent = Intent(run.settings.actor.value, reason="catactl demo")
+    folder = path if path is not None else os.path.relpath(Path(catactl.__file__).parent)
+    if not os.path.isdir(folder):
+        raise InvalidValue(f"no folder {folder!r}")
     scratch = tempfile.mkdtemp(prefix="catactl-demo-")
     try:
-        if given.database_url or given.database_url_file or given.profile:
-            database_url, blob_url = run.settings.database_url.value, run.blob_url
-            is_private = run.is_content_beside
-        else:
-            database_url = sqlite_url(Path(scratch) / "catactl.db")
-            blob_url = given.blob_url or url_beside(f"{scratch}/catactl.db")
-            is_private = False  # because the scratch folder around it is private
-            migrations.upgrade(open_engine(parse_url(database_url)))
-        name = f"demo-{org_id.hex[-8:]}"
-        place = Place(database_url, blob_url, org_id, name, intent, is_private)
-        return _play(run, place, folder, Path(scratch))
+        settings = _settings(context, scratch)
+        # Workers inherit that Ctrl-C is ignored, because this process terminates them.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with get_context("spawn").Pool(_PROCESSES, _start_worker, (settings,)) as pool:
+            signal.signal(signal.SIGINT, handler)
+            checked = _demonstrate(_Commands(pool, context.output), folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _play(run: Context, place: Place, folder: Path, scratch: Path) -> Checked[DemoResult] | None:
-    started, started_at = time.monotonic(), time.time()
-    say: Callable[[str], None] = (
-        (lambda _line: None)
-        if run.output.is_for_programs
-        else (lambda line: run.output.text([line]))
-    )
-    engine = open_engine(parse_url(place.database_url))
-    handler, org_id, org = Handler(engine), place.org_id, place.org
-    jobs = list(_jobs(folder))
-    total_bytes = sum(_size_bytes(job.source.path) for job in jobs)
-    quota_bytes = 2 * total_bytes + _PART_BYTES
-
-    say(_typed("org", "create", org, "--quota", str(quota_bytes)))
-    create = CreateOrganization(org, datetime.now(UTC), quota_bytes)
-    handler.transact(org_id, place.intent, partial(_run_command, CommandEnvelope(org_id, create)))
-    say(f"# {len(jobs)} files, {format_size(total_bytes)}, by {_PROCESSES} processes at once")
-    commands, live = 1, []
-    with get_context("spawn").Pool(_PROCESSES, _start_worker, (place,)) as pool:
-        for done in pool.imap_unordered(_upload, jobs):
-            commands += len(done.lines)
-            for line in done.lines:
-                say(line)
-            if done.file_id is not None:
-                live.append((done.source, done.file_id))
-
-    say("# one more than the quota has room for")
-    too_big = scratch / "too-big.bin"
-    too_big.touch()
-    os.truncate(too_big, quota_bytes + 1)
-    say(_typed("file", "upload", org, too_big.name))
-    refused = _Uploader(place).upload(FoundFile(str(too_big), too_big.name)).error
-    assert refused is not None, "the quota has no room for it"
-    say(f"catactl: error: {refused.message}   (nothing written)")
-
-    say(_typed("usage", "show", org))
-    with reading(engine) as conn:
-        figures = get_usage(conn, org_id)
-    for name in ("used_bytes", "quota_bytes", "file_count", "part_count", "position"):
-        say(f"  {name:<12} {figures[name]:,}")
-    say(_typed("usage", "check", org))
-    (finding,) = check.check(engine, [org_id])
-    stored = finding.as_result()
-    verdict = "DRIFT" if finding.drifted else "exact"
-    say(
-        f"  {verdict}: events {finding.from_file_events.used_bytes:,}, organization "
-        f"{stored['organization_bytes']:,}, view {stored['projection_bytes']:,}"
-        f", unpaired events {finding.unpaired_events}"
-    )
-    say(_typed("event", "verify", org))
-    with reading(engine) as conn:
-        holding, broken = hash_chain.verify(conn, org_id)
-    say(f"  {holding:,} events prove themselves" if broken is None else f"  {broken.problem}")
-
-    say("# every file downloaded again, and compared with what was uploaded")
-    say(_typed("file", "download", org, "FILE", "--to", "downloads/"))
-    same = 0
-    live = [each for each in live if not _changed_since(each[0], started_at)]
-    for source, file_id in live:
-        with reading(engine) as conn:
-            found = readable_file(conn, org_id, file_id)
-        copy = scratch / file_id.hex
-        download_file(place.open_blobs(), found, str(copy), lambda _bytes: None)
-        same += filecmp.cmp(source.path, copy, shallow=False)
-        copy.unlink()
-    say(f"  {same:,} of {len(live):,} files are the same, byte for byte")
-    say(_typed("blob", "verify", org))
-    blobs = place.open_blobs()
-    long_ago = datetime(1970, 1, 1, tzinfo=UTC)
-    verified = verify_organizations(engine, blobs, [org_id], long_ago, lambda _bytes: None)
-    say(f"  {verified.blobs:,} blobs read, {len(verified.problems)} missing or damaged")
-
-    say(_typed("topology"))
-    for line in topology.as_tree():
-        say(f"  {line}")
-    commands += 6 + len(live)
-    seconds = time.monotonic() - started
-    say(
-        f"# {verdict}: {figures['used_bytes']:,} bytes in {figures['file_count']:,} files by "
-        f"{_PROCESSES} processes; {commands:,} commands in {seconds:.1f} s"
-    )
-    engine.dispose()
-    error = None
-    if finding.drifted or broken is not None or verified.problems or same != len(live):
-        error = Findings("the demo found drift or lost content: this is a bug")
-    if run.output.is_for_programs:
-        summary = {
-            "commands": commands,
-            "files_compared": len(live),
-            "files_same": same,
-            "content_problems": len(verified.problems),
-            "seconds_millis": round(seconds * 1000),
-        }
-        result = cast(DemoResult, {**figures, **finding.as_result(), **summary})
-        return Checked(result, error)
-    if error is not None:
-        raise error
+    if context.output.is_for_programs:
+        return checked
+    if checked.error is not None:
+        raise checked.error
     return None
 
 
-def _jobs(folder: Path) -> Iterator[Job]:
-    """Yield the regular files below the folder whose names can be stored, in order of name."""
-    found = sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
-    number = 0
-    for path in found:
-        if path.parent.name == "__pycache__":
-            continue
-        name = path.relative_to(folder).as_posix()
-        try:
-            name = check_file_name(name)
-        except CatactlError:
-            continue
-        if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):
-            number += 1
-            yield Job(number, FoundFile(str(path), name))
+def _settings(context: Context, scratch: str) -> dict[str, str]:
+    """Return the variables of the commands: for the database of the options or a temporary one."""
+    if context.options.database_url or context.options.database_url_file or context.options.profile:
+        database_url = context.settings.database_url.value
+        blob_url = "" if context.is_content_beside else context.blob_url
+    else:
+        database_url = sqlite_url(Path(scratch) / "catactl.db")
+        blob_url = context.options.blob_url or url_beside(f"{scratch}/catactl.db")
+    return {
+        "CATACTL_DATABASE_URL": database_url,
+        "CATACTL_DATABASE_URL_FILE": "",
+        "CATACTL_PROFILE": "",
+        "CATACTL_BLOB_URL": blob_url,
+        "CATACTL_ACTOR": context.settings.actor.value,
+    }
 
 
-def _size_bytes(path: str) -> int:
+def _demonstrate(commands: "_Commands", folder: str, scratch: str) -> Checked[DemoResult]:
+    started = time.monotonic()
+    files = _files(folder)
+    total_bytes = sum(file.status.st_size for file in files)
+    quota_bytes = 2 * total_bytes + parse_size(_PART_SIZE)
+    org = f"demo-{new_id(datetime.now(UTC)).hex[-8:]}"
+    commands.run("org", "create", org, f"--quota={quota_bytes}", "--reason=catactl demo")
+    processes = f"{_PROCESSES} processes"
+    commands.print(f"# {len(files)} files, {format_size(total_bytes)}, by {processes} at once")
+    live = commands.upload(org, files, scratch)
+
+    commands.print("# a file that exceeds the quota: nothing is written")
+    too_big = f"{scratch}/too-big.bin"
+    Path(too_big).touch()
+    os.truncate(too_big, quota_bytes + 1)
+    commands.run("file", "upload", org, too_big, allowed=(QuotaExceeded,))
+
+    usage = commands.run_as_json("usage", "show", org, "--as-of", "now")
+    (finding,) = commands.run_as_json("usage", "check", org)["organizations"]
+    (log,) = commands.run_as_json("event", "verify", org)
+
+    commands.print("# every file downloaded, and compared with the file that was uploaded")
+    downloads = f"{scratch}/downloads/"
+    commands.run("file", "download", org, "--all", "--to", downloads, allowed=(PartialFailure,))
+    unchanged = [file for file in live if _is_unchanged(file)]
+    same = sum(_is_same(file.path, downloads + file.name) for file in unchanged)
+    commands.print(f"  {same:,} of {len(unchanged):,} files are the same, byte for byte")
+    content = commands.run_as_json("blob", "verify", org)
+    commands.print(commands.run("topology").stdout)
+
+    seconds = time.monotonic() - started
+    commands.print(
+        f"# {'DRIFT' if finding['drifted'] else 'exact'}: {usage['used_bytes']:,} bytes in "
+        f"{usage['file_count']:,} files by {processes}; "
+        f"{commands.count:,} commands in {seconds:.1f} s"
+    )
+    summary = {
+        "commands": commands.count,
+        "files_compared": len(unchanged),
+        "files_same": same,
+        "content_problems": len(content["problems"]),
+        "seconds_millis": round(seconds * 1000),
+    }
+    del usage["clock_ahead_seconds"], finding["error"]
+    has_drifted = finding["drifted"] or not log["ok"]
+    error = None
+    if has_drifted or content["problems"] or same != len(unchanged):
+        error = Findings("the demo found drift or lost content: this is a bug")
+    return Checked(cast(DemoResult, usage | finding | summary), error)
+
+
+class File(NamedTuple):
+    """A file to upload, with its number in the folder and its name in the organization."""
+
+    number: int
+    path: str
+    name: str
+    status: os.stat_result
+
+
+def _files(folder: str) -> list[File]:
+    """Return the regular files below the folder whose names can be stored, in order of path."""
+    files: list[File] = []
+    for path in sorted(Path(folder).rglob("*")):
+        with suppress(CatactlError, OSError):
+            name, status = check_file_name(path.relative_to(folder).as_posix()), path.lstat()
+            if stat.S_ISREG(status.st_mode) and path.parent.name != "__pycache__":
+                files.append(File(len(files) + 1, str(path), name, status))
+    return files
+
+
+def _is_unchanged(file: File) -> bool:
     try:
-        return os.path.getsize(path)
-    except OSError:  # it vanished: its upload will say so
-        return 0
-
-
-def _changed_since(source: FoundFile, moment: float) -> bool:
-    """Whether somebody else wrote to the original, so that it cannot be compared with."""
-    try:
-        return os.stat(source.path).st_mtime >= moment
+        return os.stat(file.path).st_mtime_ns == file.status.st_mtime_ns
     except OSError:
-        return True
+        return False
 
 
-class _NoProgress:
-    def begin(self, name: str) -> None:
-        pass
-
-    def advance(self, size_bytes: int, /) -> None:
-        pass
+def _is_same(path: str, copy: str) -> bool:
+    return os.path.exists(copy) and filecmp.cmp(path, copy, shallow=False)
 
 
-def _run_command(
-    command: CommandEnvelope, _conn: Connection, unit: UnitOfWork
-) -> dict[str, object]:
-    unit.run(command)
-    return {}
+# --- commands, in worker processes ----------------------------------------------------------------
 
 
-class _Uploader:
-    """What a process has at hand."""
+class Completed(NamedTuple):
+    """A command that a worker process ran."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.handler = Handler(open_engine(parse_url(place.database_url)))
-        self.blobs = place.open_blobs()
-        self._options = UploadOptions(place.intent, part_bytes=_PART_BYTES)
-
-    def upload(self, source: FoundFile) -> UploadedFile:
-        (uploaded,) = upload_files(
-            self.handler, self.blobs, self.place.org_id, [source], self._options, _NoProgress()
-        )
-        return uploaded
-
-    def break_off(self, source: FoundFile) -> None:
-        """Leave half of a first part behind, as an upload that broke off with other content."""
-        with open(source.path, "rb") as file:
-            half = file.read(_PART_BYTES)[::2]
-        content = self.blobs.put(self.place.org_id, [half])
-        pending = PendingFile(name=source.name, intent=self.place.intent)
-        pending.ready.append(StoredPart(stored_part(1, content), skipped=False))
-        Recorder(self.handler, self.blobs, self.place.org_id).record([pending])
-
-    def delete(self, file_id: UUID) -> None:
-        delete = partial(_run_command, CommandEnvelope(file_id, DeleteFile()))
-        self.handler.transact(self.place.org_id, self.place.intent, delete)
+    arguments: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
 
 
-_worker: _Uploader
+class _Commands:
+    """Runs commands in worker processes, prints them for people, and counts them."""
+
+    def __init__(self, pool: Pool, output: Output) -> None:
+        self.count = 0
+        self._pool = pool
+        self._output = output
+
+    def run(self, *arguments: str, allowed: tuple[type[CatactlError], ...] = ()) -> Completed:
+        """Run a command; exit with its code unless it succeeds or ends with an allowed error."""
+        completed = self._pool.apply(_run, arguments)
+        self._print_command(completed, allowed)
+        return completed
+
+    def run_as_json(self, *arguments: str) -> Any:
+        """Run a command that may find problems, print its JSON, and return it."""
+        completed = self.run(*arguments, "-o", "json", allowed=(Findings,))
+        self.print(textwrap.indent(completed.stdout, "  "))
+        return json.loads(completed.stdout)
+
+    def upload(self, org: str, files: list[File], scratch: str) -> list[File]:
+        """Upload files at once; return those that are live."""
+        live = []
+        for file, uploading in self._pool.imap_unordered(partial(_upload, org, scratch), files):
+            for completed in uploading:
+                self._print_command(completed, _FILE_ERRORS)
+            if completed.code == exit_codes.DONE and completed.arguments[1] != "delete":
+                live.append(file)
+        return live
+
+    def print(self, text: str) -> None:
+        if not self._output.is_for_programs:
+            self._output.text([text.rstrip()])
+
+    def _print_command(self, completed: Completed, allowed: tuple[type[CatactlError], ...]) -> None:
+        self.count += 1
+        self.print(f"$ catactl {shown(shlex.join(completed.arguments))}")
+        if completed.code == exit_codes.DONE:
+            return
+        if completed.code not in {exit_codes.exit_code(error("")) for error in allowed}:
+            complain(completed.stderr.rstrip())
+            raise typer.Exit(completed.code)
+        self.print(textwrap.indent(completed.stderr, "  "))
 
 
-def _start_worker(place: Place) -> None:
-    global _worker
-    _worker = _Uploader(place)
+def _start_worker(settings: dict[str, str]) -> None:
+    os.environ.update(settings)
 
 
-def _upload(job: Job) -> Done:
-    """Upload one file; return the commands as typed."""
-    org, source = _worker.place.org, job.source
-    lines = []
-    if job.number % _BROKEN_OFF_EACH == 0 and _size_bytes(source.path):
-        with suppress(OSError):  # it vanished: its upload will say so
-            _worker.break_off(source)
-            lines.append(_typed("part", "upload", org, source.name, "1", "HALF"))
-    lines.append(_typed("file", "upload", org, source.name))
-    uploaded = _worker.upload(source)
-    if isinstance(uploaded.error, SourceChanged | NotFound | Forbidden | InvalidValue):
-        return Done([f"# {shown(uploaded.error.message)}: left out"], source, None)
-    if uploaded.error is not None:
-        raise uploaded.error
-    assert uploaded.row is not None, "it failed or it has a row"
-    file_id = UUID(uploaded.row["file_id"])
-    if job.number % _DELETED_EACH == 0:
-        lines.append(_typed("file", "delete", org, source.name))
-        _worker.delete(file_id)
-        return Done(lines, source, None)
-    return Done(lines, source, file_id)
+class _Captured(io.StringIO):
+    def reconfigure(self, **_settings: object) -> None:
+        """Accept what `main` sets for streams of bytes."""
 
 
-def _typed(*words: str) -> str:
-    return f"$ catactl {shown(shlex.join(words))}"
+def _run(*arguments: str) -> Completed:
+    """Run a command in this process, which ends if the command is terminated."""
+    from catactl.cli.main import main
+
+    code: Any = None
+    with redirect_stdout(_Captured()) as stdout, redirect_stderr(_Captured()) as stderr:
+        try:
+            main(arguments)
+        except SystemExit as end:
+            code = end.code
+    if code == exit_codes.TERMINATED:
+        sys.exit(code)
+    return Completed(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
-def _nothing(_outcome: Outcome) -> dict[str, object]:
-    return {}
+def _upload(org: str, scratch: str, file: File) -> tuple[File, list[Completed]]:
+    """Upload one file. First upload a part with other content, or at last delete the file, if its
+    number is due.
+    """
+    commands = []
+    half = Path(scratch, f"half-{file.number}")
+    if file.number % _INTERRUPTED_EACH == 0 and file.status.st_size:
+        with suppress(OSError), open(file.path, "rb") as source:
+            half.write_bytes(source.read(parse_size(_PART_SIZE))[::2])
+            commands.append(_run("file", "create", org, "--", file.name))
+            commands.append(_run("part", "upload", org, "--", file.name, "1", str(half)))
+            half.unlink()
+    options = (f"--name={file.name}", f"--part-size={_PART_SIZE}")
+    commands.append(_run("file", "upload", org, *options, "--", file.path))
+    if file.number % _DELETED_EACH == 0 and commands[-1].code == exit_codes.DONE:
+        commands.append(_run("file", "delete", org, "--", file.name))
+    return file, commands

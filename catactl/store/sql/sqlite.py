@@ -111,7 +111,8 @@ def read_only(engine: Engine) -> Iterator[Connection]:
         try:
             yield conn.execution_options(**{_WRITES: False})
         finally:
-            driver.execute("PRAGMA query_only = OFF")
+            if not conn.invalidated:  # a signal during a query closes the connection
+                driver.execute("PRAGMA query_only = OFF")
 
 
 def _driver(conn: Connection) -> sqlite3.Connection:

@@ -57,6 +57,18 @@ def test_opening_does_not_connect() -> None:
     engine.dispose()
 
 
+def test_a_signal_during_a_query_is_raised_as_it_is(sqlite_url: URL) -> None:
+    def interrupted(engine: Engine) -> None:
+        with reading(engine) as conn:
+            conn.invalidate()  # as SQLAlchemy does if a query raises an interrupt
+            raise KeyboardInterrupt
+
+    with opened(sqlite_url) as engine:
+        migrations.upgrade(engine)
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(engine)
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 
