@@ -13,7 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from catactl.blobs.directory_errors import is_disk_full, removed, translated, translated_reading
+from catactl.blobs.directory_errors import (
+    is_disk_full,
+    removed_error,
+    translated,
+    translated_reading,
+)
 from catactl.blobs.durable_files import (
     create_locked,
     discard_if_abandoned,
@@ -183,7 +188,7 @@ class Directory:
             try:
                 return create_locked(path)
             except FileNotFoundError as error:
-                raise removed(path) from error
+                raise removed_error(path) from error
 
     def _make_folders(self, incoming: Path) -> None:
         """Create the root and the folders below it. The folder above the root must exist, because
@@ -199,4 +204,4 @@ class Directory:
             make_folder(incoming.parent)
             make_folder(incoming)
         except FileNotFoundError as error:
-            raise removed(incoming) from error
+            raise removed_error(incoming) from error

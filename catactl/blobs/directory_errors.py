@@ -49,6 +49,6 @@ def is_disk_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
-def removed(path: Path) -> ContentUnreachable:
+def removed_error(path: Path) -> ContentUnreachable:
     """Return the error for a file that another process removed during the write."""
     return ContentUnreachable(f"{path} was removed during the write", "run it again")

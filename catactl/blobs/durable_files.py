@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from catactl.blobs.directory_errors import removed, translated
+from catactl.blobs.directory_errors import removed_error, translated
 from catactl.blobs.store import CHUNK_BYTES, Chunk, Content, measure
 
 # A writer locks its file right after creating it. Until then only the age protects the file.
@@ -50,7 +50,7 @@ def rename_into_place(incoming: Path, final: Path) -> None:
         make_folder(final.parent)
         os.rename(incoming, final)
     except FileNotFoundError as error:
-        raise removed(incoming) from error
+        raise removed_error(incoming) from error
 
 
 def sync_name(final: Path) -> None:
@@ -58,7 +58,7 @@ def sync_name(final: Path) -> None:
     try:
         _sync_folder(final.parent)
     except FileNotFoundError as error:
-        raise removed(final) from error
+        raise removed_error(final) from error
 
 
 def overwrite(path: Path, text: bytes) -> None:
@@ -93,7 +93,7 @@ def has_content(path: Path, content: Content) -> bool:
         if path.stat().st_size != content.size_bytes:
             return False
         with path.open("rb", buffering=0) as file:
-            return measure(read_chunks(file.fileno())).has_bytes_of(content)
+            return measure(read_chunks(file.fileno())).has_same_bytes(content)
     except (FileNotFoundError, PermissionError):
         return False
     except OSError as error:

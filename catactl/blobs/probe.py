@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from catactl.blobs.directory import Directory
-from catactl.blobs.store import BlobStore, is_whole
+from catactl.blobs.store import BlobStore, is_undamaged
 from catactl.errors import ContentDamaged, ContentUnreachable
 
 _PROBE = b"written by catactl to see whether it can be read back\n"
@@ -20,7 +20,7 @@ def probe(blobs: BlobStore) -> None:
         content = blobs.put(org_id, [_PROBE])
         where = blobs.locate(org_id, content.address)
         try:
-            if not is_whole(blobs, org_id, content):
+            if not is_undamaged(blobs, org_id, content):
                 raise ContentDamaged(f"the content was written and reads back differently: {where}")
         finally:
             blobs.delete(org_id, [content.address])

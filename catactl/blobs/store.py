@@ -40,7 +40,7 @@ class Content(NamedTuple):
     def address(self) -> str:
         return address_of(self.sha256, self.generation)
 
-    def has_bytes_of(self, other: "Content") -> bool:
+    def has_same_bytes(self, other: "Content") -> bool:
         return (self.sha256, self.size_bytes) == (other.sha256, other.size_bytes)
 
 
@@ -161,9 +161,9 @@ def measure(chunks: Iterable[Chunk]) -> Content:
     return measure.content
 
 
-def is_whole(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
+def is_undamaged(blobs: BlobStore, org_id: UUID, content: Content) -> bool:
     """Return whether a blob has its size and digest. Raise `ContentMissing` if it is absent."""
-    return measure(blobs.open(org_id, content.address)).has_bytes_of(content)
+    return measure(blobs.open(org_id, content.address)).has_same_bytes(content)
 
 
 def address_of(sha256: str, generation: int) -> str:

@@ -11,10 +11,10 @@ from catactl.content.part_ranges import Plan
 from catactl.content.source import (
     FILE_READER,
     SourceError,
-    changed,
-    not_regular,
+    changed_error,
+    irregular_error,
     pipe_hint,
-    unreadable,
+    unreadable_error,
 )
 from catactl.domain.file import File
 from catactl.errors import InvalidValue
@@ -43,9 +43,9 @@ class FileSource:
         try:
             self._file = _open(self.path, self.below, follow_links=self.follow_links)
         except (OSError, ValueError) as error:
-            raise SourceError(unreadable(self.path, error)) from error
+            raise SourceError(unreadable_error(self.path, error)) from error
         status = os.fstat(self._file)
-        problem = not_regular(self.path, status.st_mode, self.reader)
+        problem = irregular_error(self.path, status.st_mode, self.reader)
         if problem is not None:
             self.close()
             raise SourceError(problem)
@@ -71,7 +71,7 @@ class FileSource:
             try:
                 count = os.preadv(self._file, [buffer[: min(len(buffer), size_bytes)]], offset)
             except OSError as error:
-                raise SourceError(unreadable(self.path, error)) from error
+                raise SourceError(unreadable_error(self.path, error)) from error
             if count == 0:
                 raise self._wrong_end()
             yield buffer[:count]
@@ -80,7 +80,7 @@ class FileSource:
 
     def check_unchanged(self) -> None:
         if _signature(os.fstat(self._file)) != self._signature:
-            raise changed(self.path)
+            raise changed_error(self.path)
 
     def close(self) -> None:
         os.close(self._file)
@@ -91,7 +91,7 @@ class FileSource:
         try:
             read_bytes = len(os.pread(self._file, 2, last))
         except OSError as error:
-            raise SourceError(unreadable(self.path, error)) from error
+            raise SourceError(unreadable_error(self.path, error)) from error
         if read_bytes != self.size_bytes - last:
             raise self._wrong_end()
 

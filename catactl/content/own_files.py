@@ -62,7 +62,7 @@ def describe(path: str, own: OwnFiles) -> str | None:
     return None
 
 
-def refusal(path: str, own: OwnFiles) -> InvalidValue | None:
+def own_file_error(path: str, own: OwnFiles) -> InvalidValue | None:
     """Return the error for a path that belongs to catactl; None for any other path."""
     with suppress(ValueError):  # the path contains a NUL, which opening it reports
         description = describe(path, own)
@@ -73,5 +73,5 @@ def refusal(path: str, own: OwnFiles) -> InvalidValue | None:
 
 def check_not_own(path: str, own: OwnFiles) -> None:
     """Raise `InvalidValue` if a path belongs to catactl."""
-    if error := refusal(path, own):
+    if error := own_file_error(path, own):
         raise error

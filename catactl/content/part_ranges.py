@@ -71,7 +71,7 @@ def cut(name: str, size_bytes: int, part_bytes: int | None, existing: File | Non
     parts = _parts(existing)
     if existing is not None and existing.completed:
         if parts.size_bytes != size_bytes:
-            raise other_content(existing)
+            raise other_content_error(existing)
         return list(_ranges(size_bytes, (part.size_bytes for part in parts)))
     if part_bytes is not None and size_bytes > MAX_PART_NUMBER * part_bytes:
         raise InvalidValue(
@@ -133,10 +133,10 @@ def check_capacity(
     if existing is not None and existing.completed:
         return
     if size_bytes > sum(growing_sizes(existing, part_bytes)):
-        raise too_large(name, existing, part_bytes)
+        raise too_large_error(name, existing, part_bytes)
 
 
-def too_large(name: str, existing: File | None, part_bytes: int | None) -> InvalidValue:
+def too_large_error(name: str, existing: File | None, part_bytes: int | None) -> InvalidValue:
     """Return the error for content that growing parts cannot hold."""
     capacity_bytes = sum(growing_sizes(existing, part_bytes))
     hint = "use larger parts: --part-size SIZE"
@@ -162,7 +162,7 @@ def check_no_more(existing: File | None, count: int) -> None:
         )
 
 
-def other_content(existing: File) -> Conflict:
+def other_content_error(existing: File) -> Conflict:
     return Conflict(
         f"file {existing.name!r} exists with other content",
         "delete it first, or upload the new content under another name: --name NAME",

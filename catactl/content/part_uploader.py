@@ -7,12 +7,12 @@ recorded in another attempt.
 import threading
 from collections.abc import Iterator, Sequence
 
-from catactl.blobs.store import Chunk, Content, is_whole, measure
+from catactl.blobs.store import Chunk, Content, is_undamaged, measure
 from catactl.content.meter import Meter
 from catactl.content.part_ranges import UNLIMITED_BYTES, Range
 from catactl.content.pending import PendingUpload
 from catactl.content.recorder import Recorder
-from catactl.content.source import Source, changed
+from catactl.content.source import Source, changed_error
 from catactl.content.stored_parts import ContentGone, StoredPart, content_of, stored_part
 from catactl.domain.parts import Part
 from catactl.errors import Busy, ContentMissing
@@ -98,7 +98,7 @@ class PartUploader:
                 return
             except ContentGone as gone:
                 if not attempts_left:
-                    raise _swept_each_time() from gone
+                    raise _swept_error() from gone
                 self._store_again(upload, source, gone, stored_in)
 
     def _store_again(
@@ -118,9 +118,9 @@ class PartUploader:
             try:
                 content = self._blobs.put(self._org_id, chunks, gone.generations)
             except ContentMissing as error:
-                raise _swept_each_time() from error
+                raise _swept_error() from error
             if content.sha256 != part.sha256:
-                raise changed(source.path)
+                raise changed_error(source.path)
         upload.ready = [
             each._replace(skipped=False) if each.part.sha256 in gone.digests else each
             for each in upload.ready
@@ -131,7 +131,7 @@ class PartUploader:
         content = content_of(part, self._recorder.generations)
         if self._blobs.missing(self._org_id, [content]):
             return False
-        return not self._verify or is_whole(self._blobs, self._org_id, content)
+        return not self._verify or is_undamaged(self._blobs, self._org_id, content)
 
     def _chunks(self, upload: PendingUpload, source: Source, part_range: Range) -> Iterator[Chunk]:
         chunks = self._metered(source, part_range)
@@ -165,11 +165,11 @@ def _checked_part(upload: PendingUpload, source: Source, number: int, content: C
     """Return the part that was read. Raise `SourceError` if it cannot be recorded."""
     source.check_unchanged()
     if upload.digests.get(number, content.sha256) != content.sha256:
-        raise changed(source.path)
+        raise changed_error(source.path)
     part = stored_part(number, content)
     upload.check_part(part)
     return part
 
 
-def _swept_each_time() -> Busy:
+def _swept_error() -> Busy:
     return Busy("sweeps removed the content each time before it was recorded", "run it again")

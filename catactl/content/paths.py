@@ -13,9 +13,9 @@ from catactl.content.own_files import (
     OwnFiles,
     describe,
     identity_of,
-    refusal,
+    own_file_error,
 )
-from catactl.content.source import FILE_READER, kind, not_regular, unreadable
+from catactl.content.source import FILE_READER, irregular_error, kind_of, unreadable_error
 from catactl.errors import CatactlError, InvalidValue
 from catactl.values.spelling import normalized
 
@@ -68,15 +68,15 @@ def find_files(
         try:
             status = os.stat(path, follow_symlinks=follow_links)
         except (OSError, ValueError) as error:
-            yield UnusablePath(path, name or path, unreadable(path, error))
+            yield UnusablePath(path, name or path, unreadable_error(path, error))
             continue
         file_name = name or os.path.basename(path)
-        if problem := refusal(path, own):
+        if problem := own_file_error(path, own):
             yield UnusablePath(path, file_name, problem)
         elif stat.S_ISDIR(status.st_mode):
             prefix = f"{name.rstrip('/')}/" if name else ""
             yield from _walk(path, prefix, identity_of(status), own, follow_links=follow_links)
-        elif irregular := not_regular(path, status.st_mode):
+        elif irregular := irregular_error(path, status.st_mode):
             yield UnusablePath(path, file_name, irregular)
         else:
             yield FoundFile(path, file_name, None, follow_links)
@@ -101,7 +101,7 @@ def _walk(
         try:
             status = os.stat(path, follow_symlinks=follow_links)
         except OSError as error:
-            yield UnusablePath(path, entry.name, unreadable(path, error))
+            yield UnusablePath(path, entry.name, unreadable_error(path, error))
             continue
         identity = identity_of(status)
         is_followed = follow_links and os.path.islink(path)
@@ -111,7 +111,7 @@ def _walk(
         elif stat.S_ISREG(status.st_mode):
             yield entry
         elif not stat.S_ISDIR(status.st_mode):
-            yield SkippedPath(path, kind(status.st_mode))
+            yield SkippedPath(path, kind_of(status.st_mode))
         elif identity in above:
             yield SkippedPath(path, "link to a folder above it")
         else:
@@ -125,7 +125,7 @@ def _entries(
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        yield UnusablePath(folder, prefix.rstrip("/"), unreadable(folder, error))
+        yield UnusablePath(folder, prefix.rstrip("/"), unreadable_error(folder, error))
         return
     spelled: dict[str, str] = {}
     for name in names:

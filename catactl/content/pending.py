@@ -84,7 +84,7 @@ class PendingUpload(ABC):
         """Run the commands for some ready parts. If the upload is whole, finish it."""
 
     @abstractmethod
-    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+    def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         """Note that the parts were recorded."""
 
 
@@ -143,7 +143,7 @@ class PendingFile(PendingUpload):
             return
         existing = self.existing_part(part.number)
         if existing is not None and not existing.has_same_content(part):
-            raise SourceError(part_ranges.other_content(self.existing))
+            raise SourceError(part_ranges.other_content_error(self.existing))
 
     def growth_bytes(self, size_bytes: int) -> int:
         """Return by how much the organization grows if the file becomes that large."""
@@ -187,7 +187,7 @@ class PendingFile(PendingUpload):
         }
         return row | {"dry_run": True} if outcome.dry_run else row
 
-    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+    def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         self.file_id = recorded.file_id
         self.events += recorded.events
         self.stored_bytes, self.skipped_bytes = self._transferred_bytes(parts)

@@ -100,7 +100,7 @@ class Recorder:
             first.row = row
             return
         for upload, some, each in zip(uploads, ready, recorded, strict=True):
-            upload.committed(some, each)
+            upload.on_commit(some, each)
 
 
 def dry_run(

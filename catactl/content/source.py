@@ -66,12 +66,12 @@ class SourceError(Exception):
         self.error = error
 
 
-def changed(path: str) -> SourceError:
+def changed_error(path: str) -> SourceError:
     """Return the error for content that changed during the upload."""
     return SourceError(SourceChanged(f"{path!r} changed during the upload", "upload it again"))
 
 
-def unreadable(path: str, error: OSError | ValueError) -> CatactlError:
+def unreadable_error(path: str, error: OSError | ValueError) -> CatactlError:
     """Return the error for a path that cannot be read."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFound(f"no file or folder {path!r}")
@@ -85,7 +85,7 @@ def unreadable(path: str, error: OSError | ValueError) -> CatactlError:
     return InvalidValue(f"cannot read {path!r}: {getattr(error, 'strerror', None) or error}")
 
 
-def not_regular(path: str, mode: int, reader: str = FILE_READER) -> CatactlError | None:
+def irregular_error(path: str, mode: int, reader: str = FILE_READER) -> CatactlError | None:
     """Return the error for a path that is not a regular file; None for a regular file. `reader` is
     the command that reads the content from standard input.
     """
@@ -96,10 +96,10 @@ def not_regular(path: str, mode: int, reader: str = FILE_READER) -> CatactlError
         hint = "upload the target of the link with --follow-links"
     elif stat.S_ISDIR(mode):
         hint = "upload a folder with: catactl file upload"
-    return InvalidValue(f"{path!r} is not a regular file: {kind(mode)}", hint)
+    return InvalidValue(f"{path!r} is not a regular file: {kind_of(mode)}", hint)
 
 
-def kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
     """Return the kind of a file that is not regular."""
     if stat.S_ISDIR(mode):
         return "folder"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from catactl.blobs.store import CHUNK_BYTES
 from catactl.content import part_ranges
 from catactl.content.part_ranges import Plan, Range
-from catactl.content.source import SourceError, unreadable
+from catactl.content.source import SourceError, unreadable_error
 from catactl.domain.file import File
 
 STANDARD_INPUT = "-"
@@ -48,9 +48,9 @@ class StreamSource:
             yield Range(number, self._offset, size_bytes)
         if existing is not None and existing.completed:
             if number < existing.parts.count or not self.is_at_end():
-                raise part_ranges.other_content(existing)
+                raise part_ranges.other_content_error(existing)
         elif not self.is_at_end():
-            raise part_ranges.too_large(name, existing, part_bytes)
+            raise part_ranges.too_large_error(name, existing, part_bytes)
         part_ranges.check_no_more(existing, number)
 
     def is_at_end(self) -> bool:
@@ -83,7 +83,7 @@ class StreamSource:
                 return 0
             return status.st_size - os.lseek(self._file, 0, os.SEEK_CUR)
         except OSError as error:
-            raise SourceError(unreadable(STANDARD_INPUT, error)) from error
+            raise SourceError(unreadable_error(STANDARD_INPUT, error)) from error
 
     def _receive(self) -> memoryview:
         while True:
@@ -92,7 +92,7 @@ class StreamSource:
             except BlockingIOError:  # because another process may make a shared pipe non-blocking
                 select.select([self._file], [], [])
             except OSError as error:
-                raise SourceError(unreadable(STANDARD_INPUT, error)) from error
+                raise SourceError(unreadable_error(STANDARD_INPUT, error)) from error
 
 
 class StandardInput(NamedTuple):

@@ -59,7 +59,7 @@ class PendingPart(PendingUpload):
         row: Result = {**part_written(outcome, self.number)}
         return Recorded(file_id, event_types(outcome), row)
 
-    def committed(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
+    def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         self.row = recorded.row
 
 

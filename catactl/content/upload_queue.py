@@ -62,7 +62,7 @@ class _Upload:
         return self.error is not None or self.pending.row is not None
 
     @contextmanager
-    def keeps_error(self) -> Iterator[None]:
+    def capture_error(self) -> Iterator[None]:
         """Keep an error that concerns this item alone."""
         try:
             yield
@@ -129,7 +129,7 @@ class UploadQueue:
         upload = self._current = self._waiting.popleft()
         self._started.append(upload)
         if upload.error is None and not isinstance(upload.item, UnusablePath):
-            with upload.keeps_error():
+            with upload.capture_error():
                 self._start(upload, upload.item)
         return True
 
@@ -208,7 +208,7 @@ class UploadQueue:
         """
         assert upload.source is not None
         if upload.source.size_bytes is None:
-            with upload.keeps_error():
+            with upload.capture_error():
                 stored = self._parts.store(upload.pending, upload.source, part_range)
                 upload.pending.ready.append(stored)
             return True
@@ -259,7 +259,7 @@ class UploadQueue:
 
     def _record_alone(self, upload: _Upload) -> None:
         assert upload.source is not None
-        with upload.keeps_error():
+        with upload.capture_error():
             try:
                 self._parts.record(upload.pending, upload.source)
             except QuotaExceeded:
@@ -277,7 +277,7 @@ def _next_range(upload: _Upload) -> Range | None:
     """Return the next part of an upload; None if all parts are read or the upload has failed."""
     part_range = None
     if not upload.is_settled:
-        with upload.keeps_error():
+        with upload.capture_error():
             part_range = next(upload.ranges, None)
     upload.is_read = part_range is None
     return part_range

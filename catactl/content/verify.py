@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from catactl.blobs.store import Blob, BlobStore, Content, Generations, is_whole
+from catactl.blobs.store import Blob, BlobStore, Content, Generations, is_undamaged
 from catactl.content.mark import is_another_logs
 from catactl.content.meter import Advance
 from catactl.content.references import (
@@ -67,14 +67,14 @@ class Problem(NamedTuple):
 class Verification:
     """The result of a verification.
 
-    `blobs` is the number of blobs that were read, `whole` the number of those without a problem.
+    `blobs` is the number of blobs that were read, and `undamaged` how many of them have no problem.
     `elsewhere` is the number of parts that were recorded without content. `is_another_logs` is true
     if another log recorded content last, so that it may refer to the orphaned content.
     """
 
     files: int = 0
     blobs: int = 0
-    whole: int = 0
+    undamaged: int = 0
     read_bytes: int = 0
     elsewhere: int = 0
     is_another_logs: bool = False
@@ -83,7 +83,7 @@ class Verification:
     def count(self, size_bytes: int, problem: str | None) -> None:
         """Count a blob that was read."""
         self.blobs += 1
-        self.whole += problem is None
+        self.undamaged += problem is None
         self.read_bytes += size_bytes
 
 
@@ -178,7 +178,7 @@ class _Verifier:
     def _read(self, content: Content) -> str | None:
         """Return the problem of a blob, or None."""
         try:
-            return None if is_whole(self.blobs, self.org_id, content) else "damaged"
+            return None if is_undamaged(self.blobs, self.org_id, content) else "damaged"
         except ContentMissing:
             return "missing"
         except ContentDamaged:

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -99,6 +100,21 @@ def wrong_names(folder: Folder) -> list[str]:
     """Return the final paths whose content has another digest."""
     finished = set(folder.all_keys()) - set(incoming(folder))
     return sorted(each for each in finished if each != key(folder.read(each)))
+
+
+def set_age(folder: Folder, key: str, seconds: float) -> None:
+    """Set the time of the last write of a file."""
+    instant = time.time() - seconds
+    os.utime(folder.root / key, (instant, instant))
+
+
+def failing(number: int) -> Callable[..., Any]:
+    """Return a function that raises an error of the operating system."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 class Bucket:

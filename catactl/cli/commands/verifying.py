@@ -42,7 +42,7 @@ def _hint(counts: dict[str, int], verification: Verification) -> str:
             "another log recorded content last, and may refer to the orphaned content: "
             "verify it with the database that owns the content"
         )
-    if counts["missing"] and not verification.whole:
+    if counts["missing"] and not verification.undamaged:
         return "all content is missing, so check the blob URL: catactl config show"
     if counts["missing"] or counts["damaged"]:
         return "upload those files again: catactl file upload ORG PATH --verify"
