@@ -1,7 +1,7 @@
-"""The chain of hashes in a log: hash an event, and verify a log.
+"""Hash the events of a log, and verify the hashes.
 
 The hash of an event includes the hash of the event before, as in Haber and Stornetta's time stamps.
-So a change of any event is found by its position.
+So `verify` finds a change of any event, and its position.
 """
 
 import hashlib

@@ -72,8 +72,8 @@ def _positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -
     return low
 
 
-def _missing(what: str) -> CorruptLog:
-    return CorruptLog(f"{what} is missing", "catactl event verify")
+def _missing(description: str) -> CorruptLog:
+    return CorruptLog(f"{description} is missing", "catactl event verify")
 
 
 def position_at(conn: Connection, org_id: UUID, moment: datetime) -> int:
@@ -104,13 +104,13 @@ def position_before(conn: Connection, org_id: UUID, moment: datetime) -> int:
 
 def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -> int:
     """Return the version of a stream at a position of its log: 0 before its first event."""
-    ours = (events.c.org_id == org_id, events.c.stream_id == stream_id)
-    last = select(events.c.version).where(*ours).order_by(events.c.version.desc()).limit(1)
+    is_of_stream = (events.c.org_id == org_id, events.c.stream_id == stream_id)
+    last = select(events.c.version).where(*is_of_stream).order_by(events.c.version.desc()).limit(1)
     low, high = 0, conn.execute(last).scalar() or 0
     while low < high:
         middle = (low + high + 1) // 2
-        found = select(events.c.position).where(*ours, events.c.version == middle)
-        at = conn.execute(found).scalar()
+        query = select(events.c.position).where(*is_of_stream, events.c.version == middle)
+        at = conn.execute(query).scalar()
         if at is None:
             raise _missing(f"version {middle} of the stream {stream_id}")
         if at <= position:
@@ -261,15 +261,15 @@ def before_command(conn: Connection, org_id: UUID, position: int) -> int:
     """Return the position before the first event of the command that caused the event at a
     position. The events of a command are consecutive.
     """
-    ours = events.c.org_id == org_id
+    is_of_log = events.c.org_id == org_id
     correlation_id = conn.execute(
-        select(events.c.correlation_id).where(ours, events.c.position == position)
+        select(events.c.correlation_id).where(is_of_log, events.c.position == position)
     ).scalar()
     if correlation_id is None:  # there is no event at the position
         return position - 1
     before: int | None = conn.execute(
         select(events.c.position)
-        .where(ours, events.c.position < position, events.c.correlation_id != correlation_id)
+        .where(is_of_log, events.c.position < position, events.c.correlation_id != correlation_id)
         .order_by(events.c.position.desc())
         .limit(1)
     ).scalar()

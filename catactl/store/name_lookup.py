@@ -43,17 +43,15 @@ def resolve_organization(conn: Connection, reference: str) -> UUID:
     """Return the id of a live organization by name, or of any organization by id; raise
     `NotFound`.
     """
-    org_id = parse_id(reference)
-    found: UUID | None
-    if org_id is not None:
-        found = conn.execute(
-            select(organizations.c.org_id).where(organizations.c.org_id == org_id)
-        ).scalar()
+    id_ = parse_id(reference)
+    if id_ is None:
+        org_id = find_organization(conn, reference)
     else:
-        found = find_organization(conn, reference)
-    if found is None:
+        query = select(organizations.c.org_id).where(organizations.c.org_id == id_)
+        org_id = conn.execute(query).scalar()
+    if org_id is None:
         raise _no_organization(conn, reference)
-    return found
+    return org_id
 
 
 def _no_organization(conn: Connection, reference: str) -> NotFound:
@@ -97,9 +95,8 @@ def _ids_by_name(
 ) -> dict[str, UUID]:
     """Return the ids of a query for names and ids, by the name in `names`."""
     forms = [form for name in names for form in spellings(name)]
-    return _by_spelling(
-        {row[0]: row[1] for row in _rows_with_values(conn, query, column, forms)}, names
-    )
+    rows = _rows_with_values(conn, query, column, forms)
+    return _by_spelling({row[0]: row[1] for row in rows}, names)
 
 
 def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, UUID]:
@@ -172,13 +169,13 @@ def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
     """Return a user's id by id or e-mail address; raise `NotFound`."""
     user_id = parse_id(reference)
     matches = users.c.user_id == user_id if user_id else is_named(users.c.email, reference.lower())
-    found: UUID | None = conn.execute(
+    id_: UUID | None = conn.execute(
         select(users.c.user_id).where(users.c.org_id == org_id, matches).limit(1)
     ).scalar()
-    if found is None:
+    if id_ is None:
         emails = select(users.c.email).where(users.c.org_id == org_id).order_by(users.c.email)
         raise _not_found(conn, "user", reference, emails, "catactl user list ORG")
-    return found
+    return id_
 
 
 def organization_names_from(conn: Connection, prefix: str, limit: int) -> list[str]:
@@ -216,15 +213,15 @@ def _id_column(table: Table) -> Column[UUID]:
 
 
 def _resolve(conn: Connection, table: Table, org_id: UUID, kind: str, reference: str) -> UUID:
-    found = find(conn, table, org_id, reference)
-    if found is None:
+    id_ = find(conn, table, org_id, reference)
+    if id_ is None:
         names = (
             select(table.c.name)
             .where(table.c.org_id == org_id, ~table.c.deleted)
             .order_by(table.c.name)
         )
         raise _not_found(conn, kind, reference, names, f"catactl {kind} list ORG")
-    return found
+    return id_
 
 
 def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID | None:
@@ -234,13 +231,13 @@ def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID |
     id_column = _id_column(table)
     id_ = parse_id(reference)
     matches = id_column == id_ if id_ is not None else is_named(table.c.name, reference)
-    found: UUID | None = conn.execute(
+    found_id: UUID | None = conn.execute(
         select(id_column)
         .where(table.c.org_id == org_id, matches)
         .order_by(table.c.deleted, table.c.created_at.desc(), id_column.desc())
         .limit(1)
     ).scalar()
-    return found
+    return found_id
 
 
 def _not_found(conn: Connection, kind: str, reference: str, names: Any, listing: str) -> NotFound:

@@ -1,5 +1,5 @@
 """Check the types of values that are read from SQLite, because SQLite stores a value of any type in
-any column. PostgreSQL checks types itself, so reading from it costs nothing more.
+any column. Values from PostgreSQL are not checked, because the server checks them.
 """
 
 from collections.abc import Callable

@@ -32,7 +32,7 @@ _END_IF_WAITING = text(
 
 def was_committed(engine: Engine, transaction_id: str, evidence: Evidence | None) -> bool:
     """Return whether the server committed the transaction. Without evidence return False, because
-    such a transaction wrote nothing that would do harm if written twice.
+    it does no harm to repeat such a transaction.
 
     Raises `OutcomeUnknown` if the server cannot be reached, or if the transaction stays in
     progress.

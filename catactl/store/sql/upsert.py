@@ -42,7 +42,7 @@ class Upsert:
     def _statement(self, dialect: str) -> Executable:
         insertion: Any
         if dialect == "postgresql":
-            from sqlalchemy.dialects import postgresql  # lazy, because SQLite does not need it
+            from sqlalchemy.dialects import postgresql  # here, because SQLite does not need it
 
             insertion = postgresql.insert(self._table)
         else:
