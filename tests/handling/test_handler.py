@@ -102,15 +102,6 @@ def test_usage_may_reach_the_largest_number_of_bytes(engine: Engine, handler: Ha
     assert assert_consistent(engine, org_id).used_bytes == 2**63 - 1
 
 
-def test_the_same_part_again_is_no_event(handler: Handler) -> None:
-    org_id = create_organization(handler)
-    file_id = create_file(handler, org_id)
-    first = upload(handler, org_id, file_id, 1, 10)
-    again = upload(handler, org_id, file_id, 1, 10)
-    assert event_types(again) == []
-    assert (again.version, again.position) == (first.version, first.position)
-
-
 def test_an_outcome_tells_state_version_position_and_events(handler: Handler) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
