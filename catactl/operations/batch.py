@@ -7,7 +7,6 @@ committed together with its events, so running the whole input again runs each s
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from catactl.operations.batch_lines import Failed, Line
 from catactl.operations.scope import OperationScope
 from catactl.store import idempotency, name_lookup
 from catactl.store.idempotency import Answer, KeyLookup, Request, Result
+from catactl.store.sql.bulk import batched
 from catactl.store.sql.errors import translated_errors
 from catactl.store.sql.statements import begin
 from catactl.values.ids import id_for_key, id_to_create
@@ -53,8 +53,7 @@ def apply_in_batches(
 
     With `fails_fast`, no line after the first that fails is run.
     """
-    lines = iter(lines)
-    while some := list(islice(lines, batch)):
+    for some in batched(lines, batch):
         work = partial(_run_lines, lines=some, fails_fast=fails_fast)
         outcomes = handler.transact_across(intent.unkeyed(), work)
         yield outcomes
@@ -79,8 +78,7 @@ def apply_at_once(
 
     def work(transaction: Transaction) -> None:
         _lock_all(transaction, open_lines())
-        lines = iter(open_lines())
-        while some := list(islice(lines, batch)):
+        for some in batched(open_lines(), batch):
             outcomes = _run_lines(transaction, some, fails_fast=not intent.dry_run)
             if not intent.dry_run and isinstance(outcomes[-1], Failed):
                 raise StoppedAt(outcomes[-1])

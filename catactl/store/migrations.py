@@ -56,27 +56,27 @@ def _ensure(engine: Engine) -> None:
 
 
 def create_if_missing(engine: Engine) -> None:
-    """Create a SQLite database whose file does not exist, readable by its owner alone."""
+    """Create a SQLite database if its file does not exist. Only its owner can read it."""
     if engine.dialect.name == "sqlite" and is_missing_file(engine.url):
         ensure(engine)
 
 
 def is_checked(engine: Engine | Connection) -> bool:
-    """Return whether this process knows that the schema is the one it works with."""
+    """Return whether this process has checked that the schema has the right revision."""
     return _IS_CHECKED in engine.get_execution_options()
 
 
 def check_once(conn: Connection) -> None:
-    """Check the schema in the transaction that is beginning, unless that was done before.
+    """Check the schema in the transaction that begins, unless this process checked it before.
 
-    Raises `SchemaMismatch` without an explanation; `ensure` raises one that says what to do.
+    Raises a `SchemaMismatch` without an explanation, which `ensure` gives.
     """
     if is_checked(conn):
         return
     _check_encoding(conn)
     ((revision,), *others) = fetch(conn, (_REVISIONS, {}))[0] or [(None,)]
     if others or revision != SCHEMA_REVISION:
-        raise SchemaMismatch("the schema is not at head", _UPGRADE)
+        raise SchemaMismatch("the schema has another revision", _UPGRADE)
     conn.engine.update_execution_options(**{_IS_CHECKED: True})
 
 

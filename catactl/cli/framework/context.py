@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from catactl.blobs.store import BlobStore
-    from catactl.cli.output.verbose import Told
+    from catactl.cli.output.verbose import VerboseLog
     from catactl.handling.handler import Handler
     from catactl.handling.intent import Intent
     from catactl.handling.unit_of_work import UnitOfWork
@@ -162,7 +162,7 @@ class Context:
         if self.options.verbose:
             from catactl.store.sql.tracing import trace
 
-            trace(engine, self._told.sql)
+            trace(engine, self._verbose_log.on_statements)
         return engine
 
     @cached_property
@@ -188,10 +188,10 @@ class Context:
         return self.until_printed.enter_context(self.reading())
 
     @cached_property
-    def _told(self) -> "Told":
-        from catactl.cli.output.verbose import Told
+    def _verbose_log(self) -> "VerboseLog":
+        from catactl.cli.output.verbose import VerboseLog
 
-        return Told(self.log)
+        return VerboseLog(self.log)
 
     @property
     def lock_timeout_setting(self) -> Setting:
@@ -226,8 +226,8 @@ class Context:
         if reserve is not None and reserve.released_bytes and "database" in self.__dict__:
             self.database.dispose()  # because SQLite then removes its log, which frees room
             reserve.make_again()
-        if "_told" in self.__dict__:
-            self._told.finish((time.monotonic() - self._started) * 1000)
+        if "_verbose_log" in self.__dict__:
+            self._verbose_log.finish((time.monotonic() - self._started) * 1000)
 
     def now(self) -> datetime:
         """Return the time of the clock that dates events, because a client of PostgreSQL may have
@@ -301,7 +301,7 @@ class Context:
     def handler(self) -> "Handler":
         from catactl.handling.handler import Handler
 
-        on_commit = self._told.written if self.options.verbose else None
+        on_commit = self._verbose_log.on_commit if self.options.verbose else None
         return Handler(self.database, on_commit=on_commit)
 
     def write(

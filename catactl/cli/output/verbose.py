@@ -14,7 +14,7 @@ _SELECTED = re.compile(r"^SELECT (?!count).*? FROM ")
 _WRITTEN = re.compile(r"^(?P<what>INSERT INTO \S+|UPDATE \S+|COPY \S+) .*")
 
 
-class Told:
+class VerboseLog:
     """Logs and counts the statements and events of a command as they happen."""
 
     def __init__(self, log: Log) -> None:
@@ -22,7 +22,7 @@ class Told:
         self._statements = 0
         self._sql_ms = 0.0
 
-    def sql(self, statements: Sequence[str], milliseconds: float) -> None:
+    def on_statements(self, statements: Sequence[str], milliseconds: float) -> None:
         """Log the statements of one round trip to the database."""
         self._statements += len(statements)
         self._sql_ms += milliseconds
@@ -33,7 +33,7 @@ class Told:
             milliseconds=round(milliseconds, 3),
         )
 
-    def written(self, events: Sequence[StoredEvent] | None, intent: Intent) -> None:
+    def on_commit(self, events: Sequence[StoredEvent] | None, intent: Intent) -> None:
         """Log the events of a transaction, with the sagas that reacted to them. None means that the
         command was done before under its idempotency key.
         """
