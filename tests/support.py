@@ -1,4 +1,4 @@
-"""What tests say and ask: commands in one line each, and a proof that a whole log is consistent."""
+"""Run commands in one line each, and check that a whole log and its tables are consistent."""
 
 import hashlib
 import json
@@ -89,7 +89,7 @@ def migrate(url: URL) -> None:
 
 @contextmanager
 def opened(url: URL, lock_timeout_seconds: float = 30.0) -> Iterator[Engine]:
-    """An engine of one's own: to be somebody else, or somebody who remembers nothing."""
+    """Open another engine, as another process does. It has no states in memory."""
     engine = open_engine(url, lock_timeout_seconds=lock_timeout_seconds)
     try:
         yield engine
@@ -99,7 +99,7 @@ def opened(url: URL, lock_timeout_seconds: float = 30.0) -> Iterator[Engine]:
 
 @contextmanager
 def tampering(url: URL) -> Iterator[Connection]:
-    """A plain connection that skips every rule of the house, and commits."""
+    """Open a connection without any check of catactl, and commit at the end."""
     engine = create_engine(url)
     try:
         with engine.begin() as conn:
@@ -113,7 +113,7 @@ def tampering(url: URL) -> Iterator[Connection]:
 
 @dataclass
 class Clock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that stands still until `advance` is called."""
 
     now: datetime = NOON
 
@@ -155,7 +155,7 @@ def run(
     command: Command,
     intent: Intent = INTENT,
 ) -> Outcome:
-    """Handle one command; return what it came to."""
+    """Handle one command, and return its outcome."""
     outcomes: list[Outcome] = []
 
     def present(outcome: Outcome) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def perform(
     command: Command,
     intent: Intent = INTENT,
 ) -> dict[str, Any]:
-    """Handle one command; return what its caller gets, which may be a stored result."""
+    """Handle one command, and return the result of the caller, which may be a stored one."""
     return handle(handler, org_id, CommandEnvelope(stream_id, command), intent, summary)
 
 
@@ -249,7 +249,7 @@ def create_job(
     return job_id
 
 
-# --- questions ------------------------------------------------------------------------------------
+# --- checks ---------------------------------------------------------------------------------------
 
 
 class Usage(NamedTuple):
@@ -259,13 +259,13 @@ class Usage(NamedTuple):
 
 
 def usage(engine: Engine, org_id: UUID) -> Usage:
-    """The usage that the organization's own row says, which commands decide on."""
+    """Return the usage in the row of the organization, by which commands are decided."""
     row = organizations.c
     with reading(engine) as conn:
-        found = conn.execute(
+        figures = conn.execute(
             select(row.used_bytes, row.file_count, row.part_count).where(row.org_id == org_id)
         ).one()
-    return Usage(*found)
+    return Usage(*figures)
 
 
 def read_log(engine: Engine, org_id: UUID) -> list[StoredEvent]:
@@ -392,14 +392,14 @@ def _assert_states_are_folds(conn: Connection, org_id: UUID, history: list[Store
         (job_configurations, counts["job_configuration"]),
         (file_parts, parts),
     ):
-        found = conn.execute(
+        count = conn.execute(
             select(func.count()).select_from(table).where(table.c.org_id == org_id)
         ).scalar()
-        assert found == expected, f"{table.name} has {found} rows, not {expected}"
+        assert count == expected, f"{table.name} has {count} rows, not {expected}"
 
 
 def contents(engine: Engine) -> dict[str, list[Any]]:
-    """Every row of every table: what must be the same after a failure."""
+    """Return every row of every table. A failure must leave them as they were."""
     with reading(engine) as conn:
         return {
             table.name: sorted(map(repr, conn.execute(select(table)).all()))
@@ -437,13 +437,13 @@ def replay_projections(
 
 def dated(history: list[StoredEvent]) -> list[StoredEvent]:
     """Return the whole history, each event dated by the time from which it counts."""
-    found: list[StoredEvent] = []
+    dated: list[StoredEvent] = []
     limit = datetime.max.replace(tzinfo=UTC)
     for recorded in reversed(history):
-        found.append(recorded._replace(recorded_at=min(recorded.recorded_at, limit)))
+        dated.append(recorded._replace(recorded_at=min(recorded.recorded_at, limit)))
         if recorded.type == "organization.clock_corrected":
-            limit = found[-1].recorded_at
-    return found[::-1]
+            limit = dated[-1].recorded_at
+    return dated[::-1]
 
 
 def _assert_projections_are_replays(
@@ -485,10 +485,10 @@ def _assert_usage(conn: Connection, org_id: UUID, history: list[StoredEvent]) ->
             live.org_id == org_id, ~live.deleted
         )
     ).one()
-    assert tuple(total) == recomputed[:2], "the files' rows depart from the file events"
-    pairs = [each for each in history if each.type in _CHARGED]
-    answers = [each for each in history if each.type == "organization.storage_usage_changed"]
-    assert [each.event_id for each in pairs] == [each.causation_id for each in answers]
+    assert tuple(total) == recomputed[:2], "the rows of files differ from the file events"
+    charged = [each for each in history if each.type in _CHARGED]
+    changes = [each for each in history if each.type == "organization.storage_usage_changed"]
+    assert [each.event_id for each in charged] == [each.causation_id for each in changes]
     return recomputed
 
 

@@ -1,4 +1,4 @@
-"""Running the program: in this process for speed, or as a process of its own."""
+"""Run the program, in this process because that is faster, or in a process of its own."""
 
 import hashlib
 import io
@@ -24,12 +24,12 @@ from tests.support import BYTES_1, ROOT
 
 NOBODY_LISTENS = "postgresql://admin:s3cr3t@127.0.0.1:1/catacloud"
 
-Say = Callable[[bytes], None]
+SetInput = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to."""
+    """Exit code and output of a run."""
 
     code: int
     stdout: str
@@ -45,7 +45,7 @@ class Result:
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error object, which is all there is on stderr."""
+        """Return the error object, and check that stderr has nothing else."""
         document = json.loads(self.stderr)
         assert set(document) == {"error"}
         error: dict[str, Any] = document["error"]
@@ -55,7 +55,7 @@ class Result:
 
 
 class _Input(io.TextIOWrapper):
-    """Standard input that is no terminal."""
+    """Standard input that is not a terminal."""
 
     def __init__(self, text: str) -> None:
         super().__init__(io.BytesIO(text.encode()), encoding="utf-8")
@@ -73,19 +73,19 @@ def _written(stream: io.TextIOWrapper) -> str:
 
 
 def run_in_process(*arguments: str, stdin: str = "") -> Result:
-    """Run `main` here; put back streams and signals, and close whatever it opened."""
+    """Run `main` in this process. Restore streams and signals, and close the engines it opened."""
     stdout, stderr = _output(), _output()
     opened: list[Engine] = []
     open_engine = engines.open_engine
 
-    def remembering(url: URL, **options: Any) -> Engine:
+    def open_and_keep(url: URL, **options: Any) -> Engine:
         opened.append(open_engine(url, **options))
         return opened[-1]
 
     before = signal.getsignal(signal.SIGTERM)
     try:
         with (
-            mock.patch.object(engines, "open_engine", remembering),
+            mock.patch.object(engines, "open_engine", open_and_keep),
             mock.patch.object(sys, "stdout", stdout),
             mock.patch.object(sys, "stderr", stderr),
             mock.patch.object(sys, "stdin", _Input(stdin)),
@@ -105,7 +105,7 @@ def run_in_process(*arguments: str, stdin: str = "") -> Result:
 def run_in_child(
     environment: dict[str, str], barrier: Barrier | None, arguments: list[str], pipe: Pipe
 ) -> None:
-    """Run `main` as `tests.processes.start` has it; report the result."""
+    """Run `main` as the target of `tests.processes.start`, and send the result."""
     os.environ.clear()
     os.environ.update(environment)
     if barrier is not None:
@@ -115,7 +115,7 @@ def run_in_child(
 
 
 def run_process(*arguments: str, stdin: str = "") -> Result:
-    """Run `python -m catactl` with the environment as it is now."""
+    """Run `python -m catactl` with the present environment."""
     done = subprocess.run(
         [sys.executable, "-m", "catactl", *arguments],
         input=stdin,
@@ -140,25 +140,27 @@ def sha256(content: bytes) -> str:
 
 
 def contents_in(folder: Path) -> dict[str, bytes]:
-    """Return the content of every file below a folder by its name, without marks of logs."""
+    """Return the content of every file below a folder by its name, except marks of logs."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "head")
     return {path.name: path.read_bytes() for path in paths}
 
 
 class Cli:
-    """Runs commands; the environment says on which database."""
+    """Runs commands. The environment names the database."""
 
     def __call__(self, *arguments: object, stdin: str = "") -> Result:
         return run_in_process(*map(str, arguments), stdin=stdin)
 
     def ok(self, *arguments: object, stdin: str = "") -> Any:
-        """Run with --json, which must succeed; return what it printed."""
+        """Run with --json, check that it succeeds, and return what it printed."""
         result = self(*arguments, "--json", stdin=stdin)
         assert result.code == 0, result
         return result.json
 
     def fails(self, code: int, *arguments: object, stdin: str = "") -> dict[str, Any]:
-        """Run with --json, which must fail so and print nothing but the error; return that."""
+        """Run with --json, check that it fails with that code and prints only an error, and return
+        the error.
+        """
         result = self(*arguments, "--json", stdin=stdin)
         assert result.code == code, result
         assert result.stdout == ""
@@ -173,7 +175,7 @@ class Cli:
     # --- setting up -------------------------------------------------------------------------------
 
     def has_file(self, org: str = "acme", name: str = "data.bin", *sizes: int) -> None:
-        """An organization, unless it is there, with a file that has parts of the sizes."""
+        """Create a file with parts of these sizes, and its organization if it does not exist."""
         self.ok("org", "create", org, "--if-not-exists")
         self.ok("file", "create", org, name)
         for number, size_bytes in enumerate(sizes, start=1):
@@ -188,12 +190,12 @@ class Cli:
 def record(
     number: object, size: object, org: str = "acme", name: str = "data.bin", sha256: str = BYTES_1
 ) -> list[str]:
-    """The arguments that record a part."""
+    """Return the arguments that record a part."""
     return ["part", "record", org, name, str(number), f"--size={size}", f"--sha256={sha256}"]
 
 
 def leaves_of(first: str) -> list[tuple[str, ...]]:
-    """The paths of the commands that begin with this noun, or are this verb."""
+    """Return the paths of the commands that begin with this noun or are this verb."""
     if first in command_tree.COMMANDS:
         return [(first,)]
     root: Any = command_tree.root()

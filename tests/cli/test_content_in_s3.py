@@ -13,7 +13,7 @@ def acme_in_s3(acme: Cli, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return acme
 
 
-def test_what_is_uploaded_comes_back_and_goes(acme_in_s3: Cli, tmp_path: Path) -> None:
+def test_content_is_uploaded_downloaded_and_swept(acme_in_s3: Cli, tmp_path: Path) -> None:
     acme = acme_in_s3
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(bytes(range(256)) * 40)

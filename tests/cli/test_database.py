@@ -53,7 +53,7 @@ def test_a_locked_organization_is_not_waited_for(
 
 
 @pytest.mark.parametrize("command", [["org", "list"], ["org", "create", "x"], ["usage", "check"]])
-def test_an_empty_postgresql_is_not_migrated_but_told_of(
+def test_an_empty_postgresql_database_is_reported_and_not_migrated(
     command: list[str], stranger: Cli, empty_postgresql_url: URL
 ) -> None:
     where = ["--database-url", url_text(empty_postgresql_url)]
@@ -75,7 +75,9 @@ def test_upgrading_makes_an_empty_postgresql_usable(
     assert stranger.ok("org", "list", *where) == []
 
 
-def test_tables_of_somebody_else_are_left_alone(stranger: Cli, empty_postgresql_url: URL) -> None:
+def test_a_database_with_foreign_tables_is_not_migrated(
+    stranger: Cli, empty_postgresql_url: URL
+) -> None:
     with tampering(empty_postgresql_url) as conn:
         conn.execute(text("CREATE TABLE customers (id INTEGER)"))
     where = ["--database-url", url_text(empty_postgresql_url)]
@@ -84,7 +86,7 @@ def test_tables_of_somebody_else_are_left_alone(stranger: Cli, empty_postgresql_
         assert "of another program" in error["message"]
 
 
-def test_tables_of_somebody_else_in_sqlite_are_left_alone(stranger: Cli, tmp_path: Path) -> None:
+def test_a_sqlite_file_with_foreign_tables_is_not_migrated(stranger: Cli, tmp_path: Path) -> None:
     path = tmp_path / "theirs.db"
     theirs = sqlite3.connect(path)
     theirs.execute("CREATE TABLE customers (id INTEGER)")
@@ -107,7 +109,7 @@ def test_a_schema_of_a_newer_version_is_refused(cli: Cli, database_url: URL) -> 
         assert "newer" in error["hint"]
 
 
-def test_a_file_that_is_no_database_is_refused(stranger: Cli, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(stranger: Cli, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to look like one\n" * 50)
     stranger.fails(78, "org", "list", "--database-url", f"sqlite:///{path}")
@@ -263,7 +265,7 @@ def test_a_sqlite_file_whose_creation_broke_off_is_brought_up_all_the_same(
     assert stranger.ok("org", "list", "--database-url", f"sqlite:///{path}") == []
 
 
-def test_who_stops_reading_is_no_error(sqlite_cli: Cli) -> None:
+def test_a_reader_that_stops_early_is_not_an_error(sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     script = f'"{sys.executable}" -m catactl event list acme | head -n 0; echo "${{PIPESTATUS[0]}}"'
     done = subprocess.run(
@@ -272,7 +274,7 @@ def test_who_stops_reading_is_no_error(sqlite_cli: Cli) -> None:
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-def test_sqlite_does_without_what_postgresql_needs(sqlite_cli: Cli) -> None:
+def test_sqlite_does_not_import_the_postgresql_driver(sqlite_cli: Cli) -> None:
     program = (
         "import sys; from catactl.__main__ import main; sys.argv = ['catactl', *sys.argv[1:]]\n"
         "try: main()\n"

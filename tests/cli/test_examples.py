@@ -42,7 +42,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(("command", "example"), list(_examples()), ids=lambda text: str(text))
-def test_the_example_of_a_command_does_what_it_says(
+def test_the_example_in_the_help_of_a_command_works(
     command: str,
     example: str,
     stages: dict[str, Path],

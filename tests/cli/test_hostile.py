@@ -39,7 +39,7 @@ def test_a_reader_that_leaves_keeps_no_work_from_being_done(
     assert len(sqlite_acme.ok("file", "list", "acme")) == 300
 
 
-def test_standard_input_that_is_closed_is_no_empty_file(sqlite_acme: Cli) -> None:
+def test_closed_standard_input_is_an_error_not_an_empty_file(sqlite_acme: Cli) -> None:
     sqlite_acme.has_file("acme", "parts")
     for arguments in (
         ("file", "upload", "acme", "-", "--name", "x"),
@@ -51,13 +51,13 @@ def test_standard_input_that_is_closed_is_no_empty_file(sqlite_acme: Cli) -> Non
     assert [file["name"] for file in sqlite_acme.ok("file", "list", "acme")] == ["parts"]
 
 
-def test_standard_output_that_is_closed_is_told_of(sqlite_acme: Cli) -> None:
+def test_closed_standard_output_is_an_error(sqlite_acme: Cli) -> None:
     done = run_shell('"$@" >&-', "org", "list")
     assert (done.returncode, done.stderr.count(b"\n")) == (69, 1)
     assert run_shell('"$@" 2>&-', "org", "list").returncode == 0
 
 
-def test_what_broke_off_is_json_still(
+def test_interrupted_output_is_valid_json(
     sqlite_acme: Cli, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = Directory.put
@@ -85,7 +85,7 @@ def test_what_broke_off_is_json_still(
         ["org", "create", _NO_TEXT],
     ],
 )
-def test_names_that_are_no_text_are_refused(arguments: list[str], acme: Cli) -> None:
+def test_names_that_are_not_utf_8_are_refused(arguments: list[str], acme: Cli) -> None:
     assert acme(*arguments, "--json").code == 2
 
 
@@ -97,7 +97,7 @@ def test_a_path_need_not_be_text(sqlite_acme: Cli, tmp_path: Path) -> None:
     assert target.read_bytes() == b"content"
 
 
-def test_a_folder_exchanged_for_a_link_leads_nowhere(tmp_path: Path) -> None:
+def test_a_folder_exchanged_for_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "file").write_bytes(b"secret")
     folder = tmp_path / "folder"
@@ -153,7 +153,7 @@ def test_an_idempotency_key_is_not_for_another_path(sqlite_acme: Cli, many: Path
 # --- files that are named to be written, or read --------------------------------------------------
 
 
-def test_a_file_is_written_through_a_link_and_never_over_what_is_no_file(
+def test_a_file_is_written_through_a_link_and_never_over_a_special_file(
     sqlite_acme: Cli, tmp_path: Path
 ) -> None:
     export = ("usage", "export", "--format", "prometheus", "--write")
@@ -173,7 +173,7 @@ def test_a_file_is_written_through_a_link_and_never_over_what_is_no_file(
 @pytest.mark.parametrize(
     "text", ["lock_timeout = " + "9" * 6_000, "a = " + "[" * 5_000 + "]" * 5_000, None]
 )
-def test_a_configuration_beyond_measure_or_that_is_no_file_is_told_of(
+def test_a_configuration_that_is_too_large_or_not_a_file_is_an_error(
     text: str | None, stranger: Cli, home: Path
 ) -> None:
     path = home / "config" / "catactl" / "config.toml"
@@ -186,7 +186,7 @@ def test_a_configuration_beyond_measure_or_that_is_no_file_is_told_of(
         assert stranger.fails(78, *command.split())["code"] == "bad_configuration"
 
 
-def test_a_url_file_without_an_end_and_a_folder_that_is_none_are_bad_configurations(
+def test_an_endless_url_file_and_a_missing_folder_are_bad_configurations(
     stranger: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = stranger.fails(78, "usage", "show", "--database-url-file", "/dev/zero")

@@ -12,7 +12,7 @@ from sqlalchemy import URL, select, update
 from catactl.blobs.directory import Directory
 from catactl.blobs.store import Chunk, Content
 from catactl.store.tables import idempotency_keys
-from tests.cli.support import Cli, Say, sha256
+from tests.cli.support import Cli, SetInput, sha256
 from tests.support import BYTES_1, tampering
 
 _KEY = ("--idempotency-key", "k")
@@ -257,7 +257,7 @@ def test_a_stored_result_is_found_after_the_file_was_replaced(sqlite_acme: Cli, 
 
 @pytest.mark.parametrize("new", ["", "new"])
 def test_an_upload_is_found_in_the_organization_that_had_the_name(
-    new: str, acme: Cli, path: Path, standard_input: Say
+    new: str, acme: Cli, path: Path, standard_input: SetInput
 ) -> None:
     first = acme.ok(*_UPLOAD, path, *_KEY)
     standard_input(b"part")
@@ -325,7 +325,7 @@ def test_a_folder_and_a_file_are_different_requests(sqlite_acme: Cli, tmp_path: 
 
 
 def test_standard_input_under_a_key_is_compared_by_its_content(
-    acme: Cli, path: Path, standard_input: Say, tmp_path: Path
+    acme: Cli, path: Path, standard_input: SetInput, tmp_path: Path
 ) -> None:
     command = (*_UPLOAD, "-", "--name", "y", *_KEY)
     standard_input(b"version 1")
@@ -345,7 +345,7 @@ def test_standard_input_under_a_key_is_compared_by_its_content(
 
 
 def test_an_upload_of_standard_input_that_broke_off_goes_on_under_its_key(
-    sqlite_acme: Cli, standard_input: Say
+    sqlite_acme: Cli, standard_input: SetInput
 ) -> None:
     command = (*_UPLOAD, "-", "--name", "y", "--part-size", 3, *_KEY)
     sqlite_acme.ok("quota", "set", "acme", 6)
@@ -359,7 +359,7 @@ def test_an_upload_of_standard_input_that_broke_off_goes_on_under_its_key(
 @pytest.mark.parametrize("first_from", ["path", "-"])
 @pytest.mark.parametrize("again_from", ["path", "-"])
 def test_a_part_under_a_key_is_compared_by_its_content(
-    first_from: str, again_from: str, acme: Cli, path: Path, standard_input: Say
+    first_from: str, again_from: str, acme: Cli, path: Path, standard_input: SetInput
 ) -> None:
     acme.has_file()
     part = ("part", "upload", "acme", "data.bin", 1)
@@ -418,7 +418,7 @@ def test_deletions_under_a_key_are_compared_in_any_order(cli: Cli) -> None:
     [(1, "older catactl", "new key"), (3, "newer catactl", "upgrade catactl")],
 )
 @pytest.mark.parametrize("is_renamed", [False, True])
-def test_a_key_of_another_version_of_catactl_is_a_conflict_that_says_so(
+def test_a_key_of_another_version_of_catactl_is_a_conflict_with_its_own_message(
     version: int,
     message: str,
     hint: str,

@@ -40,7 +40,7 @@ def test_a_version_is_shown_as_it_was(stored: Cli) -> None:
     assert stored.ok(*job)["status"] == "disabled"
 
 
-def test_what_was_not_yet_is_not_found(stored: Cli) -> None:
+def test_an_object_is_not_found_before_its_creation(stored: Cli) -> None:
     for show in (("usage", "show", "acme"), ("org", "show", "acme")):
         assert "did not exist yet" in stored.fails(3, *show, "--as-of", "2020-01-01")["message"]
     assert stored.ok("usage", "show", "--as-of", "2020-01-01") == []
@@ -61,7 +61,7 @@ def test_points_and_intervals_that_cannot_be_are_refused(arguments: list[str], s
     stored.fails(2, *arguments)
 
 
-def test_what_was_deleted_since_is_listed_as_it_was(stored: Cli) -> None:
+def test_an_object_that_was_deleted_later_is_listed_as_it_was(stored: Cli) -> None:
     stored.ok("org", "create", "gone")
     created_at = stored.ok("event", "list", "gone")[0]["recorded_at"]
     stored.ok("org", "delete", "gone", "--confirm", "gone")

@@ -92,7 +92,7 @@ _USAGE, _PART = "organization.storage_usage_changed", "file.part_uploaded"
     ],
     ids=lambda tamper: tamper.__name__,
 )
-def test_what_was_changed_by_hand_is_a_finding_and_no_bug(
+def test_a_change_by_hand_is_a_finding_not_a_bug(
     tamper: Callable[[Connection], None], acme: Cli, database_url: URL
 ) -> None:
     acme.ok("file", "create", "acme", "data.bin")
@@ -130,7 +130,7 @@ _IN_SQLITE = (
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_day_that_was_changed_by_hand_is_a_finding_and_is_mended(
+def test_a_day_that_was_changed_by_hand_is_found_and_corrected(
     acme: Cli, database_url: URL
 ) -> None:
     acme.ok("part", "record", "acme", _file(acme), 1, "--size", 5, "--sha256", BYTES_1)
@@ -151,7 +151,7 @@ def _file(acme: Cli) -> str:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_moment_that_was_changed_by_hand_is_a_finding_and_no_bug(
+def test_a_time_that_was_changed_by_hand_is_a_finding_not_a_bug(
     acme: Cli, database_url: URL
 ) -> None:
     _file(acme)

@@ -44,7 +44,7 @@ def _faults(chance: random.Random) -> Iterator[Fault | None]:
         yield chance.choice(SILENCES if number % 20 == 10 else CUTS)
 
 
-def test_every_command_is_done_once_or_not_at_all_and_says_which(
+def test_every_command_runs_once_or_not_at_all_and_reports_which(
     server: KillableServer, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(_CUTS)
@@ -158,7 +158,7 @@ def cli_by_proxy(
         ("user add acme ada@example.com", None),
     ],
 )
-def test_a_command_whose_commit_breaks_is_done_once_and_says_so(
+def test_a_command_whose_commit_breaks_runs_once_and_reports_it(
     command: str,
     event: str | None,
     fault: Fault,

@@ -102,7 +102,7 @@ def test_usage_may_reach_the_largest_number_of_bytes(engine: Engine, handler: Ha
     assert assert_consistent(engine, org_id).used_bytes == 2**63 - 1
 
 
-def test_an_outcome_tells_state_version_position_and_events(handler: Handler) -> None:
+def test_an_outcome_has_state_version_position_and_events(handler: Handler) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     outcome = upload(handler, org_id, file_id, 1, 10)
@@ -124,7 +124,9 @@ def test_a_quota_refusal_rolls_everything_back(engine: Engine, handler: Handler)
     assert assert_consistent(engine, org_id) == Usage(100, 1, 2)
 
 
-def test_restoring_what_no_longer_fits_is_refused(engine: Engine, handler: Handler) -> None:
+def test_restoring_a_file_that_exceeds_the_quota_is_refused(
+    engine: Engine, handler: Handler
+) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     upload(handler, org_id, file_id, 1, 60)
@@ -171,7 +173,7 @@ def test_a_swept_file_holds_nothing_and_stays_deleted(
 # --- the organization comes first -----------------------------------------------------------------
 
 
-def test_nothing_reaches_an_organization_that_is_not_there(engine: Engine) -> None:
+def test_commands_to_a_missing_organization_are_refused(engine: Engine) -> None:
     handler, before = Handler(engine), contents(engine)
     with pytest.raises(NotFound):
         create_file(handler, new_id(NOON))
@@ -180,9 +182,7 @@ def test_nothing_reaches_an_organization_that_is_not_there(engine: Engine) -> No
     assert contents(engine) == before
 
 
-def test_a_suspended_organization_takes_nothing_but_lets_go(
-    engine: Engine, handler: Handler
-) -> None:
+def test_a_suspended_organization_accepts_only_deletions(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     kept, gone = create_file(handler, org_id, "kept"), create_file(handler, org_id, "gone")
     delete_file(handler, org_id, gone)
@@ -202,7 +202,7 @@ def test_a_suspended_organization_takes_nothing_but_lets_go(
     assert assert_consistent(engine, org_id) == Usage(0, 0, 0)
 
 
-def test_a_deleted_organization_takes_nothing_and_one_with_files_is_not_deleted(
+def test_a_deleted_organization_refuses_commands_and_one_with_files_is_not_deleted(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)
@@ -248,7 +248,7 @@ def test_a_command_to_a_stream_of_another_kind_finds_nothing(
 # --- jobs and their inputs ------------------------------------------------------------------------
 
 
-def test_an_input_of_a_job_is_not_deleted_until_the_job_lets_go(
+def test_an_input_of_a_job_is_not_deleted_until_the_job_releases_it(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)
@@ -301,13 +301,13 @@ def test_the_version_that_a_caller_saw_must_be_the_one_that_is_there(
     assert run(handler, org_id, file_id, UploadPart(1, 1, BYTES_1), right).version == 2
 
 
-def test_expecting_version_0_creates_what_must_not_be_there_yet(handler: Handler) -> None:
+def test_expecting_version_0_creates_a_new_stream(handler: Handler) -> None:
     org_id = create_organization(handler)
     intent = replace(INTENT, expected_version=0)
     assert run(handler, org_id, new_id(NOON), CreateFile("a", NOON), intent).version == 1
 
 
-def test_a_dry_run_returns_what_would_be_and_leaves_nothing(
+def test_a_dry_run_returns_the_real_outcome_and_writes_nothing(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler, quota_bytes=50)
@@ -324,7 +324,7 @@ def test_a_dry_run_returns_what_would_be_and_leaves_nothing(
     assert_consistent(engine, org_id)
 
 
-def test_a_dry_run_refuses_what_would_be_refused(engine: Engine, handler: Handler) -> None:
+def test_a_dry_run_refuses_as_a_real_run_does(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler, quota_bytes=5)
     file_id = create_file(handler, org_id)
     with pytest.raises(QuotaExceeded):
@@ -347,7 +347,7 @@ def test_a_dry_run_of_the_first_command_creates_no_log(engine: Engine, handler: 
 # --- what events say ------------------------------------------------------------------------------
 
 
-def test_every_event_says_who_why_and_what_led_to_it(engine: Engine, handler: Handler) -> None:
+def test_every_event_has_actor_reason_and_cause(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     intent = Intent("ada@host", reason="ticket 7")

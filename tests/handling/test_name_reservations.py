@@ -147,7 +147,7 @@ def test_a_name_that_a_transaction_frees_is_free_in_it(engine: Engine, handler: 
     assert assert_consistent(engine, org_id) == Usage(0, 1, 0)
 
 
-def test_what_lives_under_a_name_is_told_as_the_transaction_has_it(
+def test_a_name_is_looked_up_as_the_transaction_has_changed_it(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)

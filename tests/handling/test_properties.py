@@ -308,7 +308,7 @@ def test_views_replayed_in_any_pieces_are_the_same_rows(
     quota_bytes=st.integers(0, 300),
     sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 120)), max_size=15),
 )
-def test_a_quota_refuses_exactly_what_would_pass_it(
+def test_a_quota_refuses_exactly_the_commands_that_would_exceed_it(
     engine: Engine, quota_bytes: int, sizes: list[tuple[int, int]]
 ) -> None:
     handler = Handler(engine)

@@ -43,7 +43,7 @@ from tests.support import (
 )
 
 
-def test_two_handlers_that_take_turns_stay_right(engine: Engine, database_url: URL) -> None:
+def test_two_handlers_that_take_turns_stay_consistent(engine: Engine, database_url: URL) -> None:
     with opened(database_url) as elsewhere:
         handlers = (Handler(engine), Handler(elsewhere))
         org_id = create_organization(handlers[0])
@@ -74,7 +74,7 @@ def test_a_handler_that_missed_very_many_events_starts_afresh(
             assert_consistent(engine, org_id)
 
 
-def test_a_handler_remembers_no_more_than_it_should(engine: Engine) -> None:
+def test_the_state_cache_of_a_handler_is_bounded(engine: Engine) -> None:
     handler = Handler(engine)
     for number in range(20):
         org_id = create_organization(handler, f"org-{number}")
@@ -87,7 +87,7 @@ def test_a_handler_remembers_no_more_than_it_should(engine: Engine) -> None:
     assert_consistent(engine, org_id)
 
 
-def test_a_log_that_was_put_back_to_a_backup_is_not_mistaken_for_the_remembered_one(
+def test_a_log_restored_from_a_backup_is_not_read_from_the_state_cache(
     engine: Engine, database_url: URL
 ) -> None:
     handler = Handler(engine)

@@ -70,7 +70,7 @@ def _interrupted_after(outcome: Outcome) -> dict[str, Any]:
     raise KeyboardInterrupt
 
 
-def test_an_interrupted_command_leaves_nothing(engine: Engine, handler: Handler) -> None:
+def test_an_interrupted_command_is_rolled_back(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     upload(handler, org_id, file_id, 1, 10)
@@ -86,7 +86,7 @@ def test_an_interrupted_command_leaves_nothing(engine: Engine, handler: Handler)
 
 
 @pytest.mark.parametrize("statement", range(6))
-def test_a_command_interrupted_between_its_writes_leaves_nothing(
+def test_a_command_interrupted_between_its_writes_is_rolled_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, statement: int
 ) -> None:
     """The writes are one transaction: after any of them an interruption undoes all before it."""
@@ -152,7 +152,7 @@ def test_an_interruption_while_the_database_answers_leaves_all_or_nothing(
 
 @pytest.mark.parametrize("text", ["a\x00b", "\udcff"], ids=["NUL", "no UTF-8"])
 @pytest.mark.parametrize("field", ["actor", "reason", "idempotency_key"])
-def test_a_text_that_cannot_be_stored_is_refused_and_leaves_nothing(
+def test_a_text_that_cannot_be_stored_is_refused(
     engine: Engine, handler: Handler, field: str, text: str
 ) -> None:
     """Such text comes with arguments that are no UTF-8, and with JSON."""
@@ -184,7 +184,7 @@ def test_plain_rows_change_under_the_same_lock_keys_and_dry_runs(
         assert conn.execute(select(func.count()).select_from(idempotency_keys)).scalar() == 1
 
 
-def test_a_failure_that_is_a_bug_leaves_nothing_either(engine: Engine, handler: Handler) -> None:
+def test_an_unexpected_error_rolls_everything_back(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     before = contents(engine)
 

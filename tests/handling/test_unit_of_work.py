@@ -29,7 +29,7 @@ from tests.support import (
 )
 
 
-def test_several_commands_of_a_transaction_each_see_those_before_and_are_recorded_apart(
+def test_commands_of_a_transaction_see_earlier_ones_and_are_recorded_separately(
     engine: Engine, handler: Handler
 ) -> None:
     org_id, file_id = create_organization(handler), new_id(NOON)
@@ -75,7 +75,7 @@ def test_a_dry_run_of_several_commands_leaves_nothing_and_a_key_stands_for_them_
     assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
 
 
-def test_several_commands_are_run_again_from_the_start_when_the_database_asks_for_it(
+def test_a_transaction_is_retried_from_its_start_when_the_database_is_busy(
     engine: Engine, handler: Handler
 ) -> None:
     org_id, file_id = create_organization(handler), new_id(NOON)
@@ -95,7 +95,9 @@ def test_several_commands_are_run_again_from_the_start_when_the_database_asks_fo
     assert assert_consistent(engine, org_id) == Usage(20, 1, 2)
 
 
-def test_a_refused_command_leaves_those_around_it_whole(engine: Engine, handler: Handler) -> None:
+def test_a_refused_command_does_not_affect_the_others_of_its_transaction(
+    engine: Engine, handler: Handler
+) -> None:
     org_id = create_organization(handler, quota_bytes=10)
     file_id, taken_id = new_id(NOON), new_id(NOON)
 

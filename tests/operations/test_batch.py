@@ -80,7 +80,7 @@ def test_a_refused_line_leaves_no_name_free_that_is_taken(engine: Engine, two: H
     assert_all_consistent(engine)
 
 
-def test_what_a_batch_made_can_be_used_and_undone_in_it(engine: Engine, two: Handler) -> None:
+def test_a_batch_can_use_and_undo_its_own_changes(engine: Engine, two: Handler) -> None:
     documents = [
         line("file.create", "a", name="x"),
         part_line("a", "x", 1, 7),
@@ -100,7 +100,7 @@ def test_what_a_batch_made_can_be_used_and_undone_in_it(engine: Engine, two: Han
     assert assert_consistent(engine, org_id_of(engine, "a")) == Usage(5, 1, 1)
 
 
-def test_a_line_says_at_what_version_it_saw_things_and_who_wants_it_and_why(
+def test_a_line_can_have_an_expected_version_an_actor_and_a_reason(
     engine: Engine, two: Handler
 ) -> None:
     documents = [

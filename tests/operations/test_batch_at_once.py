@@ -45,7 +45,7 @@ def test_the_first_failure_undoes_all_of_an_atomic_run(engine: Engine, two: Hand
     assert_all_consistent(engine)
 
 
-def test_an_atomic_run_writes_in_steps_and_comes_to_the_same(engine: Engine, two: Handler) -> None:
+def test_an_atomic_run_writes_in_steps_with_the_same_result(engine: Engine, two: Handler) -> None:
     def documents(org: str) -> list[Document]:
         return [
             line("file.create", org, name="x"),

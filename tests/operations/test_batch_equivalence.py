@@ -51,7 +51,7 @@ _LINES: st.SearchStrategy[Document] = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(documents=st.lists(_LINES, min_size=6, max_size=14), batch=st.sampled_from([3, 100]))
-def test_a_batch_comes_to_the_same_as_its_lines_one_by_one(
+def test_a_batch_has_the_same_result_as_its_lines_one_by_one(
     engine: Engine, handler: Handler, documents: list[Document], batch: int
 ) -> None:
     ways: tuple[Callable[[list[Document]], list[Outcome]], ...] = (

@@ -73,7 +73,7 @@ _CREATE = b'{"command": "file.create", "org": "acme", "name": '
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_line_that_is_no_object_of_whole_numbers_and_text_is_told(
+def test_a_line_that_is_not_an_object_of_whole_numbers_and_text_is_an_error(
     text: bytes, message: str
 ) -> None:
     assert message in _error(text).message
@@ -153,7 +153,7 @@ def test_a_line_that_is_no_object_of_whole_numbers_and_text_is_told(
         ),
     ],
 )
-def test_a_line_that_asks_for_what_there_is_not_is_told(
+def test_a_line_with_an_unknown_command_or_field_is_an_error(
     document: object, message: str, hint: str | None
 ) -> None:
     error = _error(_as_line(document))
@@ -190,11 +190,11 @@ def test_input_in_another_encoding_is_refused_as_a_whole(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("reason", ["\\u0000", "a\\\\u0000", "\\\\"])
-def test_a_text_that_looks_like_an_escape_is_none(reason: str) -> None:
+def test_a_text_that_looks_like_an_escape_is_unchanged(reason: str) -> None:
     assert _only_line(_as_line(_GOOD | {"reason": reason})).intent.reason == reason
 
 
-def test_a_line_says_who_and_why_and_else_the_caller_does() -> None:
+def test_actor_and_reason_of_a_line_override_those_of_the_caller() -> None:
     caller = Intent("caller", reason="all", dry_run=True)
     own = {"actor": "me", "reason": "mine", "expected_version": 3, "key": "k"}
     intent = _only_line(_as_line(_GOOD | own), caller).intent

@@ -93,7 +93,7 @@ def test_an_atomic_run_exits_with_the_code_of_the_line_that_stopped_it(
     ]
 
 
-def test_a_dry_run_says_what_would_happen(cli: Cli, source: Path) -> None:
+def test_a_dry_run_prints_the_results_of_a_real_run(cli: Cli, source: Path) -> None:
     result = _apply(cli, _write(source, _CREATE, _FILE, _FILE), "--dry-run")
     rows = _rows(result)
     assert result.code == 7
@@ -145,7 +145,9 @@ def test_every_format_has_a_row_a_line(sqlite_cli: Cli, source: Path) -> None:
     ]
 
 
-def test_what_cannot_be_read_or_used_exits_2(sqlite_cli: Cli, source: Path, tmp_path: Path) -> None:
+def test_an_unreadable_or_invalid_source_exits_2(
+    sqlite_cli: Cli, source: Path, tmp_path: Path
+) -> None:
     missing = sqlite_cli.fails(2, "apply", "--from", source)
     assert missing["message"] == f"cannot read {source}: No such file or directory"
     assert "Is a directory" in sqlite_cli.fails(2, "apply", "--from", tmp_path)["message"]
@@ -208,7 +210,7 @@ def _writes() -> Iterator[tuple[str, list[Any]]]:
                 yield f"{noun}.{verb}", parameters
 
 
-def test_every_write_is_a_verb_of_a_batch_or_says_that_it_is_none() -> None:
+def test_every_write_is_a_command_of_a_batch_or_declares_that_it_is_not() -> None:
     names = {name for name, _ in _writes()}
     assert names | {"apply"} == {*OPERATIONS, *_RUN_BY_THEMSELVES}
     assert not _RUN_BY_THEMSELVES & set(OPERATIONS)

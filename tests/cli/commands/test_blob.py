@@ -62,7 +62,7 @@ def _counts(summary: dict[str, int]) -> tuple[int, ...]:
 # --- verifying ------------------------------------------------------------------------------------
 
 
-def test_content_that_is_right_is_proved(stored: Cli) -> None:
+def test_intact_content_is_verified(stored: Cli) -> None:
     stored.has_file("acme", "recorded", 7)
     of_files = stored.ok("file", "verify", "acme")
     assert _counts(of_files) == (3, 3, 8, 1, 0, 0, 0)
@@ -76,7 +76,7 @@ def test_content_that_is_right_is_proved(stored: Cli) -> None:
     stored.fails(2, "blob", "verify", "--older-than", "7 days")
 
 
-def test_what_is_missing_or_damaged_is_found_with_where_it_lies(
+def test_missing_and_damaged_content_is_found_with_its_address(
     stored: Cli, blob_folder: Path
 ) -> None:
     missing, damaged = _blob(blob_folder, b"aaa"), _blob(blob_folder, b"bb")
@@ -200,7 +200,7 @@ def test_a_file_deleted_and_uploaded_again_keeps_its_content(
     assert _left(blob_folder) == {b"aaa", b"bb", b"aaabb"}
 
 
-def test_a_dry_run_foretells_what_the_sweep_does(
+def test_a_dry_run_of_a_sweep_prints_the_result_of_the_sweep(
     stored: Cli, blob_folder: Path, source: Path
 ) -> None:
     _replace_part(stored, source)
@@ -279,7 +279,7 @@ def test_the_content_of_a_deleted_organization_goes(stored: Cli, blob_folder: Pa
     assert _left(blob_folder) == set()
 
 
-def test_rows_that_are_lost_cost_no_content(
+def test_lost_rows_do_not_lead_to_lost_content(
     stored: Cli, blob_folder: Path, source: Path, database_url: URL
 ) -> None:
     _replace_part(stored, source)
@@ -293,7 +293,7 @@ def test_rows_that_are_lost_cost_no_content(
     assert _left(blob_folder) == {b"aaa", b"bb", b"new"}
 
 
-def test_what_killed_writers_left_is_discarded(stored: Cli, blob_folder: Path) -> None:
+def test_incomplete_files_of_killed_writers_are_deleted(stored: Cli, blob_folder: Path) -> None:
     incoming = next(blob_folder.glob("*/incoming"))
     (incoming / "living").touch()
     (incoming / "dead").touch()
@@ -346,7 +346,7 @@ def test_an_organization_that_is_not_swept_does_not_stop_the_others(anothers: Cl
     assert result.error["message"].startswith("1 of 2 organizations were not swept: ")
 
 
-def test_verifying_says_that_orphaned_content_may_be_another_logs(
+def test_verification_warns_that_orphaned_content_may_belong_to_another_log(
     anothers: Cli, blob_folder: Path
 ) -> None:
     anothers.ok("blob", "verify", *NOW)

@@ -142,7 +142,7 @@ def test_the_role_can_run_every_command(app: Cli, postgresql_url: URL, tmp_path:
     assert not_run == [], "what is new has to be run here as well"
 
 
-def test_the_role_mends_usage_that_drifted(app: Cli, owner: psycopg.Connection) -> None:
+def test_the_role_can_correct_usage_that_drifted(app: Cli, owner: psycopg.Connection) -> None:
     app.has_file("acme", "data.bin", 10)
     owner.execute("UPDATE organizations SET used_bytes = 11")
     owner.execute("DELETE FROM storage_usage")
@@ -175,7 +175,7 @@ def _is_done(url: URL, statement: str) -> bool:
     return True
 
 
-def test_the_doctor_tells_whether_the_role_may_do_all_it_needs_and_no_more(
+def test_the_doctor_reports_missing_and_excessive_rights_of_the_role(
     app: Cli, owner: psycopg.Connection, role: str
 ) -> None:
     def access() -> list[tuple[str, str, str]]:
@@ -231,7 +231,7 @@ def test_every_table_is_granted_and_to_events_one_can_only_add(stranger: Cli) ->
 
 
 @pytest.mark.parametrize("role", ["", "public", "a\0b", "a\x1b[2Jb", "a\nb", "\udcff"])
-def test_what_names_no_single_role_is_refused(role: str, stranger: Cli) -> None:
+def test_anything_but_the_name_of_one_role_is_refused(role: str, stranger: Cli) -> None:
     assert stranger.fails(2, "db", "grants", role, "--database-url", _POSTGRESQL)
 
 

@@ -79,7 +79,7 @@ def test_a_long_name_is_downloaded_under_itself(
     assert (target / name).read_bytes() == CONTENT
 
 
-def test_what_comes_there_meanwhile_is_not_replaced(
+def test_a_file_that_appears_during_the_download_is_not_replaced(
     stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def contents(*_: object) -> Iterator[bytes]:
@@ -91,7 +91,7 @@ def test_what_comes_there_meanwhile_is_not_replaced(
     assert contents_in(target) == {"data.bin": b"somebody else's"}
 
 
-def test_what_comes_there_meanwhile_and_is_the_same_is_enough(
+def test_an_equal_file_that_appears_during_the_download_is_a_success(
     stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def contents(*_: object) -> Iterator[bytes]:
@@ -103,7 +103,7 @@ def test_what_comes_there_meanwhile_and_is_the_same_is_enough(
     assert contents_in(target) == {"data.bin": CONTENT}
 
 
-def test_what_comes_there_meanwhile_and_goes_again_is_not_taken_for_the_file(
+def test_a_file_that_appears_and_disappears_is_not_taken_for_the_download(
     stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def contents(*_: object) -> Iterator[bytes]:
@@ -169,7 +169,7 @@ def test_each_failure_names_its_file_and_a_summary_counts_the_outcomes(
 @pytest.mark.parametrize(
     "arguments", [[], ["a/data.bin", "--all"], ["a/data.bin", "x", "--to", "-"]]
 )
-def test_what_to_download_must_be_clear(arguments: list[str], stored: Cli) -> None:
+def test_an_ambiguous_download_is_refused(arguments: list[str], stored: Cli) -> None:
     stored.has_file("acme", "x")
     stored.fails(2, "file", "download", "acme", *arguments)
 
@@ -262,7 +262,7 @@ def test_paths_that_cannot_be_are_refused(
 # --- what is there already ------------------------------------------------------------------------
 
 
-def test_what_is_there_and_the_same_stays(stored: Cli, target: Path) -> None:
+def test_an_equal_file_at_the_target_is_kept(stored: Cli, target: Path) -> None:
     stored.ok(*_to(target))
     path = target / "a" / "data.bin"
     before = path.stat()
@@ -273,7 +273,7 @@ def test_what_is_there_and_the_same_stays(stored: Cli, target: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [b"aaabbbccX", b"aaabbb", b"aaabbbcccd", b""])
-def test_what_is_there_with_other_content_is_replaced_only_by_force(
+def test_a_file_with_other_content_is_replaced_only_with_force(
     other: bytes, stored: Cli, target: Path
 ) -> None:
     (target / "x").write_bytes(other)
@@ -353,7 +353,7 @@ def test_a_download_that_is_giving_its_file_a_name_is_not_disturbed(
     assert contents_in(target) == {partial.name: CONTENT, "named": CONTENT}
 
 
-def test_two_downloads_to_one_path_at_once_both_end_well_or_one_is_told_to_wait(
+def test_of_two_downloads_to_one_path_both_succeed_or_one_fails_as_retryable(
     stored_anywhere: Cli, target: Path
 ) -> None:
     for number in range(4):

@@ -75,7 +75,9 @@ def test_gauges_say_how_each_organization_stands(stored: Cli) -> None:
     assert {name for _, name in _samples(stored(*PROMETHEUS, "acme").stdout)} == {"acme", ""}
 
 
-def test_what_no_name_can_hold_breaks_no_line(stored: Cli, database_url: URL) -> None:
+def test_characters_that_names_cannot_have_do_not_break_lines(
+    stored: Cli, database_url: URL
+) -> None:
     name = 'a\\b\\n"\nc 1'
     with tampering(database_url) as conn:
         acme = organizations.c.name == "acme"
@@ -162,7 +164,7 @@ def test_each_usage_event_is_a_cloudevent_and_each_correction(
     assert stored.ok(*CLOUDEVENTS) == list(map(json.loads, lines))
 
 
-def test_exports_of_what_is_new_add_up_to_the_whole(stored: Cli) -> None:
+def test_incremental_exports_add_up_to_the_whole(stored: Cli) -> None:
     whole = stored(*CLOUDEVENTS).lines
     acme = stored(*CLOUDEVENTS, "acme").lines
     times = [event.get_time() for event in _read(acme)]

@@ -40,7 +40,7 @@ def test_a_file_is_created_filled_and_completed(cli: Cli) -> None:
     assert parts == [{"number": 1, "size_bytes": 1024, "sha256": BYTES_1, "stored": False}]
 
 
-def test_creating_what_exists_is_an_error_unless_that_was_allowed(cli: Cli) -> None:
+def test_creating_an_existing_file_fails_without_if_not_exists(cli: Cli) -> None:
     cli.ok("org", "create", "acme")
     create = ("file", "create", "acme", "data.bin")
     created = cli.ok(*create, "--if-not-exists")
@@ -76,7 +76,7 @@ def test_parts_are_listed_by_number_in_every_format(sqlite_cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "10001", "two", "1.5", "", "9" * 30])
-def test_part_numbers_that_are_none_are_refused(number: str, sqlite_cli: Cli) -> None:
+def test_invalid_part_numbers_are_refused(number: str, sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     sqlite_cli.fails(2, *record(number, 1))
     result = sqlite_cli(
@@ -95,7 +95,7 @@ def test_part_numbers_that_are_none_are_refused(number: str, sqlite_cli: Cli) ->
 
 
 @pytest.mark.parametrize("digest", ["", "abc", "g" * 64, "0" * 63, "0" * 65, "0" * 63 + "\n"])
-def test_digests_that_are_none_are_refused(digest: str, sqlite_cli: Cli) -> None:
+def test_invalid_digests_are_refused(digest: str, sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     error = sqlite_cli.fails(2, *record(1, 1, sha256=digest))
     assert error["code"] == "invalid_value"
@@ -116,7 +116,7 @@ def test_parts_to_a_file_that_is_unknown_name_the_near_one(cli: Cli) -> None:
     cli.fails(3, "part", "list", "acme", "nothing")
 
 
-def test_a_suspended_organization_takes_nothing_new_but_lets_go(sqlite_cli: Cli) -> None:
+def test_a_suspended_organization_accepts_only_deletions(sqlite_cli: Cli) -> None:
     sqlite_cli.has_file("acme", "data.bin", 1)
     sqlite_cli.ok("org", "suspend", "acme")
     assert sqlite_cli.fails(5, "file", "create", "acme", "x")["code"] == "organization_suspended"

@@ -9,7 +9,7 @@ from catactl.help.topics import topic_names, topic_text
 from tests.cli.support import Cli, leaves_of
 
 
-def test_help_prints_what_the_option_does(stranger: Cli) -> None:
+def test_the_help_command_prints_the_same_as_the_help_option(stranger: Cli) -> None:
     for path in (["org"], ["org", "create"], ["version"]):
         assert stranger("help", *path).stdout == stranger(*path, "--help").stdout
     assert stranger("help", "org", "create", "--json").json["help"].startswith("Usage: catactl org")

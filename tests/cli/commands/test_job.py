@@ -84,7 +84,7 @@ def test_an_option_goes_before_the_document(acme: Cli) -> None:
         ),
     ],
 )
-def test_documents_that_are_none_are_refused(document: str, sqlite_cli: Cli) -> None:
+def test_invalid_documents_are_refused(document: str, sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     sqlite_cli.fails(2, "job", "create", "acme", "a", "--from", "-", stdin=document)
     assert sqlite_cli.ok("job", "list", "acme") == []

@@ -69,7 +69,7 @@ def test_times_are_rfc_3339_in_utc(cli: Cli) -> None:
     assert re.fullmatch(RFC_3339, created), created
 
 
-def test_a_taken_name_conflicts_unless_asked_for(cli: Cli) -> None:
+def test_creating_an_existing_organization_fails_without_if_not_exists(cli: Cli) -> None:
     first = cli.ok("org", "create", "acme", "--quota", "1KB")
     assert cli.fails(4, "org", "create", "acme")["code"] == "already_exists"
     again = cli.ok("org", "create", "acme", "--quota", "1000", "--if-not-exists")
@@ -135,7 +135,7 @@ def test_renamed_suspended_resumed_and_deleted(cli: Cli) -> None:
     assert cli.ok("org", "create", "acme-inc")["org_id"] != deleted["org_id"]
 
 
-def test_deleting_asks_for_the_name_and_for_emptiness(sqlite_cli: Cli) -> None:
+def test_an_organization_is_deleted_only_when_empty_and_confirmed_by_name(sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     for more in ([], ["--confirm", "amce"]):
         error = sqlite_cli.fails(8, "org", "delete", "acme", *more)
@@ -232,7 +232,7 @@ def test_a_key_stands_for_one_request(cli: Cli) -> None:
         record(2, 50),
     ],
 )
-def test_a_dry_run_says_what_would_be_and_writes_nothing(
+def test_a_dry_run_prints_the_result_and_writes_nothing(
     command: list[str], sqlite_cli: Cli
 ) -> None:
     sqlite_cli.has_file("acme", "data.bin", 100)
@@ -284,7 +284,7 @@ def test_quotas_are_listed_by_the_share_that_is_used(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "size", ["-1", "-1GB", "10G", "1.5", "ten", "", "1e9", "9223372036854775808", "9PB9", "9" * 70]
 )
-def test_sizes_that_are_none_are_refused(size: str, sqlite_cli: Cli) -> None:
+def test_invalid_sizes_are_refused(size: str, sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     result = sqlite_cli("quota", "set", "--json", "--", "acme", size)
     assert (result.code, result.stdout) == (2, "")
@@ -321,7 +321,7 @@ def test_users_are_added_changed_and_removed(cli: Cli) -> None:
     assert cli.ok("user", "list", "acme") == []
 
 
-def test_a_user_is_asked_about_before_removal(sqlite_cli: Cli) -> None:
+def test_removing_a_user_needs_confirmation(sqlite_cli: Cli) -> None:
     sqlite_cli.ok("org", "create", "acme")
     sqlite_cli.ok("user", "add", "acme", "ada@example.com")
     error = sqlite_cli.fails(8, "user", "remove", "acme", "ada@example.com", stdin="y\n")

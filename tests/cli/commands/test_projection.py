@@ -280,7 +280,7 @@ def test_of_many_differences_the_first_are_shown_and_all_are_counted(
     assert "catactl projection rebuild" in result.stderr
 
 
-def test_a_check_without_differences_says_so(filled: Cli) -> None:
+def test_a_check_without_differences_prints_a_note(filled: Cli) -> None:
     result = filled("projection", "check")
     assert (result.code, result.stdout) == (0, "")
     assert "the stored rows of 2 organizations agree with the events" in result.stderr

@@ -75,7 +75,7 @@ def test_a_page_needs_nothing_else(stored: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("html", [False, True])
-def test_a_report_says_closed_only_if_the_period_is_closed(
+def test_a_report_is_closed_only_if_the_period_is_closed(
     cli: Cli, database_url: URL, engine: Engine, tmp_path: Path, html: bool
 ) -> None:
     place = Organizations(database_url, engine)

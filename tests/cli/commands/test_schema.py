@@ -204,7 +204,7 @@ def test_commands_print_the_fields_that_are_declared(
     assert seen == set(_every_command()) - {"demo"}, "these are looked at nowhere"
 
 
-def test_what_is_found_is_declared_as_well(sqlite_cli: Cli, tmp_path: Path) -> None:
+def test_the_fields_of_findings_are_declared(sqlite_cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("content")
     sqlite_cli.ok("org", "create", "acme")
     sqlite_cli.ok("file", "upload", "acme", tmp_path / "file")

@@ -110,7 +110,7 @@ def test_the_top_has_the_same_fields_and_the_largest_first(acme: Cli) -> None:
     acme.fails(2, "usage", "top", "--limit", 0)
 
 
-def test_an_estimate_is_a_date_and_told_as_one(cli: Cli, engine: Engine) -> None:
+def test_an_estimate_is_a_date(cli: Cli, engine: Engine) -> None:
     before = utc_now()
     created_at = before - timedelta(days=4)
     handler, org_id = Handler(engine, clock=Clock(created_at)), new_id(created_at)
@@ -230,13 +230,13 @@ def test_a_dry_run_of_recomputing_corrects_nothing(acme: Cli, database_url: URL)
     assert acme("usage", "check").code == 6
 
 
-def test_a_dry_run_of_recomputing_says_that_it_is_one(acme: Cli, database_url: URL) -> None:
+def test_a_dry_run_of_recomputing_is_marked_as_one(acme: Cli, database_url: URL) -> None:
     _drift(database_url)
     tried = acme.ok("usage", "recompute", "--dry-run")
     assert tried["dry_run"] is True
 
 
-def test_recomputing_under_a_key_that_was_used_is_no_bug(acme: Cli, database_url: URL) -> None:
+def test_recomputing_under_a_used_key_is_a_conflict_not_a_bug(acme: Cli, database_url: URL) -> None:
     for _ in range(2):
         _drift(database_url)
         result = acme("usage", "recompute", "--idempotency-key", "nightly", "--json")
@@ -269,7 +269,7 @@ def test_events_are_listed_and_shown_with_every_documented_field(acme: Cli) -> N
     acme.fails(2, "event", "list", "acme", "--stream", "data.bin")
 
 
-def test_a_trace_shows_what_one_command_led_to(acme: Cli) -> None:
+def test_a_trace_shows_all_events_of_one_command(acme: Cli) -> None:
     traced = acme.ok("event", "trace", "acme", 4)
     assert [event["position"] for event in traced] == [4, 5]
     assert acme.ok("event", "trace", "acme", 5) == traced
@@ -319,7 +319,7 @@ def test_views_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
     assert "storage_usage" in error["hint"]
 
 
-def test_the_view_of_what_was_swept_is_rebuilt_to_the_same_rows(
+def test_the_projection_of_swept_content_is_rebuilt_to_the_same_rows(
     acme: Cli, database_url: URL, tmp_path: Path
 ) -> None:
     path = tmp_path / "source"

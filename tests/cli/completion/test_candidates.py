@@ -64,7 +64,7 @@ def test_words_of_the_tree_are_known_without_a_database(
     assert list(home.iterdir()) == []
 
 
-def test_profiles_are_those_of_the_configuration_file(words: Words, home: Path) -> None:
+def test_profiles_are_completed_from_the_configuration_file(words: Words, home: Path) -> None:
     folder = home / "config" / "catactl"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text("[profiles.production]\n[profiles.test]\n")
@@ -74,7 +74,7 @@ def test_profiles_are_those_of_the_configuration_file(words: Words, home: Path) 
 # --- names ----------------------------------------------------------------------------------------
 
 
-def test_names_are_those_in_the_database_that_begin_so(acme: Cli, words: Words) -> None:
+def test_names_are_completed_from_the_database(acme: Cli, words: Words) -> None:
     for name in ("Acme", "100%", "100x", "other"):
         acme.ok("org", "create", name)
     acme.ok("org", "delete", "other", "--confirm", "other")
@@ -112,7 +112,7 @@ def test_names_are_never_options_or_control_characters(
     assert words("org", "show", "a") == ["acme"]
 
 
-def test_the_database_named_on_the_line_is_asked(
+def test_the_database_on_the_command_line_is_used(
     stranger: Cli, words: Words, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/other.db"
@@ -123,7 +123,7 @@ def test_the_database_named_on_the_line_is_asked(
         assert words("org", "show", *option, "e") == ["elsewhere"]
 
 
-def test_without_a_database_that_can_be_read_there_are_no_names(
+def test_without_a_readable_database_nothing_is_completed(
     words: Words, home: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("no database" * 100)

@@ -11,7 +11,7 @@ _TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 @given(_TEXTS, st.sampled_from(["", "'", '"']))
 @example("it's", "'")
 @example("bang!", '"')
-def test_what_is_quoted_is_read_as_it_was(text: str, quote: str) -> None:
+def test_a_quoted_word_is_read_back_unchanged(text: str, quote: str) -> None:
     as_typed = quoted(text, quote)
     if as_typed is None:
         assert quote
@@ -22,9 +22,7 @@ def test_what_is_quoted_is_read_as_it_was(text: str, quote: str) -> None:
 
 
 @given(_TEXTS, st.data())
-def test_what_is_typed_and_what_replaces_its_end_are_the_word(
-    word: str, data: st.DataObject
-) -> None:
+def test_a_typed_beginning_and_its_completion_are_the_word(word: str, data: st.DataObject) -> None:
     typed = quoted(word, "") or ""
     begun = typed[: data.draw(st.integers(0, len(typed)))]
     fragment = begun[data.draw(st.integers(0, len(begun))) :]

@@ -66,7 +66,7 @@ def test_every_first_word_has_a_line_in_the_help(first: str, stranger: Cli) -> N
 
 
 @every_first_word
-def test_every_command_tells_in_json_what_cannot_be_parsed_or_reached(
+def test_every_command_reports_usage_and_connection_errors_in_json(
     first: str, stranger: Cli, tmp_path: Path
 ) -> None:
     unreachable = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
@@ -97,7 +97,7 @@ def test_a_number_that_no_database_can_count_to_is_refused(first: str, stranger:
             assert "not in the range" in stranger.fails(2, *path, *given, *option)["message"], path
 
 
-def test_a_reader_that_leaves_or_a_poor_locale_is_no_error(home: Path) -> None:
+def test_a_closed_pipe_and_a_poor_locale_are_not_errors(home: Path) -> None:
     for script, code, complaints in (
         ('"$@" schema | head -n 1; exit "${PIPESTATUS[0]}"', 0, 0),
         ('"$@" help --all >&-', 69, 1),
@@ -134,7 +134,7 @@ def test_nothing_but_the_name_prints_help_and_is_an_error(stranger: Cli) -> None
         (["org", "list", "--lock-timeout", "inf"], "--lock-timeout"),
     ],
 )
-def test_what_cannot_be_parsed_exits_2(arguments: list[str], message: str, sqlite_cli: Cli) -> None:
+def test_a_usage_error_exits_2(arguments: list[str], message: str, sqlite_cli: Cli) -> None:
     error = sqlite_cli.fails(2, *arguments)
     assert message in error["message"]
     assert error["retryable"] is False
@@ -177,7 +177,7 @@ def test_a_process_of_its_own_prints_and_exits_alike(sqlite_cli: Cli) -> None:
     assert piped.json["image"] == "x"
 
 
-def test_a_bug_is_told_in_a_line_with_the_trace_elsewhere(
+def test_a_bug_is_reported_in_one_line_with_the_path_of_its_trace(
     sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object, **__: object) -> None:

@@ -62,7 +62,7 @@ from tests.cli.support import Cli
         (["user", "show", "acme"], "missing argument 'USER'", "user show [OPTIONS] ORG USER"),
     ],
 )
-def test_a_command_line_that_cannot_be_parsed_names_what_is_wrong_and_the_mend(
+def test_a_usage_error_names_the_problem_and_the_fix(
     arguments: list[str], message: str, hint: str, stranger: Cli
 ) -> None:
     # --json goes first, else an option that lacks its value would take it.

@@ -32,7 +32,7 @@ def _lines(result: Result) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("command", "events"), _WRITES, ids=lambda value: "-".join(value)[:12])
-def test_verbose_tells_what_a_write_recorded_and_what_it_asked_the_database(
+def test_verbose_shows_the_events_and_statements_of_a_write(
     command: list[str], events: list[str], cli: Cli
 ) -> None:
     cli.has_file("acme", "data.bin", 100)
@@ -58,14 +58,14 @@ def test_verbose_draws_which_saga_answered_which_event(cli: Cli) -> None:
     ]
 
 
-def test_verbose_tells_what_a_read_asked_and_keeps_quiet_when_asked_to(acme: Cli) -> None:
+def test_verbose_shows_the_statements_of_a_read_unless_quiet(acme: Cli) -> None:
     result = acme("org", "show", "acme", "-v")
     assert "SELECT … FROM organizations" in result.stderr
     for quiet in (["-q"], ["--json"], ["-o", "jsonl"]):
         assert acme("org", "show", "acme", "-v", *quiet).stderr == ""
 
 
-def test_verbose_tells_a_repeated_command_from_a_dry_one(acme: Cli) -> None:
+def test_verbose_distinguishes_a_repeated_command_from_a_dry_run(acme: Cli) -> None:
     create = ("file", "create", "acme", "data.bin", "-v")
     dry = acme(*create, "--dry-run").stderr
     assert "file.created" in dry
@@ -98,7 +98,7 @@ def test_log_lines_are_json_beside_whatever_result(acme: Cli, tmp_path: Path) ->
     assert sha256(b"content") not in result.stderr
 
 
-def test_with_json_nothing_is_logged_unless_verbose_asks(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_with_json_nothing_is_logged_without_verbose(sqlite_acme: Cli, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"x")
     upload = ("file", "upload", "acme", tmp_path / "a", tmp_path / "b", "--log-format", "json")

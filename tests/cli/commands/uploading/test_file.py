@@ -106,7 +106,7 @@ def test_postgresql_has_no_place_for_content_by_itself(
     assert "CATACTL_BLOB_URL" in error["hint"]
 
 
-def test_what_has_no_room_is_refused_before_any_of_it_is_stored(
+def test_a_file_over_the_quota_is_refused_before_content_is_stored(
     acme: Cli, path: Path, blob_folder: Path
 ) -> None:
     acme.ok("quota", "set", "acme", "6")
@@ -143,7 +143,7 @@ def test_a_suspended_organization_takes_no_content(
     assert acme.ok("file", "list", "acme") == []
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(
+def test_a_dry_run_of_an_upload_writes_nothing(
     acme: Cli, folder: Path, path: Path, blob_folder: Path
 ) -> None:
     events = acme.events()

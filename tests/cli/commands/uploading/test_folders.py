@@ -27,7 +27,7 @@ def test_a_folder_is_uploaded_in_order_by_relative_names(acme: Cli, folder: Path
     assert not any(row["events"] for row in again.json)
 
 
-def test_a_name_goes_before_those_of_a_folder(sqlite_acme: Cli, folder: Path) -> None:
+def test_a_name_is_a_prefix_of_the_names_in_a_folder(sqlite_acme: Cli, folder: Path) -> None:
     lines = sqlite_acme(
         "file", "upload", "acme", folder / "b", "--name", "in/it/", "-o", "tsv"
     ).lines
@@ -88,20 +88,22 @@ def test_one_that_fails_does_not_keep_the_others(
     assert f"catactl: error: {folder / 'z'}: cannot read" in told.stderr
 
 
-def test_what_failed_has_no_id_to_print(sqlite_acme: Cli, folder: Path) -> None:
+def test_a_failed_upload_prints_no_id(sqlite_acme: Cli, folder: Path) -> None:
     result = sqlite_acme("file", "upload", "acme", folder / "a", folder / "nothing", "-o", "id")
     assert (result.code, len(result.lines)) == (7, 1)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("data.bin", path)])
-def test_a_single_path_that_is_no_file_is_refused(
+def test_a_path_that_is_not_a_regular_file_is_refused(
     make: Callable[[Path], None], sqlite_acme: Cli, path: Path, tmp_path: Path
 ) -> None:
     make(tmp_path / "odd")
     assert sqlite_acme.fails(2, "file", "upload", "acme", tmp_path / "odd")["hint"]
 
 
-def test_a_link_to_a_folder_is_no_folder(sqlite_acme: Cli, folder: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_folder_is_refused_unless_links_are_followed(
+    sqlite_acme: Cli, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "link").symlink_to(folder)
     sqlite_acme.fails(2, "file", "upload", "acme", tmp_path / "link")
     assert len(upload(sqlite_acme, tmp_path / "link", "--follow-links")) == 5
@@ -142,7 +144,9 @@ def test_a_single_path_that_is_missing_is_not_found(sqlite_acme: Cli, tmp_path: 
     sqlite_acme.fails(3, "file", "upload", "none", tmp_path)
 
 
-def test_links_and_pipes_in_a_folder_are_skipped_and_said(sqlite_acme: Cli, folder: Path) -> None:
+def test_links_and_pipes_in_a_folder_are_skipped_with_a_note(
+    sqlite_acme: Cli, folder: Path
+) -> None:
     os.mkfifo(folder / "pipe")
     (folder / "link").symlink_to("a")
     (folder / "up").symlink_to("..")
@@ -170,7 +174,7 @@ def test_links_are_followed_when_asked_but_never_in_circles(sqlite_acme: Cli, fo
 
 
 @pytest.mark.parametrize("name", [b"a\\b", b"a\x1b[2Jb", b"c:x", b" a", b"a\xff"])
-def test_names_that_lead_astray_are_refused_file_by_file(
+def test_dangerous_names_are_refused_file_by_file(
     name: bytes, sqlite_acme: Cli, tmp_path: Path
 ) -> None:
     folder = os.fsencode(tmp_path / "folder")

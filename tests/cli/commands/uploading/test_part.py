@@ -7,7 +7,7 @@ import pytest
 
 from catactl.content import part_uploader, stream_source
 from tests.cli.commands.uploading.support import UPLOADED, proves_usage, upload
-from tests.cli.support import Cli, Say, contents_in, sha256
+from tests.cli.support import Cli, SetInput, contents_in, sha256
 
 
 def test_a_part_is_stored_and_recorded(acme: Cli, path: Path, blob_folder: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_part_is_stored_and_recorded(acme: Cli, path: Path, blob_folder: Path)
     proves_usage(acme, 5)
 
 
-def test_a_part_of_a_complete_file_can_be_mended_and_nothing_else(
+def test_a_part_of_a_complete_file_can_only_be_repaired(
     acme: Cli, path: Path, blob_folder: Path
 ) -> None:
     upload(acme, path)
@@ -67,7 +67,7 @@ def test_a_part_that_may_not_be_added_is_not_stored(
     assert not blob_folder.exists()
 
 
-def test_a_part_is_read_from_standard_input(acme: Cli, standard_input: Say) -> None:
+def test_a_part_is_read_from_standard_input(acme: Cli, standard_input: SetInput) -> None:
     acme.has_file()
     standard_input(b"aaabbbc")
     arguments = ("part", "upload", "acme", "data.bin", 2, "-", "--idempotency-key", "k")
@@ -78,7 +78,7 @@ def test_a_part_is_read_from_standard_input(acme: Cli, standard_input: Say) -> N
 
 
 def test_a_part_without_an_end_is_refused_as_soon_as_it_has_no_room(
-    acme: Cli, standard_input: Say, blob_folder: Path, monkeypatch: pytest.MonkeyPatch
+    acme: Cli, standard_input: SetInput, blob_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(part_uploader, "_FIRST_CHECKED_BYTES", 2)
     monkeypatch.setattr(stream_source, "CHUNK_BYTES", 1)
@@ -93,7 +93,7 @@ def test_a_part_without_an_end_is_refused_as_soon_as_it_has_no_room(
     assert acme.ok("part", "upload", "acme", "data.bin", 1, "-")["size_bytes"] == 3
 
 
-def test_an_empty_part_is_a_part(acme: Cli, standard_input: Say) -> None:
+def test_an_empty_part_is_a_part(acme: Cli, standard_input: SetInput) -> None:
     acme.has_file()
     standard_input(b"")
     assert acme.ok("part", "upload", "acme", "data.bin", 1, "-")["size_bytes"] == 0

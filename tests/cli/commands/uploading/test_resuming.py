@@ -112,7 +112,7 @@ def test_content_that_was_lost_comes_back_by_uploading_again(
     assert downloaded(sqlite_acme, tmp_path) == b"aaabbbc"
 
 
-def test_damaged_content_is_mended_when_it_is_to_be_verified(
+def test_damaged_content_is_repaired_by_an_upload_with_verify(
     sqlite_acme: Cli, path: Path, blob_folder: Path, tmp_path: Path
 ) -> None:
     upload(sqlite_acme, path, "--part-size", 3)

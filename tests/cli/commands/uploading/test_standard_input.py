@@ -6,7 +6,7 @@ import pytest
 
 from catactl.content import part_ranges
 from tests.cli.commands.uploading.support import downloaded, proves_usage, sizes, upload
-from tests.cli.support import Cli, Say, run_process
+from tests.cli.support import Cli, SetInput, run_process
 
 
 def test_a_process_uploads_what_it_reads(sqlite_acme: Cli, tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_process_uploads_what_it_reads(sqlite_acme: Cli, tmp_path: Path) -> No
 
 
 def test_a_stream_is_uploaded_as_it_comes(
-    acme: Cli, standard_input: Say, blob_folder: Path
+    acme: Cli, standard_input: SetInput, blob_folder: Path
 ) -> None:
     arguments = ("-", "--name", "data.bin", "--part-size", 3)
     standard_input(b"aaabbbc")
@@ -38,7 +38,9 @@ def test_a_stream_is_uploaded_as_it_comes(
     assert upload(acme, "-", "--name", "empty")["part_count"] == 0
 
 
-def test_a_stream_goes_on_and_never_mixes(begun: Cli, standard_input: Say, tmp_path: Path) -> None:
+def test_a_stream_goes_on_and_never_mixes(
+    begun: Cli, standard_input: SetInput, tmp_path: Path
+) -> None:
     arguments = ("-", "--name", "data.bin", "--part-size")
     standard_input(b"aaabbbc")
     assert begun.fails(4, "file", "upload", "acme", *arguments, 7)["code"] == "conflict"
@@ -50,7 +52,7 @@ def test_a_stream_goes_on_and_never_mixes(begun: Cli, standard_input: Say, tmp_p
 
 
 def test_a_stream_is_compared_with_a_complete_file_part_by_part(
-    acme: Cli, path: Path, standard_input: Say
+    acme: Cli, path: Path, standard_input: SetInput
 ) -> None:
     upload(acme, path, "--part-size", 3)
     standard_input(b"aaabbbc")
@@ -61,7 +63,7 @@ def test_a_stream_is_compared_with_a_complete_file_part_by_part(
 
 
 def test_a_stream_with_too_many_parts_is_refused(
-    sqlite_acme: Cli, standard_input: Say, monkeypatch: pytest.MonkeyPatch
+    sqlite_acme: Cli, standard_input: SetInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(part_ranges, "MAX_PART_NUMBER", 2)
     standard_input(b"aaabbbc")
@@ -71,7 +73,7 @@ def test_a_stream_with_too_many_parts_is_refused(
 
 
 def test_a_stream_that_the_quota_has_no_room_for_stays_within_it(
-    acme: Cli, standard_input: Say
+    acme: Cli, standard_input: SetInput
 ) -> None:
     acme.ok("quota", "set", "acme", "6")
     standard_input(b"aaabbbc")
