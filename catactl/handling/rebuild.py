@@ -1,5 +1,5 @@
-"""Rebuild views and stored states from the events, one organization at a time under its lock, while
-others write.
+"""Rebuild projections and stored states from the events, one organization at a time under its lock,
+while others write.
 
 A table is rewritten only if one of its rows differs from the events.
 """
@@ -29,7 +29,7 @@ _NAMED = {files: "file", job_configurations: "job"}
 
 def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None) -> dict[str, int]:
     """Replace an organization's rows by the rows that follow from its events, if they differ.
-    Return, for the name of each view and for `states`, the number of events that it was made from.
+    Return the number of events of each rebuilt projection by its name, and of the states.
     Without names all are rebuilt.
 
     The rows are byte for byte as commands write them. Call it with the log locked.

@@ -33,16 +33,16 @@ class Folded(NamedTuple):
 
 
 class Replay:
-    """The states and views of one organization, all in memory.
+    """The states and projections of one organization, all in memory.
 
-    `counts` holds the number of events that each view, and the states, were made from.
+    `counts` has the number of events of each projection, and of the states.
     """
 
     def __init__(self, org_id: UUID) -> None:
         self.org_id = org_id
         self.states: dict[UUID, Folded] = {}
-        self.counts = dict.fromkeys((*(view.NAME for view in PROJECTIONS), STATES), 0)
-        self._views: dict[str, Rows] = {view.NAME: {} for view in PROJECTIONS}
+        self.counts = dict.fromkeys((*(projection.NAME for projection in PROJECTIONS), STATES), 0)
+        self._projections: dict[str, Rows] = {projection.NAME: {} for projection in PROJECTIONS}
 
     @property
     def name(self) -> str | None:
@@ -51,21 +51,23 @@ class Replay:
         return folded.state.name if folded is not None else None
 
     def add(self, batch: Sequence[StoredEvent]) -> None:
-        """Update states and views with the next events. Raise `CorruptLog`, with the position, for
-        an event that cannot be read or that no rule allows at this point.
+        """Apply the next events to states and projections.
+
+        Raise `CorruptLog`, with the position, for an event that cannot be read or is not allowed at
+        its position.
         """
-        heard: dict[str, list[DecodedEvent]] = {}
+        listened: dict[str, list[DecodedEvent]] = {}
         for recorded in batch:
             event = recorded.event
             self._evolve(recorded, event)
-            for view in PROJECTIONS:
-                if isinstance(event, view.LISTENS):
-                    heard.setdefault(view.NAME, []).append(DecodedEvent(recorded, event))
+            for projection in PROJECTIONS:
+                if isinstance(event, projection.LISTENS):
+                    listened.setdefault(projection.NAME, []).append(DecodedEvent(recorded, event))
         self.counts[STATES] += len(batch)
-        for view in PROJECTIONS:
-            if happened := heard.get(view.NAME):
-                view.fold(self._views[view.NAME], self.org_id, happened)
-                self.counts[view.NAME] += len(happened)
+        for projection in PROJECTIONS:
+            if decoded := listened.get(projection.NAME):
+                projection.fold(self._projections[projection.NAME], self.org_id, decoded)
+                self.counts[projection.NAME] += len(decoded)
 
     def _evolve(self, recorded: StoredEvent, event: Any) -> None:
         stream_id = recorded.stream_id
@@ -87,7 +89,7 @@ class Replay:
             yield from self.rows_of(table, stream_id)
 
     def streams(self, table: Table) -> list[UUID]:
-        """Return the ids of the streams whose states the table holds. For a view return the
+        """Return the ids of the streams whose states the table holds. For a projection return the
         organization's id, because its rows belong to no single stream.
         """
         aggregate = _AGGREGATE_OF.get(table)
@@ -99,7 +101,7 @@ class Replay:
         """Yield the rows of a table that belong to a stream."""
         aggregate = _AGGREGATE_OF.get(table)
         if aggregate is None:
-            for row in self._views[_VIEW_OF[table].NAME].values():
+            for row in self._projections[_PROJECTION_OF[table].NAME].values():
                 yield in_order(table, row)
         else:
             _, state, version = self.states[stream_id]
@@ -125,10 +127,12 @@ def replay(conn: Connection, org_id: UUID) -> Replay:
 _AGGREGATE_OF: dict[Table, Aggregate] = {
     table: aggregate for aggregate in AGGREGATES for table in aggregate.store.tables
 }
-_VIEW_OF: dict[Table, Projection] = {view.TABLE: view for view in PROJECTIONS}
+_PROJECTION_OF: dict[Table, Projection] = {
+    projection.TABLE: projection for projection in PROJECTIONS
+}
 # Each table of rows that follow from events, with the name under which `rebuild` rebuilds it.
 TABLES: dict[Table, str] = dict.fromkeys(_AGGREGATE_OF, STATES) | {
-    table: view.NAME for table, view in _VIEW_OF.items()
+    table: projection.NAME for table, projection in _PROJECTION_OF.items()
 }
 
 

@@ -132,7 +132,7 @@ class Transaction:
                 rebuild,
             )  # here, so that other commands do not load it
 
-            rebuild(self.conn, org_id, [view.NAME for view in DATED_PROJECTIONS])
+            rebuild(self.conn, org_id, [projection.NAME for projection in DATED_PROJECTIONS])
         if commits and redated:  # with the limit on waiting for the answer that all commits have
             with pipelined(self.conn, commits=True):
                 pass

@@ -1,9 +1,9 @@
-"""Usage events as CloudEvents 1.0, for whoever meters them elsewhere.
+"""Export usage events as CloudEvents 1.0, for metering in other systems.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 
-Source and id together name an event for ever, from wherever it is exported, so what is ingested
-twice can be counted once. Format for others: what stands here never changes, fields are added.
+Source and id identify an event permanently, so a receiver can count an event once that it receives
+twice. Other systems depend on this format: fields are added, never changed or removed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from catactl.store.event_log import StoredEvent
 from catactl.store.log_queries import CORRECTED, USAGE_EVENTS
 from catactl.usage.change import change_of
 
-# Corrections as well: a meter takes events of one type, and its sum is to be the figure.
+# Corrections have this type too, because a meter adds up events of one type.
 TYPE = "com.catacloud.organization.storage_usage_changed"
 
 
@@ -29,26 +29,26 @@ def cloudevents(
     until: Mapping[UUID, int],
 ) -> Iterator[CloudEvent]:
     """Yield the usage events of each organization between two positions of its log, the first
-    excluded; one log after the other.
+    excluded, one log after the other.
     """
     for org_id in org_ids:
-        found = log_queries.events_of(conn, org_id, after[org_id], until[org_id], USAGE_EVENTS)
-        yield from map(_cloudevent, found)
+        events = log_queries.events_of(conn, org_id, after[org_id], until[org_id], USAGE_EVENTS)
+        yield from map(_cloudevent, events)
 
 
-def _cloudevent(recorded: StoredEvent) -> CloudEvent:
-    delta, after = change_of(recorded)
+def _cloudevent(stored: StoredEvent) -> CloudEvent:
+    delta, after = change_of(stored)
     return {
         "specversion": "1.0",
-        "id": str(recorded.event_id),
-        "source": f"urn:uuid:{recorded.org_id}",
+        "id": str(stored.event_id),
+        "source": f"urn:uuid:{stored.org_id}",
         "type": TYPE,
-        "subject": str(recorded.org_id),
-        "time": format_instant(recorded.recorded_at),
+        "subject": str(stored.org_id),
+        "time": format_instant(stored.recorded_at),
         "datacontenttype": "application/json",
         "data": {
-            "position": recorded.position,
-            "correction": recorded.type == CORRECTED,
+            "position": stored.position,
+            "correction": stored.type == CORRECTED,
             "delta_bytes": delta.used_bytes,
             "delta_files": delta.file_count,
             "delta_parts": delta.part_count,

@@ -1,11 +1,11 @@
-"""How usage grew, and when a quota is reached if that goes on.
+"""Compute the growth of usage, and estimate when a quota is reached.
 
-Growth over so many days is usage now less what it was at the UTC midnight that began the day so
-many days ago, where `usage history` begins as well: so one query over the view of days tells it for
-all organizations, and nobody's events are read.
+Growth over N days is the present usage minus the usage at the UTC midnight that began the day N
+days ago, as in `usage history`. So one query over the projection of days is enough for all
+organizations.
 
-The present growth is that of 30 days, taken as a straight line from that midnight to now; for a
-younger organization, from its creation.
+The estimate continues the growth of the last 30 days, or since its creation for a younger
+organization, as a straight line.
 """
 
 from collections.abc import Iterator
@@ -24,33 +24,33 @@ from catactl.usage.history import closing_bytes_before
 from catactl.values.times import Every, microseconds
 
 _PERIOD_DAYS = 30
-_SHORTEST = timedelta(days=2)  # what an organization stored on its first day says little
+_MIN_PERIOD = timedelta(days=2)  # because the growth of the first day is not typical
 _LIVE = organizations.c.status != "deleted"
 _BY_NAME = (organizations.c.name, organizations.c.org_id)
 
 
 def list_usage(conn: Connection, now: datetime) -> Iterator[UsageWithGrowth]:
-    """Yield the usage of every organization, without those deleted, in order of name."""
-    return _found(conn, _query(now).where(_LIVE).order_by(*_BY_NAME), now)
+    """Yield the usage of every organization that is not deleted, in order of name."""
+    return _stream(conn, _query(now).where(_LIVE).order_by(*_BY_NAME), now)
 
 
 def largest(conn: Connection, limit: int, now: datetime) -> Iterator[UsageWithGrowth]:
-    """Yield the usage of those that use most, ties in order of name, without those deleted."""
+    """Yield the usage of the largest organizations that are not deleted, ties in order of name."""
     query = _query(now).where(_LIVE)
     most_first = query.selected_columns.used_bytes.desc()
-    return _found(conn, query.order_by(most_first, *_BY_NAME).limit(limit), now)
+    return _stream(conn, query.order_by(most_first, *_BY_NAME).limit(limit), now)
 
 
 def get_usage(conn: Connection, org_id: UUID, now: datetime) -> UsageWithGrowth:
-    """Return an organization's usage."""
-    found = list(_found(conn, _query(now).where(organizations.c.org_id == org_id), now))
+    """Return an organization's usage; raise `NotFound` if its state row is missing."""
+    found = list(_stream(conn, _query(now).where(organizations.c.org_id == org_id), now))
     if not found:
         raise missing_row()
     return found[0]
 
 
 def used_percent(used_bytes: int, quota_bytes: int) -> int:
-    """Whole percent, rounded down; a quota of nothing is full as soon as it is used at all."""
+    """Return whole percent, rounded down. Any usage fills a quota of 0 bytes."""
     if quota_bytes == 0:
         return 100 if used_bytes else 0
     return used_bytes * 100 // quota_bytes
@@ -59,13 +59,13 @@ def used_percent(used_bytes: int, quota_bytes: int) -> int:
 def quota_reached_estimate(
     now: datetime, used_bytes: int, quota_bytes: int | None, grown_bytes: int, period: timedelta
 ) -> date | None:
-    """Return the UTC date on which the quota is reached, if usage goes on growing as it did in the
-    period up to now.
+    """Return the UTC date on which the quota is reached, if usage continues to grow as in the given
+    period before now.
 
-    None without a quota, where it is reached already, where usage did not grow, where the period is
-    shorter than two days, and past year 9999.
+    Return None without a quota or growth, if the quota is already reached, if the period is shorter
+    than two days, or if the date is after the year 9999.
     """
-    if quota_bytes is None or used_bytes >= quota_bytes or grown_bytes <= 0 or period < _SHORTEST:
+    if quota_bytes is None or used_bytes >= quota_bytes or grown_bytes <= 0 or period < _MIN_PERIOD:
         return None
     left_bytes = quota_bytes - used_bytes
     try:
@@ -88,7 +88,7 @@ def _used_until(midnight: datetime) -> ColumnElement[int]:
     return func.coalesce(before.scalar_subquery(), 0)
 
 
-def _found(conn: Connection, query: Select[Any], now: datetime) -> Iterator[UsageWithGrowth]:
+def _stream(conn: Connection, query: Select[Any], now: datetime) -> Iterator[UsageWithGrowth]:
     period_start = Every.DAY.back(now, _PERIOD_DAYS)
     for row in stream_rows(conn, query):
         yield {**usage_result(row), **_growth(row, now, period_start)}

@@ -1,6 +1,6 @@
-"""A report as one page of HTML that needs nothing else: a table, and charts as inline SVG.
+"""Write a report as one self-contained page of HTML, with a table, and charts as inline SVG.
 
-No script and nothing from the network; it reads on a phone and prints.
+The page has no script and loads nothing from the network. It fits phones and paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ svg text { fill: var(--faint); font-size: 12px }
 
 
 class Page(NamedTuple):
-    """What a report is about: `rows` and `adjustments` as programs get them."""
+    """The contents of a report. `rows` and `adjustments` are the lines of its JSON output."""
 
     interval: Interval
     is_over: bool
@@ -57,14 +57,14 @@ class Page(NamedTuple):
 
 
 def render(page: Page) -> str:
-    """Return the whole document."""
+    """Return the HTML document."""
     start, end = (f"{moment:%Y-%m-%d %H:%M}" for moment in page.interval)
     if page.is_closed:
-        state = "closed: these figures stay"
+        state = "closed: these figures are final"
     elif page.is_over:
-        state = "over, but transactions were still under way: these figures may change"
+        state = "over, but transactions were still in progress: these figures may change"
     else:
-        state = "still open: figures up to now"
+        state = "still open: these are the figures until now"
     title = f"Storage usage, {start} to {end} UTC"
     return "".join(
         [
@@ -73,12 +73,12 @@ def render(page: Page) -> str:
             f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
             f"<h1>{escape(title)}</h1>",
             f"<p>{len(page.rows):,} organizations, {escape(page.total)} {escape(page.unit)} in "
-            f"all. The period is {state}.</p>",
-            "<h2>Stored together</h2>",
+            f"total. The period is {state}.</p>",
+            "<h2>Total storage</h2>",
             _area(page),
-            f"<h2>The largest by {escape(page.unit)}</h2>",
+            f"<h2>Largest organizations by {escape(page.unit)}</h2>",
             _bars(page),
-            "<h2>Every organization</h2>",
+            "<h2>All organizations</h2>",
             _table(page),
             _adjustments(page),
             "<p>GB is 10<sup>9</sup> bytes, GiB 2<sup>30</sup>. A GB-month is a GB kept for all "
@@ -88,7 +88,7 @@ def render(page: Page) -> str:
 
 
 def _area(page: Page) -> str:
-    """What was stored over the period, as a line from day to day."""
+    """Draw the total storage over the period, with a point for each day."""
     most = max((span.peak_bytes for span in page.days), default=0)
     whole = (page.interval.end - page.interval.start).total_seconds()
     height = _HEIGHT - _BOTTOM - _TOP
@@ -170,8 +170,9 @@ def _adjustments(page: Page) -> str:
         for row in page.adjustments
     )
     return (
-        "<h2>Corrections made in this period</h2><p>They change no figure of an earlier period."
-        f'</p><div class="wide"><table><thead>{_row(*head, cell="th")}</thead>'
+        "<h2>Corrections made in this period</h2>"
+        "<p>They do not change the figures of earlier periods.</p>"
+        f'<div class="wide"><table><thead>{_row(*head, cell="th")}</thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from catactl.store.tables import organizations, storage_usage
 
 
-class Standing(NamedTuple):
+class OrganizationMetrics(NamedTuple):
     """The current values of an organization."""
 
     org_id: UUID
@@ -49,7 +49,9 @@ _ESCAPES = {code: rf"\\x{code:02x}" for code in _CONTROLS} | {
 }
 
 
-def standings(conn: Connection, org_ids: Sequence[UUID] | None) -> list[Standing]:
+def organization_metrics(
+    conn: Connection, org_ids: Sequence[UUID] | None
+) -> list[OrganizationMetrics]:
     """Return the values of the given organizations, or of all that are not deleted, by name."""
     figures = (
         func.coalesce(storage_usage.c[name], 0)
@@ -74,18 +76,18 @@ def standings(conn: Connection, org_ids: Sequence[UUID] | None) -> list[Standing
         if org_ids is not None
         else organizations.c.status != "deleted"
     )
-    return [Standing(*row) for row in conn.execute(query.where(chosen))]
+    return [OrganizationMetrics(*row) for row in conn.execute(query.where(chosen))]
 
 
-def exposition(standings: Iterable[Standing], now: datetime) -> Iterator[str]:
+def exposition(organization_metrics: Iterable[OrganizationMetrics], now: datetime) -> Iterator[str]:
     """Yield the lines of a metrics file. Integers are written exactly."""
-    standings = list(standings)
+    organization_metrics = list(organization_metrics)
     for name, field, help_ in _GAUGES:
         yield from _head(name, help_)
-        for standing in standings:
-            value: Any = getattr(standing, field)
+        for each in organization_metrics:
+            value: Any = getattr(each, field)
             if value is not None:
-                labels = f'org_id="{standing.org_id}",name="{_escaped(standing.name)}"'
+                labels = f'org_id="{each.org_id}",name="{_escaped(each.name)}"'
                 yield f"{name}{{{labels}}} {int(value)}"
     name = "catactl_export_timestamp_seconds"
     yield from _head(name, "Time of these figures, in seconds since 1970.")

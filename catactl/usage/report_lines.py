@@ -1,4 +1,4 @@
-"""Write the lines of a report as results."""
+"""Convert the lines of a report to results."""
 
 from collections.abc import Iterable, Mapping
 

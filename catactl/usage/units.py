@@ -1,4 +1,4 @@
-"""The units that bills are written in, from byte-microseconds, exactly: never a float on the way.
+"""Convert byte-microseconds to the units of bills, exactly, without floats.
 
 GB is 10^9 and GiB 2^30 bytes. A GB-month is a GB kept for a whole month, so it has the hours of
 that month: 672 to 744. S3 bills the same integral, TimedStorage-ByteHrs, in whole byte-hours.
@@ -26,30 +26,30 @@ class Unit(StrEnum):
 
     @property
     def field(self) -> str:
-        """The name of the field that has it."""
+        """Return the name of the field with this unit."""
         return self.value.lower().replace("-", "_")
 
 
 def rounded(dividend: int, divisor: int) -> int:
-    """Return the nearest integer; halves go to the even one. The divisor is positive."""
+    """Return the nearest integer, the even one for halves. The divisor must be positive."""
     quotient, rest = divmod(dividend, divisor)
     return quotient + (2 * rest + quotient % 2 > divisor)
 
 
 def byte_hours(byte_microseconds: int) -> int:
-    """Return whole byte-hours, the nearest."""
+    """Return the nearest number of whole byte-hours."""
     return rounded(byte_microseconds, _HOUR_MICROSECONDS)
 
 
 def decimal(dividend: int, divisor: int) -> str:
-    """Return a decimal of nine digits, the nearest, halves to the even one; never 1e-9."""
+    """Return the nearest decimal with nine digits, the even one for halves, without an exponent."""
     scaled = rounded(dividend * 10**_DIGITS, divisor)
     whole, fraction = divmod(abs(scaled), 10**_DIGITS)
     return f"{'-' if scaled < 0 else ''}{whole}.{fraction:0{_DIGITS}}"
 
 
 def byte_months(parts: Iterable[tuple[Interval, int]]) -> Fraction:
-    """Return bytes kept for whole months, from the byte-microseconds of each month's part."""
+    """Return byte-months from the byte-microseconds of parts of months."""
     total = Fraction(0)
     for interval, byte_microseconds in parts:
         start = Every.MONTH.floor(interval.start)
@@ -59,7 +59,7 @@ def byte_months(parts: Iterable[tuple[Interval, int]]) -> Fraction:
 
 
 def in_units(byte_microseconds: int, byte_months: Fraction) -> UnitAmounts:
-    """Return the same figure in all units: byte-hours as an integer, others as decimals."""
+    """Return the same amount in all units, byte-hours as an integer, others as decimals."""
     months, divisor = byte_months.as_integer_ratio()
     return {
         "byte_hours": byte_hours(byte_microseconds),

@@ -124,7 +124,7 @@ def _names(what: str, given: dict[str, Any], begun: str, *, deleted: bool) -> It
         case "VIEW":
             from catactl.wiring.flow import PROJECTIONS
 
-            return [*(view.NAME for view in PROJECTIONS), "states"]
+            return [*(projection.NAME for projection in PROJECTIONS), "states"]
         case "NOUN|TOPIC":
             from catactl.help.topics import topic_names
 

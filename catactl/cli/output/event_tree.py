@@ -1,5 +1,5 @@
 """What a command led to, from the events it recorded: command -> event -> saga -> command -> event
--> view.
+-> projection.
 """
 
 from collections import defaultdict
@@ -44,11 +44,11 @@ def draw(events: Sequence[StoredEvent], say: Callable[[StoredEvent], str]) -> It
     def below(step: Step, indent: str) -> Iterator[str]:
         recorded = step.recorded
         yield shown(f"{indent}└─ event {recorded.position} {recorded.type} {say(recorded)}")
-        views = flow.projections_of(type(recorded.event))
+        projections = flow.projections_of(type(recorded.event))
         answers = children[recorded.event_id]
-        for index, view in enumerate(views, start=1):
-            last = index == len(views) and not answers
-            yield f"{indent}   {'└─' if last else '├─'} view {view.NAME}"
+        for index, projection in enumerate(projections, start=1):
+            last = index == len(projections) and not answers
+            yield f"{indent}   {'└─' if last else '├─'} view {projection.NAME}"
         for answer in answers:
             yield f"{indent}   └─ saga {answer.saga} ─ command {answer.command}"
             yield from below(answer, f"{indent}      ")

@@ -91,7 +91,7 @@ def test_a_report_is_closed_only_if_the_period_is_closed(
     rows = cli.ok(*command)
     assert {row["closed"] for row in rows} == {True}
     assert sum(row["closing_bytes"] for row in rows) == 1
-    assert not html or "these figures stay" in page.read_text()
+    assert not html or "these figures are final" in page.read_text()
     place.begin()
     place.end(Writer.commit)
     assert cli.ok(*command) == rows

@@ -24,15 +24,18 @@ def list_(context: Context) -> list[ProjectionResult]:
     with context.reading() as conn:
         counts = {
             table: conn.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (*(view.TABLE for view in PROJECTIONS), *_STATE_TABLES)
+            for table in (*(projection.TABLE for projection in PROJECTIONS), *_STATE_TABLES)
         }
-    views: list[ProjectionResult] = [
+    projections: list[ProjectionResult] = [
         {
-            "name": view.NAME,
-            "listens": [codec.EVENT_NAMES[event] for event in listens(view)],
-            "rows": counts[view.TABLE],
+            "name": projection.NAME,
+            "listens": [codec.EVENT_NAMES[event] for event in listens(projection)],
+            "rows": counts[projection.TABLE],
         }
-        for view in PROJECTIONS
+        for projection in PROJECTIONS
     ]
     state_rows = sum(counts[table] for table in _STATE_TABLES)
-    return [*views, {"name": STATES, "listens": list(codec.EVENT_CLASSES), "rows": state_rows}]
+    return [
+        *projections,
+        {"name": STATES, "listens": list(codec.EVENT_CLASSES), "rows": state_rows},
+    ]

@@ -40,7 +40,7 @@ def rebuild(
     from catactl.handling.replay import STATES
     from catactl.wiring.flow import PROJECTIONS
 
-    known = [*(view.NAME for view in PROJECTIONS), STATES]
+    known = [*(each.NAME for each in PROJECTIONS), STATES]
     for name in names or ():
         if name not in known:
             raise NotFound(f"no view {name!r}", f"one of: {', '.join(known)}")

@@ -21,7 +21,7 @@ from catactl.results.usage import CloudEvent
 from catactl.store import clock, log_queries, name_lookup
 from catactl.store.event_log import END
 from catactl.usage.cloudevents import cloudevents
-from catactl.usage.metrics import exposition, standings
+from catactl.usage.metrics import exposition, organization_metrics
 
 
 @command()
@@ -82,7 +82,7 @@ def export(
         org_ids = name_lookup.organizations_or_all(conn, orgs)
     result: Json[Iterator[CloudEvent]] | Text[list[CloudEvent]]
     if format_ == "prometheus":
-        lines = exposition(standings(conn, org_ids), clock.now(conn))
+        lines = exposition(organization_metrics(conn, org_ids), clock.now(conn))
         result = Text(lines, [], is_always_text=True)
     else:
         org_ids = name_lookup.all_logs(conn) if org_ids is None else org_ids
