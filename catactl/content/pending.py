@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.blobs.store import Content, Measure
+from catactl.blobs.store import Measure
 from catactl.content import part_ranges
 from catactl.content.source import SourceError
 from catactl.content.stored_parts import StoredPart
@@ -26,13 +26,11 @@ ANY_SHA256 = "0" * 64
 
 
 class Recorded(NamedTuple):
-    """The outcome of recording parts. `row` is the result of the upload; None if the upload is not
-    finished.
-    """
+    """The outcome of recording parts. `result` is None if the upload is not finished."""
 
     file_id: UUID
     events: list[str]
-    row: Result | None
+    result: Result | None
 
 
 @dataclass(kw_only=True)
@@ -40,14 +38,15 @@ class PendingUpload(ABC):
     """An upload that is not recorded yet.
 
     `ready` holds the parts that are stored and not recorded. `is_whole` is true once no part is
-    missing. `row` is the result. If the idempotency key requires it, `measure` measures the content
-    and `digests` holds the digests of the parts that were read before the upload.
+    missing. `result` is None until the upload is finished. If the upload has an idempotency key,
+    `measure` measures its content, and `digests` holds the digests of the parts that were read
+    before the upload.
     """
 
     intent: Intent
     ready: list[StoredPart] = field(default_factory=list)
     is_whole: bool = False
-    row: Result | None = None
+    result: Result | None = None
     measure: Measure = field(default_factory=Measure)
     digests: dict[int, str] = field(default_factory=dict)
 
@@ -56,7 +55,10 @@ class PendingUpload(ABC):
         """The intent whose request under the idempotency key includes the content."""
         if self.intent.idempotency_key is None:
             return self.intent
-        return with_content(self.intent, self.measure.content)
+        assert self.intent.request is not None
+        content = self.measure.content
+        read = {"size_bytes": content.size_bytes, "sha256": content.sha256}
+        return replace(self.intent, request={**self.intent.request, **read})
 
     @property
     def name_to_look_up(self) -> str | None:
@@ -96,7 +98,7 @@ class PendingFile(PendingUpload):
     had left then; None means unlimited. `parts` holds the recorded parts. `shrinking` holds the
     numbers of existing parts that may become smaller and are not recorded yet: see `Plan`.
 
-    `row` is the file with its position and all events, its `outcome` (uploaded, resumed or
+    `result` is the file with its position and all events, its `outcome` (uploaded, resumed or
     unchanged), the bytes that were stored (`stored_bytes`) and the bytes that the blob store
     already had (`skipped_bytes`).
     """
@@ -120,7 +122,7 @@ class PendingFile(PendingUpload):
         """Whether there is something to record. A dry run records everything at once, because it
         commits nothing.
         """
-        if self.row is not None:
+        if self.result is not None:
             return False
         return self.is_whole or (bool(self.next_parts()) and not self.intent.dry_run)
 
@@ -172,12 +174,12 @@ class PendingFile(PendingUpload):
         complete = CompleteFile(Parts.of(all_parts[number] for number in sorted(all_parts)))
         outcome = unit.run(CommandEnvelope(file_id, complete))
         events += event_types(outcome)
-        return Recorded(file_id, events, self._row(outcome, self.events + events, parts))
+        return Recorded(file_id, events, self._result(outcome, self.events + events, parts))
 
-    def _row(self, outcome: Outcome, events: list[str], parts: Sequence[StoredPart]) -> Result:
+    def _result(self, outcome: Outcome, events: list[str], parts: Sequence[StoredPart]) -> Result:
         done = "uploaded" if self.existing is None else "resumed"
         stored_bytes, skipped_bytes = self._transferred_bytes(parts)
-        row: Result = {
+        result: Result = {
             **file_result(outcome.org_id, outcome.stream_id, outcome.state, outcome.version),
             "position": outcome.position,
             "events": events,
@@ -185,7 +187,7 @@ class PendingFile(PendingUpload):
             "stored_bytes": stored_bytes,
             "skipped_bytes": skipped_bytes,
         }
-        return row | {"dry_run": True} if outcome.dry_run else row
+        return result | {"dry_run": True} if outcome.dry_run else result
 
     def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         self.file_id = recorded.file_id
@@ -195,7 +197,7 @@ class PendingFile(PendingUpload):
         self.parts |= {part.number: part for part, *_ in parts}
         self.shrinking -= numbers
         self.ready = [each for each in self.ready if each.part.number not in numbers]
-        self.row = recorded.row
+        self.result = recorded.result
 
     def _transferred_bytes(self, parts: Sequence[StoredPart]) -> tuple[int, int]:
         """Return the bytes stored and the bytes skipped so far, including the given parts."""
@@ -212,16 +214,8 @@ class PendingFile(PendingUpload):
             return file_id, []
         file_id = unit.new_id()
         unit.expect_new(FILE, file_id)
-        return file_id, event_types(
-            unit.run(CommandEnvelope(file_id, CreateFile(self.name, unit.now)))
-        )
-
-
-def with_content(intent: Intent, content: Content) -> Intent:
-    """Return the intent with the content in its request."""
-    assert intent.request is not None
-    read = {"size_bytes": content.size_bytes, "sha256": content.sha256}
-    return replace(intent, request={**intent.request, **read})
+        create = CreateFile(self.name, unit.now)
+        return file_id, event_types(unit.run(CommandEnvelope(file_id, create)))
 
 
 def upload_command(part: Part) -> UploadPart:

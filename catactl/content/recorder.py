@@ -60,13 +60,13 @@ class Recorder:
     def check_rules(self, upload: PendingUpload, size_bytes: int, intent: Intent) -> None:
         """Raise the error of the rules if they refuse an upload of that size. Nothing is written.
 
-        If the intent's idempotency key was used before, the upload gets the stored row.
+        If the intent's idempotency key was used before, the upload gets the stored result.
         """
 
         def work(conn: Connection, unit: UnitOfWork) -> None:
             upload.check_rules(conn, unit, size_bytes)
 
-        upload.row = dry_run(self._handler, self.org_id, work, intent) or None
+        upload.result = dry_run(self._handler, self.org_id, work, intent) or None
 
     def record(self, uploads: Sequence[PendingUpload]) -> None:
         """Record the ready parts of the uploads in one transaction: all of them or none. Finish
@@ -88,16 +88,16 @@ class Recorder:
             recorded.extend(
                 upload.record(conn, unit, some) for upload, some in zip(uploads, ready, strict=True)
             )
-            return recorded[0].row or {}
+            return recorded[0].result or {}
 
         intent = first.keyed_intent if first.is_whole else first.intent.unkeyed()
         try:
-            row = record_and_mark(self._handler, self.blobs, self.org_id, intent, work)
+            result = record_and_mark(self._handler, self.blobs, self.org_id, intent, work)
         except ContentGone as gone:
             self.generations |= gone.generations
             raise
         if not recorded:  # the idempotency key was used before
-            first.row = row
+            first.result = result
             return
         for upload, some, each in zip(uploads, ready, recorded, strict=True):
             upload.on_commit(some, each)

@@ -86,18 +86,21 @@ def sweep(
     if replayed := dry_run(handler, org_id, run.check, intent):
         return cast(SweptOrganization, replayed)
     run.check_place()
-    row: Result = {
-        "org_id": str(org_id),
-        "given_up_files": run.sweep_files(),
-        **run.remove_blobs(),
-    }
+    swept_files = run.sweep_files()
+    removed_blobs, removed_bytes = run.remove_blobs()
     if claims and not intent.dry_run:
         # Claim last, because the events of this sweep give the log a head that no other log has.
         claim(handler, blobs, org_id, intent)
-    row["abandoned_writes"] = 0 if intent.dry_run else blobs.discard_abandoned(org_id)
+    result: SweptOrganization = {
+        "org_id": str(org_id),
+        "given_up_files": swept_files,
+        "removed_blobs": removed_blobs,
+        "removed_bytes": removed_bytes,
+        "abandoned_writes": 0 if intent.dry_run else blobs.discard_abandoned(org_id),
+    }
     if intent.idempotency_key is not None:
-        handler.transact(org_id, intent, lambda _conn, _unit: row)
-    return cast(SweptOrganization, row)
+        handler.transact(org_id, intent, lambda _conn, _unit: {**result})
+    return result
 
 
 @dataclass
@@ -163,7 +166,7 @@ class _Sweep:
         count: int = self.handler.transact(self.org_id, self.intent, work)["count"]
         return count
 
-    def remove_blobs(self) -> Result:
+    def remove_blobs(self) -> tuple[int, int]:
         """Sweep and remove the blobs without references. Return their number and size."""
         is_dry_run = self.intent.dry_run
         blob_count = size_bytes = 0
@@ -184,7 +187,7 @@ class _Sweep:
                     self.blobs.delete(self.org_id, [blob.address for blob in removable])
                 blob_count += len(removable)
                 size_bytes += sum(blob.size_bytes for blob in removable)
-        return {"removed_blobs": blob_count, "removed_bytes": size_bytes}
+        return blob_count, size_bytes
 
     def _sweep_addresses(self, position: int, candidates: Sequence[Blob]) -> list[Blob]:
         """Sweep the addresses of the candidates that nothing has referred to since the snapshot.

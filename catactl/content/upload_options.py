@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from catactl.errors import CatactlError
 from catactl.handling.intent import Intent
-from catactl.store.idempotency import Result, key_suffix
+from catactl.results.files import FileUploaded
+from catactl.store.idempotency import key_suffix
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class UploadOptions:
 
 
 class UploadedFile(NamedTuple):
-    """The result for one item: the row of its file (see `PendingFile`), or the error."""
+    """The result for one item: the result of its file (see `PendingFile`), or the error."""
 
     path: str
     name: str
-    row: Result | None
+    result: FileUploaded | None
     error: CatactlError | None

@@ -56,11 +56,11 @@ class PendingPart(PendingUpload):
         file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
         ((part, *_),) = parts
         outcome = unit.run(CommandEnvelope(file_id, upload_command(part)))
-        row: Result = {**part_written(outcome, self.number)}
-        return Recorded(file_id, event_types(outcome), row)
+        result: Result = {**part_written(outcome, self.number)}
+        return Recorded(file_id, event_types(outcome), result)
 
     def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
-        self.row = recorded.row
+        self.result = recorded.result
 
 
 def upload_part(
@@ -89,10 +89,10 @@ def upload_part(
             meter.begin(item.path)
             intent_to_check = parts.check_key(upload, source, [part_range])
             recorder.check_rules(upload, size_bytes or 0, intent_to_check)
-            if upload.row is None:
+            if upload.result is None:
                 upload.ready.append(parts.store(upload, source, part_range))
                 parts.record(upload, source)
     except SourceError as error:
         raise error.error from error
-    assert upload.row is not None, "a recorded part has a row"
-    return cast(PartWritten, upload.row)
+    assert upload.result is not None, "a recorded part has a result"
+    return cast(PartWritten, upload.result)

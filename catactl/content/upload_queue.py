@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import cast
 
 from catactl.content import part_ranges
 from catactl.content.meter import Meter
@@ -35,6 +36,7 @@ from catactl.errors import (
     Suspended,
     Unreachable,
 )
+from catactl.results.files import FileUploaded
 from catactl.values.names import check_file_name
 
 _PARTS_AHEAD = 64  # parts that are stored at once or are next
@@ -59,7 +61,7 @@ class _Upload:
     @property
     def is_settled(self) -> bool:
         """Whether the result is known."""
-        return self.error is not None or self.pending.row is not None
+        return self.error is not None or self.pending.result is not None
 
     @contextmanager
     def capture_error(self) -> Iterator[None]:
@@ -78,7 +80,8 @@ class _Upload:
             self.source.close()
 
     def result(self) -> UploadedFile:
-        return UploadedFile(self.item.path, self.pending.name, self.pending.row, self.error)
+        result = cast(FileUploaded | None, self.pending.result)
+        return UploadedFile(self.item.path, self.pending.name, result, self.error)
 
 
 class UploadQueue:
@@ -164,7 +167,7 @@ class UploadQueue:
             self._recorder.check_rules(pending, size_bytes + self._checked_bytes, intent)
             if intent.dry_run:  # nothing is recorded, so the sizes add up here
                 self._checked_bytes += pending.growth_bytes(size_bytes)
-        if pending.row is None:
+        if pending.result is None:
             plan = source.plan(pending.name, self._options.part_bytes, pending.existing)
             upload.ranges, pending.shrinking = plan
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -36,33 +36,6 @@ _AHEAD = 8
 T = TypeVar("T")
 
 
-class Problem(NamedTuple):
-    """A problem with content: `problem` is missing, damaged or orphaned. Orphaned content has no
-    file, name and number.
-    """
-
-    problem: str
-    org_id: UUID
-    file_id: UUID | None
-    name: str | None
-    number: int | None
-    sha256: str
-    size_bytes: int
-    where: str
-
-    def as_result(self) -> ContentProblem:
-        return {
-            "problem": self.problem,
-            "org_id": str(self.org_id),
-            "file_id": str(self.file_id) if self.file_id is not None else None,
-            "name": self.name,
-            "number": self.number,
-            "sha256": self.sha256,
-            "size_bytes": self.size_bytes,
-            "where": self.where,
-        }
-
-
 @dataclass
 class Verification:
     """The result of a verification.
@@ -78,7 +51,7 @@ class Verification:
     read_bytes: int = 0
     elsewhere: int = 0
     is_another_logs: bool = False
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ContentProblem] = field(default_factory=list)
 
     def count(self, size_bytes: int, problem: str | None) -> None:
         """Count a blob that was read."""
@@ -191,11 +164,20 @@ class _Verifier:
             file = file_in_log(conn, self.org_id, file_id)
             current = generations(conn, self.org_id, [sha256])
         part = file.parts.get(number) if file is not None and not file.swept else None
-        if file is not None and part is not None and part.stored and part.sha256 == sha256:
-            where = self.blobs.locate(self.org_id, content_of(part, current).address)
-            self.verification.problems.append(
-                Problem(problem, self.org_id, file_id, file.name, number, sha256, size_bytes, where)
-            )
+        if file is None or part is None or not part.stored or part.sha256 != sha256:
+            return
+        self.verification.problems.append(
+            {
+                "problem": problem,
+                "org_id": str(self.org_id),
+                "file_id": str(file_id),
+                "name": file.name,
+                "number": number,
+                "sha256": sha256,
+                "size_bytes": size_bytes,
+                "where": self.blobs.locate(self.org_id, content_of(part, current).address),
+            }
+        )
 
     def _add_orphan(self, position: int, blob: Blob) -> None:
         """Add orphaned content, unless an event since the position of the log refers to it."""
@@ -205,9 +187,17 @@ class _Verifier:
                 conn, self.org_id, position
             ):
                 return
-        where = self.blobs.locate(self.org_id, blob.address)
         self.verification.problems.append(
-            Problem("orphaned", self.org_id, None, None, None, blob.sha256, blob.size_bytes, where)
+            {
+                "problem": "orphaned",
+                "org_id": str(self.org_id),
+                "file_id": None,
+                "name": None,
+                "number": None,
+                "sha256": blob.sha256,
+                "size_bytes": blob.size_bytes,
+                "where": self.blobs.locate(self.org_id, blob.address),
+            }
         )
 
 

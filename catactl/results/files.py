@@ -34,6 +34,14 @@ class FileWritten(FileResult, Written):
     """A file after a write."""
 
 
+class FileUploaded(FileWritten):
+    """A file after an upload. `outcome` is uploaded, resumed or unchanged."""
+
+    outcome: str
+    stored_bytes: int
+    skipped_bytes: int
+
+
 @columns("file_id", "name", "outcome", "size_bytes", "stored_bytes", "path", id="file_id")
 class UploadResult(TypedDict):
     """A file that an upload was asked for. One that failed has an error and few other fields.

@@ -18,10 +18,10 @@ from catactl.content.sweep import sweep
 from catactl.content.upload import upload_files
 from catactl.content.upload_options import UploadedFile, UploadOptions
 from catactl.content.upload_part import upload_part
-from catactl.content.verify import Problem, Verification, verify_files, verify_organizations
+from catactl.content.verify import Verification, verify_files, verify_organizations
 from catactl.domain.file import UploadPart
 from catactl.handling.handler import Handler
-from catactl.results.content import SweptOrganization
+from catactl.results.content import ContentProblem, SweptOrganization
 from catactl.store.sql.engine import reading
 from tests.content.support import Bytes, Silent
 from tests.support import (
@@ -117,7 +117,7 @@ class Org:
     def verify_file(self, file_id: UUID) -> Verification:
         return verify_files(self.engine, self.blobs, self.org_id, [file_id], lambda _bytes: None)
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[ContentProblem]:
         return self.verify().problems
 
     def stored(self) -> set[str]:

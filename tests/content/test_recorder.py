@@ -65,7 +65,7 @@ def test_content_that_is_gone_is_not_recorded_nor_anything_else_in_its_transacti
     assert [len(pending.ready) for pending in uploads] == [2, 1]
     org.store(b"b")
     recorder.record(uploads)
-    assert [pending.row and pending.row["status"] for pending in uploads] == ["complete"] * 2
+    assert [pending.result and pending.result["status"] for pending in uploads] == ["complete"] * 2
     assert org.problems() == []
 
 
@@ -77,8 +77,8 @@ def test_an_upload_continues_a_file_that_another_client_creates_meanwhile(
     org.put(theirs, 1, b"other")
     recorder.record([pending])
     assert pending.file_id == theirs
-    assert pending.row is not None
-    assert (pending.row["size_bytes"], pending.row["status"]) == (2, "complete")
+    assert pending.result is not None
+    assert (pending.result["size_bytes"], pending.result["status"]) == (2, "complete")
     assert_consistent(org.engine, org.org_id)
 
 
@@ -162,7 +162,7 @@ def test_an_upload_stores_content_again_that_a_sweep_removes_before_it_is_record
     order = UploadOptions(INTENT, part_bytes=1, workers=2)
     done = list(upload_files(org.handler, org.blobs, org.org_id, sources, order, Silent()))
     assert [uploaded.error for uploaded in done] == [None, None]
-    assert [uploaded.row and uploaded.row["status"] for uploaded in done] == ["complete"] * 2
+    assert [uploaded.result and uploaded.result["status"] for uploaded in done] == ["complete"] * 2
     assert sweeps == 3
     assert org.problems() == []
     assert_consistent(org.engine, org.org_id)
@@ -184,8 +184,8 @@ def test_a_sweep_between_an_interrupted_upload_and_its_continuation_loses_nothin
     assert org.store(b"b", recorder.generations).address == f"{swept}.1"
     caught.value.delete_swept(org.blobs, org.org_id)
     recorder.record([pending])
-    assert pending.row is not None
-    assert pending.row["status"] == "complete"
+    assert pending.result is not None
+    assert pending.result["status"] == "complete"
     assert org.stored() == {measure([b"a"]).sha256, f"{swept}.1"}, "nothing is left behind"
     assert org.problems() == []
 
@@ -207,7 +207,7 @@ def test_a_file_from_a_stream_is_recorded_if_its_content_was_swept_before(org: O
     os.write(writer, b"x")
     os.close(writer)
     try:
-        row = org.upload_item(StandardInput("x", reader)).row
+        row = org.upload_item(StandardInput("x", reader)).result
     finally:
         os.close(reader)
     assert row is not None

@@ -16,11 +16,11 @@ from catactl.content.source import SourceError
 from catactl.content.stream_source import StandardInput, StreamSource
 from catactl.domain.organization import SetQuota
 from catactl.errors import Conflict, InvalidValue
-from catactl.store.idempotency import Result
+from catactl.results.files import FileUploaded
 from tests.content.conftest import Org
 from tests.support import assert_consistent, run
 
-Upload = Callable[..., Result]
+Upload = Callable[..., FileUploaded]
 
 
 class Unread:
@@ -35,12 +35,12 @@ class Unread:
         self.read_bytes += size_bytes
 
 
-def _upload(org: Org, file: int, part_bytes: int | None, meter: Unread) -> Result:
+def _upload(org: Org, file: int, part_bytes: int | None, meter: Unread) -> FileUploaded:
     uploaded = org.upload_item(StandardInput("x", file), part_bytes, meter=meter)
     if uploaded.error is not None:
         raise uploaded.error
-    assert uploaded.row is not None
-    return uploaded.row
+    assert uploaded.result is not None
+    return uploaded.result
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def upload(org: Org) -> Upload:
 
     def upload(
         content: bytes, part_bytes: int | None = None, meter: Unread | None = None
-    ) -> Result:
+    ) -> FileUploaded:
         reader, writer = os.pipe()
 
         def write() -> None:

@@ -170,7 +170,7 @@ def test_after_an_interrupted_sweep_only_swept_addresses_are_removed(
     org.record(again, 1, org.store(b"1", now_in))
     complete(org.handler, org.org_id, again)
     assert org.stored() == _digests(b"1", b"2") | _addresses(b"1", 1)
-    assert {(each.problem, Path(each.where).name) for each in org.problems()} == {
+    assert {(each["problem"], Path(each["where"]).name) for each in org.problems()} == {
         ("orphaned", address) for address in _digests(b"1", b"2")
     }
     assert _figures(org.sweep()) == (0, 2, 2)
@@ -191,8 +191,8 @@ def test_a_sweep_that_removes_late_loses_no_content_that_was_uploaded_meanwhile(
         (tmp_path / "source").write_bytes(b"12")
         done = somebody.upload_item(FoundFile(str(tmp_path / "source"), "y"), 1)
         assert done.error is None
-        assert done.row is not None
-        return UUID(done.row["file_id"])
+        assert done.result is not None
+        return UUID(done.result["file_id"])
 
     really_delete = Directory.delete
 
@@ -243,10 +243,12 @@ def test_a_problem_with_a_later_generation_names_its_address(
     where.write_bytes(b"X")
     org.store(b"1")  # at a swept address, which no part refers to
     for problem in ("damaged", "missing"):
-        of_organization = [each for each in org.problems() if each.problem != "orphaned"]
+        of_organization = [each for each in org.problems() if each["problem"] != "orphaned"]
         found = org.verify_file(file_id)
         assert of_organization == found.problems
-        assert [(each.problem, each.where) for each in found.problems] == [(problem, str(where))]
+        assert [(each["problem"], each["where"]) for each in found.problems] == [
+            (problem, str(where))
+        ]
         where.unlink(missing_ok=True)
 
 
@@ -290,7 +292,7 @@ def test_a_generation_that_the_log_does_not_know_is_swept(
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "delete", late)
         org.sweep(Handler(org.engine))
-    assert [each for each in org.problems() if each.problem != "orphaned"] == []
+    assert [each for each in org.problems() if each["problem"] != "orphaned"] == []
 
 
 def test_content_that_is_replaced_or_swept_during_a_verification_is_not_a_problem(
@@ -329,7 +331,7 @@ def test_concurrent_uploads_and_deletions_lose_no_content_to_a_sweep(
     assert [report.errors for report in (swept, *uploaded)] == [[]] * (what.uploaders + 1)
     assert swept.done, "nothing was swept"
     # Orphaned content is about to be swept. There must be no other problem.
-    assert {problem.problem for problem in org.problems()} <= {"orphaned"}
+    assert {problem["problem"] for problem in org.problems()} <= {"orphaned"}
     assert_consistent(org.engine, org.org_id)
 
 

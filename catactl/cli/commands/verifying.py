@@ -16,7 +16,7 @@ def report(
     `unit` is the noun for one piece of content, part or blob.
     """
     counts = {
-        problem: sum(each.problem == problem for each in verification.problems)
+        problem: sum(each["problem"] == problem for each in verification.problems)
         for problem in ("missing", "damaged", "orphaned")
     }
     summary: VerifiedContent = {
@@ -27,7 +27,7 @@ def report(
         "missing": counts["missing"],
         "damaged": counts["damaged"],
         "orphaned": counts["orphaned"],
-        "problems": [each.as_result() for each in verification.problems],
+        "problems": verification.problems,
     }
     in_words = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
     size = format_size(verification.read_bytes)

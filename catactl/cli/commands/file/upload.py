@@ -4,7 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -177,9 +177,15 @@ def _result_or_error(uploaded: UploadedFile) -> UploadResult:
 
 
 def _result(uploaded: UploadedFile) -> UploadResult:
-    path, name, row, error = uploaded
-    if row is None:
-        row = {"file_id": None, "name": name, "outcome": "failed"}
-        row |= {"stored_bytes": 0, "skipped_bytes": 0}
-    row = row | {"path": path, "error": exit_codes.as_fields(error) if error is not None else None}
-    return cast(UploadResult, row)
+    if uploaded.result is not None:
+        return {**uploaded.result, "path": uploaded.path, "error": None}
+    assert uploaded.error is not None, "without a result there is an error"
+    return {
+        "file_id": None,
+        "name": uploaded.name,
+        "outcome": "failed",
+        "stored_bytes": 0,
+        "skipped_bytes": 0,
+        "path": uploaded.path,
+        "error": exit_codes.as_fields(uploaded.error),
+    }
