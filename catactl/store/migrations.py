@@ -189,8 +189,9 @@ def _check_encoding(conn: Connection) -> None:
     """Raise `BadConfiguration` unless the database stores text as UTF-8."""
     if conn.dialect.name != "postgresql":
         return
-    driver: Any = conn.connection.driver_connection
-    encoding = driver.info.parameter_status("server_encoding")
+    from catactl.store.sql.postgresql import server_encoding  # here, because it needs psycopg
+
+    encoding = server_encoding(conn)
     if encoding != "UTF8":
         raise BadConfiguration(
             f"the database's encoding is {encoding}, but catactl needs UTF8",

@@ -27,6 +27,7 @@ from sqlalchemy.types import NullType
 
 from catactl.store import canonical_json
 from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.sqlite import any_text
 from catactl.store.sql.types import Document, Instant, to_text
 
 _ROWS_AT_ONCE = 1_000
@@ -68,16 +69,9 @@ def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[R
 
 
 def _any_text(conn: Connection, query: Select[Any]) -> Iterator[Row]:
-    """Yield rows from SQLite. Bytes of a text that are not UTF-8 become lone surrogates, because
-    the driver would raise an error for the whole row.
-    """
-    driver_conn: Any = conn.connection.driver_connection
-    before = driver_conn.text_factory
-    driver_conn.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-    try:
+    """Yield rows from SQLite, also those with a text that is not UTF-8."""
+    with any_text(conn):
         yield from map(tuple, conn.execute(query))
-    finally:
-        driver_conn.text_factory = before
 
 
 def to_stored(conn: Connection, table: Table) -> Callable[[Row], Row]:

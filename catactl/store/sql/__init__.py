@@ -1,4 +1,4 @@
 """Connections, statements, column types and errors of both databases.
 
-Only this package imports drivers. May import `errors` and `store.reserve`.
+Only this package uses drivers. May import `errors` and `store.reserve`.
 """

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, Dialect, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 
 from catactl.store.sql.errors import connecting_error
 
@@ -89,6 +89,13 @@ def _connect(
         raise connecting_error(error, sqlstate, is_accepted=is_accepted) from error
     conn.adapters.register_dumper(bytes, _HexDumper)
     return conn  # type: ignore[no-any-return]
+
+
+def server_encoding(conn: Connection) -> str | None:
+    """Return the encoding in which the database stores text."""
+    driver: Any = conn.connection.driver_connection
+    encoding: str | None = driver.info.parameter_status("server_encoding")
+    return encoding
 
 
 class _HexDumper(Dumper):

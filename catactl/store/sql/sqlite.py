@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
@@ -113,6 +114,20 @@ def read_only(engine: Engine) -> Iterator[Connection]:
         finally:
             if not conn.invalidated:  # a signal during a query closes the connection
                 driver.execute("PRAGMA query_only = OFF")
+
+
+@contextmanager
+def any_text(conn: Connection) -> Iterator[None]:
+    """Read bytes of a text that are not UTF-8 as lone surrogates, because the driver would raise an
+    error for the whole row.
+    """
+    driver = _driver(conn)
+    before = driver.text_factory
+    driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = before
 
 
 def _driver(conn: Connection) -> sqlite3.Connection:

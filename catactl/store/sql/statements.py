@@ -8,7 +8,7 @@ module-level constants, because they are compiled, and on PostgreSQL prepared, b
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Insert, Select, Table, bindparam, insert
 from sqlalchemy.sql.base import Executable
@@ -22,10 +22,15 @@ from catactl.store.sql.tracing import round_trip
 _MIN_COPIED_ROWS = 50
 _STREAMED_ROWS = 1_000
 
-_Rows = tuple[Table, tuple[str, ...], Sequence[Row]]
-# What `pipelined` collects for each connection.
-_queues: dict[Connection, list[GuardedStatement]] = {}
-_copies: dict[Connection, list[_Rows]] = {}
+
+class _Pipeline(NamedTuple):
+    """The statements that `pipelined` collects, and the rows to copy after them."""
+
+    statements: list[GuardedStatement]
+    copies: list[tuple[Table, tuple[str, ...], Sequence[Row]]]
+
+
+_pipelines: dict[Connection, _Pipeline] = {}
 
 
 def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
@@ -63,9 +68,9 @@ def write(
     With `otherwise` the statement must affect exactly one row, else the error that `otherwise`
     returns is raised.
     """
-    queue = _queues.get(conn)
-    if queue is not None:
-        queue.append(GuardedStatement(statement, parameters, otherwise))
+    pipeline = _pipelines.get(conn)
+    if pipeline is not None:
+        pipeline.statements.append(GuardedStatement(statement, parameters, otherwise))
         return
     affected = conn.execute(statement, parameters).rowcount
     if otherwise is not None and affected != 1:
@@ -81,8 +86,8 @@ def write_all(
     elif len(rows) < _MIN_COPIED_ROWS:
         for row in rows:
             write(conn, _insertion(table, columns), dict(zip(columns, row, strict=True)))
-    elif conn in _copies:
-        _copies[conn].append((table, columns, rows))
+    elif conn in _pipelines:
+        _pipelines[conn].copies.append((table, columns, rows))
     else:
         bulk.copy_into_postgresql(conn, table, columns, rows)
 
@@ -111,20 +116,18 @@ def pipelined(conn: Connection, *, commits: bool) -> Iterator[None]:
     if conn.dialect.name != "postgresql":
         yield
         return
-    queue: list[GuardedStatement] = []
-    copies: list[_Rows] = []
-    _queues[conn], _copies[conn] = queue, copies
+    statements, copies = _pipelines[conn] = _Pipeline([], [])
     try:
         yield
     finally:
-        del _queues[conn], _copies[conn]
+        del _pipelines[conn]
     if copies:  # a pipeline cannot contain COPY
-        _execute_pipeline(conn, queue)
+        _execute_pipeline(conn, statements)
         for table, columns, rows in copies:
             bulk.copy_into_postgresql(conn, table, columns, rows)
-        queue.clear()
-    if queue or commits:
-        _execute_pipeline(conn, queue, commits=commits)
+        statements = []
+    if statements or commits:
+        _execute_pipeline(conn, statements, commits=commits)
 
 
 def _execute_pipeline(
