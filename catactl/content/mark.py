@@ -18,16 +18,18 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from catactl.blobs.store import NO_LOGS_MARK, BlobStore, Mark
+from catactl.domain.file import PartUploaded
 from catactl.errors import CatactlError, ContentOfAnotherLog
 from catactl.handling.handler import Handler
 from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store import event_log
+from catactl.store.codec import EVENT_NAMES
 from catactl.store.event_log import Head
 from catactl.store.idempotency import Result
 from catactl.store.server_status import database_name
 
-_PART_UPLOADED = "file.part_uploaded"
+_PART_UPLOADED = EVENT_NAMES[PartUploaded]
 _NAME = "catactl.database_name"
 
 

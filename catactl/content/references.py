@@ -16,11 +16,20 @@ from sqlalchemy import Boolean, Connection, Engine, Select, Text, func, select
 
 from catactl.blobs.store import Blob, Generations
 from catactl.domain.decider import fold
-from catactl.domain.file import File
+from catactl.domain.file import (
+    File,
+    FileContentSwept,
+    FileCreated,
+    FileDeleted,
+    FileRestored,
+    PartUploaded,
+)
+from catactl.domain.organization import OrganizationDeleted
 from catactl.errors import CorruptLog
 from catactl.projections.swept_content import generations
 from catactl.queries.rows import stream_rows
 from catactl.store import event_log
+from catactl.store.codec import EVENT_NAMES
 from catactl.store.effective_time import effective_at, limits_of
 from catactl.store.latest_event import latest_event
 from catactl.store.sql.engine import reading
@@ -29,9 +38,10 @@ from catactl.store.tables import events, logs
 from catactl.wiring.flow import FILE
 
 _IN_MEMORY_BYTES = 4 * 1024 * 1024  # so that a sweep needs no disk while the disk is full
-_PART_UPLOADED = "file.part_uploaded"
-_CONTENT_SWEPT = "file.content_swept"
-_LIFECYCLE_EVENTS = ("file.created", "file.deleted", "file.restored")
+_PART_UPLOADED = EVENT_NAMES[PartUploaded]
+_CONTENT_SWEPT = EVENT_NAMES[FileContentSwept]
+_DELETED = EVENT_NAMES[FileDeleted]
+_LIFECYCLE_EVENTS = (EVENT_NAMES[FileCreated], _DELETED, EVENT_NAMES[FileRestored])
 
 
 class Reference(NamedTuple):
@@ -159,9 +169,7 @@ def _deleted_before(conn: Connection, org_id: UUID, moment: datetime) -> Select[
         effective_at(limits_of(conn, org_id)).label("moment"),
         where=(events.c.org_id == org_id) & events.c.type.in_(_LIFECYCLE_EVENTS),
     )
-    return select(latest.c.stream_id).where(
-        latest.c.type == "file.deleted", latest.c.moment <= moment
-    )
+    return select(latest.c.stream_id).where(latest.c.type == _DELETED, latest.c.moment <= moment)
 
 
 def files_to_sweep(conn: Connection, org_id: UUID, deleted_before: datetime) -> list[UUID]:
@@ -177,7 +185,7 @@ def deleted_at(conn: Connection, org_id: UUID, file_id: UUID) -> datetime | None
         select(func.max(effective_at(limits_of(conn, org_id)))).where(
             events.c.org_id == org_id,
             events.c.stream_id == file_id,
-            events.c.type == "file.deleted",
+            events.c.type == _DELETED,
         )
     ).scalar()
     return moment
@@ -189,7 +197,7 @@ def is_organization_deleted(conn: Connection, org_id: UUID, before: datetime) ->
         select(events.c.position).where(
             events.c.org_id == org_id,
             events.c.stream_id == org_id,
-            events.c.type == "organization.deleted",
+            events.c.type == EVENT_NAMES[OrganizationDeleted],
             effective_at(limits_of(conn, org_id)) <= before,
         )
     ).scalar()

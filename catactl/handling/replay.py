@@ -56,16 +56,18 @@ class Replay:
         Raise `CorruptLog`, with the position, for an event that cannot be read or is not allowed at
         its position.
         """
-        listened: dict[str, list[DecodedEvent]] = {}
+        by_projection: dict[str, list[DecodedEvent]] = {}
         for recorded in batch:
             event = recorded.event
             self._evolve(recorded, event)
             for projection in PROJECTIONS:
                 if isinstance(event, projection.LISTENS):
-                    listened.setdefault(projection.NAME, []).append(DecodedEvent(recorded, event))
+                    by_projection.setdefault(projection.NAME, []).append(
+                        DecodedEvent(recorded, event)
+                    )
         self.counts[STATES] += len(batch)
         for projection in PROJECTIONS:
-            if decoded := listened.get(projection.NAME):
+            if decoded := by_projection.get(projection.NAME):
                 projection.fold(self._projections[projection.NAME], self.org_id, decoded)
                 self.counts[projection.NAME] += len(decoded)
 

@@ -8,6 +8,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select
 
 from catactl.domain.decider import fold
+from catactl.domain.file import FileCreated, FileDeleted, FileRestored
+from catactl.domain.job_configuration import (
+    JobConfigurationCreated,
+    JobConfigurationDeleted,
+    JobConfigurationUpdated,
+)
 from catactl.domain.organization import Organization
 from catactl.errors import CorruptLog, InvalidValue, NotFound
 from catactl.results.files import FileResult, file_result
@@ -16,6 +22,7 @@ from catactl.results.organizations import OrganizationResult, organization_resul
 from catactl.results.usage import CurrentUsage
 from catactl.store import event_log, log_queries, name_lookup
 from catactl.store.canonical_json import format_instant
+from catactl.store.codec import EVENT_NAMES
 from catactl.store.name_lookup import is_named
 from catactl.store.tables import files, job_configurations
 from catactl.values.ids import parse_id
@@ -23,13 +30,16 @@ from catactl.values.spelling import spellings
 from catactl.wiring.flow import FILE, JOB_CONFIGURATION, ORGANIZATION, Aggregate
 
 # The events that give a file or a job its name, delete it or restore it.
-_NAMING = (
-    "file.created",
-    "file.deleted",
-    "file.restored",
-    "job_configuration.created",
-    "job_configuration.updated",
-    "job_configuration.deleted",
+_NAMING = tuple(
+    EVENT_NAMES[event]
+    for event in (
+        FileCreated,
+        FileDeleted,
+        FileRestored,
+        JobConfigurationCreated,
+        JobConfigurationUpdated,
+        JobConfigurationDeleted,
+    )
 )
 
 

@@ -2,8 +2,8 @@
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 
-Source and id identify an event permanently, so a receiver can count an event once that it receives
-twice. Other systems depend on this format: fields are added, never changed or removed.
+Source and id identify an event permanently, so a receiver that gets an event twice can count it
+once. Other systems depend on this format: fields are added, never changed or removed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -197,11 +197,11 @@ def events_of(command: type[Command]) -> tuple[type[Event], ...]:
     return _AGGREGATE_OF[command].commands[command]
 
 
-def command_giving(*events: type[Event]) -> type[Command]:
+def command_leading_to(*events: type[Event]) -> type[Command]:
     """Return the command that may lead to all of these events, and to the fewest others."""
     commands = _AGGREGATE_OF_EVENT[events[0]].commands
-    giving = [command for command, given in commands.items() if set(events) <= set(given)]
-    return min(giving, key=lambda command: len(commands[command]))
+    candidates = [command for command, possible in commands.items() if set(events) <= set(possible)]
+    return min(candidates, key=lambda command: len(commands[command]))
 
 
 def command_name(command: type[Command]) -> str:

@@ -236,6 +236,6 @@ def test_commands_from_sagas_do_not_need_an_active_organization() -> None:
 
 
 def test_a_set_quota_is_traced_to_the_command_that_set_it() -> None:
-    assert flow.command_giving(organization.QuotaSet) is organization.SetQuota
+    assert flow.command_leading_to(organization.QuotaSet) is organization.SetQuota
     both = (organization.OrganizationCreated, organization.QuotaSet)
-    assert flow.command_giving(*both) is organization.CreateOrganization
+    assert flow.command_leading_to(*both) is organization.CreateOrganization

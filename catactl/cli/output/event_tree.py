@@ -29,7 +29,7 @@ def steps(events: Sequence[StoredEvent]) -> Iterator[Step]:
     for recorded in events:
         given[recorded.command_id].append(recorded)
     for recorded in events:
-        command = flow.command_giving(*(type(e.event) for e in given[recorded.command_id]))
+        command = flow.command_leading_to(*(type(e.event) for e in given[recorded.command_id]))
         cause = by_id.get(recorded.causation_id) if recorded.causation_id is not None else None
         saga = flow.saga_between(type(cause.event), command).name if cause is not None else None
         yield Step(recorded, flow.command_name(command), saga, cause)
