@@ -81,10 +81,11 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 @command()
 def completion(context: Context, shell: Shell) -> Text[CompletionScript]:
-    """Print a script that makes a shell complete commands, options, and names.
+    """Print the script that lets a shell complete commands, options and stored names.
 
-    In ~/.bashrc or ~/.zshrc, there after compinit: source <(catactl completion bash), or zsh. For
-    fish the same script belongs in ~/.config/fish/completions/catactl.fish.
+    For bash, add to ~/.bashrc: source <(catactl completion bash). For zsh, add to ~/.zshrc after
+    compinit: source <(catactl completion zsh). For fish, save the script as
+    ~/.config/fish/completions/catactl.fish.
 
     Example: catactl completion bash
     """

@@ -31,7 +31,7 @@ def schema(context: Context) -> Json[CommandSchema]:
     """Describe every command, its arguments, options and result, the exit codes, and the fields of
     the lines of `apply`. The format is always JSON.
 
-    Options that many commands take are listed once, as a group that commands name.
+    Options that many commands take are listed once, in a group to which the commands refer.
 
     Example: catactl schema > catactl.json
     """

@@ -19,8 +19,7 @@ def topology(
         typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json."),
     ] = None,
 ) -> Text[Topology] | Json[Topology]:
-    """Print what leads to what: the aggregate of each command, its events, and the sagas and views
-    that react to them.
+    """Print the aggregate of each command, its events, and the sagas and views that react to them.
 
     Example: catactl topology --format mermaid
     """

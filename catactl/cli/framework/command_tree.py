@@ -26,7 +26,7 @@ NOUNS = {
         "Organizations: create, list, show, rename, suspend, resume, delete.",
         ("create", "list", "show", "rename", "suspend", "resume", "delete"),
     ),
-    "quota": Noun("How much an organization may store.", ("set", "clear", "list")),
+    "quota": Noun("Quotas: the maximum that an organization may store.", ("set", "clear", "list")),
     "user": Noun(
         "Users of an organization.",
         ("add", "list", "show", "update", "disable", "enable", "remove"),
@@ -50,9 +50,9 @@ NOUNS = {
         ),
     ),
     "part": Noun("The parts of a file.", ("record", "upload", "list")),
-    "blob": Noun("Stored content: verify it, remove what nothing refers to.", ("verify", "gc")),
+    "blob": Noun("Stored content: verify it, remove unreferenced content.", ("verify", "gc")),
     "usage": Noun(
-        "Storage usage: now and then, proved, corrected, explained, billed, exported.",
+        "Storage usage: show, check, correct, explain, report and export it.",
         (
             "show",
             "top",
@@ -65,12 +65,15 @@ NOUNS = {
         ),
     ),
     "event": Noun(
-        "The log: list, show, trace, verify.",
+        "Events of an organization's log: list, show, trace, verify.",
         ("list", "show", "trace", "verify", "correct-clock"),
     ),
-    "projection": Noun("Tables derived from events.", ("list", "check", "rebuild")),
+    "projection": Noun(
+        "Views, which are tables derived from events: check and rebuild them.",
+        ("list", "check", "rebuild"),
+    ),
     "db": Noun(
-        "The database's schema, and who may use it.", ("upgrade", "current", "check", "grants")
+        "The database: migrate the schema, grant access.", ("upgrade", "current", "check", "grants")
     ),
     "config": Noun("Settings and where they come from.", ("show", "path", "validate")),
 }
@@ -79,8 +82,8 @@ COMMANDS = {
     "apply": "Run many commands, one JSON object a line.",
     "doctor": "Examine settings, database, log and content; name the remedy for each problem.",
     "help": "Print the help of a command, or of all of them.",
-    "schema": "Describe every command, its options and its JSON, for programs.",
-    "topology": "Print what leads to what: commands, events, sagas, views.",
+    "schema": "Print a description of all commands, options and results as JSON.",
+    "topology": "Print which commands, events, sagas and views lead to each other.",
     "completion": "Print a script that makes a shell complete commands, options and names.",
     "demo": "Run the main job on real files, in a database that is deleted afterwards.",
     "version": "Print the version.",

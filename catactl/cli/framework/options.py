@@ -72,7 +72,7 @@ EVERY_COMMAND = OptionGroup(
             _every(
                 "--database-url-file",
                 metavar="PATH",
-                help="File that holds the URL (CATACTL_DATABASE_URL_FILE).",
+                help="File that contains the URL (CATACTL_DATABASE_URL_FILE).",
             ),
         ],
         "profile": Annotated[
@@ -102,7 +102,7 @@ EVERY_COMMAND = OptionGroup(
             _every(
                 "--lock-timeout",
                 metavar="SECONDS",
-                help="Maximum wait for a lock; 0: do not wait. [default: 30]",
+                help="Maximum time to wait for a lock; 0: do not wait. [default: 30]",
             ),
         ],
     }
@@ -118,15 +118,19 @@ WRITES = OptionGroup(
             _write(
                 "--idempotency-key",
                 metavar="KEY",
-                help="Run the request once, however often it is repeated with KEY.",
+                help="Run the request only once, even if it is repeated with the same KEY.",
             ),
         ],
         "actor": Annotated[
             str | None,
-            _write("--actor", metavar="NAME", help="Who makes the change (CATACTL_ACTOR)."),
+            _write(
+                "--actor",
+                metavar="NAME",
+                help="Name of the author, stored with the events (CATACTL_ACTOR).",
+            ),
         ],
         "reason": Annotated[
-            str | None, _write("--reason", metavar="TEXT", help="Why; stored with the events.")
+            str | None, _write("--reason", metavar="TEXT", help="Reason, stored with the events.")
         ],
     }
 )
@@ -134,7 +138,9 @@ CONTENT = OptionGroup(
     {
         "blob_url": Annotated[
             str | None,
-            typer.Option("--blob-url", metavar="URL", help="Where content is (CATACTL_BLOB_URL)."),
+            typer.Option(
+                "--blob-url", metavar="URL", help="Location of the content (CATACTL_BLOB_URL)."
+            ),
         ]
     }
 )
@@ -164,7 +170,7 @@ Orgs = Annotated[
 File = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
 PartNumber = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
 Position = Annotated[
-    int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, from 1.")
+    int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, starting at 1.")
 ]
 WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted ones.")]
 IfNotExists = Annotated[
@@ -173,7 +179,9 @@ IfNotExists = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="TIME", help="State at that time: 2026-01-31T12:00:00Z, -7d."),
+    typer.Option(
+        "--as-of", metavar="TIME", help="State at a time: 2026-01-31T12:00:00Z, 2026-01-31, -7d."
+    ),
 ]
 AtVersion = Annotated[
     int | None,

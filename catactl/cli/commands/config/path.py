@@ -9,7 +9,7 @@ from catactl.results.result import Text
 
 @command(needs_settings=False)
 def path(context: Context) -> Text[ConfigPath]:
-    """Print the path of the configuration file, which need not exist.
+    """Print the path of the configuration file, even if the file does not exist.
 
     Example: catactl config path
     """

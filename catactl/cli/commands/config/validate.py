@@ -10,10 +10,10 @@ from catactl.results.result import Checked, Report
 
 @command(needs_settings=False)
 def validate(context: Context) -> Checked[Report[ConfigValidation, ConfigProblem]]:
-    """Print all problems of the configuration file: unknown keys, values that cannot be used, and
-    files with a password that everybody can read. The command connects to nothing.
+    """Check the configuration file. Report unknown keys, invalid values, and files with a password
+    that other users can read. The command does not connect to a database.
 
-    Exit code 78 if there is a problem.
+    The exit code is 78 if there is a problem.
 
     Example: catactl config validate
     """

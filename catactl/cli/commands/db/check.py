@@ -10,7 +10,7 @@ from catactl.store import migrations
 
 @command()
 def check(context: Context) -> Checked[SchemaRevision]:
-    """Exit 0 if the schema is the one that this catactl needs, and 78 otherwise.
+    """Exit with 0 if the database has the schema that this catactl needs, otherwise with 78.
 
     Example: catactl db check || catactl db upgrade
     """

@@ -16,16 +16,16 @@ from catactl.store.grants import statements
 @command()
 def grants(
     context: Context,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="A PostgreSQL role that exists.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="An existing PostgreSQL role.")],
     in_schema: Annotated[
-        str, typer.Option("--schema", metavar="NAME", help="Where catactl's tables are.")
+        str, typer.Option("--schema", metavar="NAME", help="Schema that contains catactl's tables.")
     ] = "public",
 ) -> Text[Grants]:
     """Print the SQL that lets a PostgreSQL role run every command but `db upgrade`. The role can
     add events, but cannot change or delete them.
 
-    This command connects to no database. The owner of the tables runs the SQL with psql, and again
-    after each upgrade.
+    The command does not connect to a database. The owner of the tables runs the SQL with psql, and
+    runs it again after each upgrade. See `catactl help postgresql`.
 
     Example: catactl db grants app | psql -v ON_ERROR_STOP=1 "$OWNER_URL"
     """

@@ -8,8 +8,8 @@ from catactl.store import migrations
 
 @command()
 def upgrade(context: Context) -> SchemaRevision:
-    """Create or migrate the schema, in one transaction. It is safe to run this again, and twice at
-    once.
+    """Create or migrate the schema in one transaction. The command can run repeatedly and
+    concurrently.
 
     Example: catactl db upgrade --database-url postgresql://admin@db.example.com/catacloud
     """

@@ -9,7 +9,8 @@ from catactl.results.files import FileWritten
 
 @command(WRITES, EXPECTED_VERSION)
 def complete(context: Context, org: Org, file: File) -> FileWritten:
-    """Complete a file: it accepts no more parts. It must have parts 1 to n without a gap.
+    """Mark a file as complete. It then accepts no more parts. The numbers of its parts must be 1 to
+    n without a gap.
 
     Example: catactl file complete acme reports/2026.csv
     """

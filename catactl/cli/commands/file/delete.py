@@ -22,7 +22,7 @@ def delete(
     org: Org,
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files, by name or id.")],
 ) -> FileWritten | Iterator[FileWritten]:
-    """Delete files. Their bytes stop counting at once. `file restore` restores a file.
+    """Delete files. Their bytes stop counting immediately. `file restore` restores a file.
 
     If one file cannot be deleted, the others still are. On a terminal, the command asks before it
     deletes several files.

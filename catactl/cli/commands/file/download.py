@@ -41,20 +41,18 @@ def download(
     ] = None,
     to: Annotated[
         str,
-        typer.Option(
-            "--to", metavar="PATH", help="A file, a folder for files by their names, or -."
-        ),
+        typer.Option("--to", metavar="PATH", help="A file, a folder for the files, or - (stdout)."),
     ] = ".",
-    all_: Annotated[bool, typer.Option("--all", help="Every complete file.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Download all complete files.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a file that has other content.")
+        bool, typer.Option("--force", help="Replace existing files that have other content.")
     ] = False,
 ) -> DownloadResult | Iterator[DownloadResult] | None:
-    """Download files and check each part against its digest. A download that was interrupted
-    continues when you run it again. A file that is there already with the same content stays.
+    """Download files and check each part against its digest. After an interruption, run the command
+    again: it continues where it stopped. Existing files with the same content stay unchanged.
 
-    A folder that --to names with a / at its end is created. If one file cannot be downloaded, the
-    others still are: exit code 7.
+    If --to ends with /, the command creates that folder. If a file cannot be downloaded, the others
+    still are, and the exit code is 7.
 
     Example: catactl file download acme reports/2026.csv --to /tmp/2026.csv
     """

@@ -13,9 +13,9 @@ from catactl.store import name_lookup
 def show(
     context: Context, org: Org, file: File, as_of: AsOf = None, at_version: AtVersion = None
 ) -> FileResult:
-    """Show a file as it is, or as it was at a time or a version. A name means the live file, else
-    the file of that name that was deleted last. With --as-of, names mean the organization and the
-    file that had them then.
+    """Show a file, now or in the past. A name means the live file, or otherwise the file of that
+    name that was deleted last. With --as-of, names mean the organization and the file that had them
+    at that time.
 
     Example: catactl file show acme reports/2026.csv
     """

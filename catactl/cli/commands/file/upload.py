@@ -37,24 +37,32 @@ def upload(
     org: Org,
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH…", help="Files, folders with all below them, or - (stdin)."),
+        typer.Argument(
+            metavar="PATH…", help="Files, folders (with all files below them), or - (stdin)."
+        ),
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="Name of the file; for a folder, a prefix."),
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the file; for a folder, a prefix of all names."
+        ),
     ] = None,
     part_size: Annotated[
         str | None,
         typer.Option(
             "--part-size",
             metavar="SIZE",
-            help="Size of a part. Parts of standard input begin with it and grow. [default: 8MiB]",
+            help="Size of a part; for stdin, of the first parts. [default: 8MiB]",
         ),
     ] = None,
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", metavar="N", min=1, max=_MAX_WORKERS, help="Parts stored at once."
+            "--workers",
+            metavar="N",
+            min=1,
+            max=_MAX_WORKERS,
+            help="Number of parts stored concurrently.",
         ),
     ] = _WORKERS,
     follow_links: Annotated[
@@ -62,15 +70,15 @@ def upload(
     ] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Read stored content again; replace what is damaged."),
+        typer.Option("--verify", help="Read stored content again and repair it if it is damaged."),
     ] = False,
 ) -> UploadResult | Iterator[UploadResult]:
-    """Upload files with their content. An upload that was interrupted continues when you run it
-    again: it skips the parts that are stored.
+    """Upload files with their content. After an interruption, run the command again: it skips
+    everything that is already stored.
 
     The name of a file is the last part of its path. In a folder, it is the path below that folder;
-    --name puts a prefix before it. If one file cannot be uploaded, the others still are: exit code
-    7.
+    --name adds a prefix. If a file cannot be uploaded, the others still are, and the exit code is
+    7. See `catactl help uploads`.
 
     Example: catactl file upload acme reports/ --name reports
     """

@@ -26,8 +26,8 @@ def verify(
 ) -> Checked[Report[VerifiedContent, ContentProblem]]:
     """Read the content of files again and compare it with the log.
 
-    Exit code 6 if content is missing or damaged. Parts that were only recorded are kept elsewhere;
-    their content is not read.
+    The exit code is 6 if content is missing or damaged. The command does not check recorded parts,
+    because their content is stored elsewhere.
 
     Example: catactl file verify acme reports/2026.csv
     """

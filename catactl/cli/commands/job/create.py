@@ -40,7 +40,7 @@ def create(
     from_: From = None,
     if_not_exists: IfNotExists = False,
 ) -> JobWritten:
-    """Create a job configuration. While it exists, its input files cannot be deleted.
+    """Create a job configuration. While it uses a file as input, the file cannot be deleted.
 
     Example: catactl job create acme nightly --image python:3.12 --schedule "30 4 * * *"
     """

@@ -10,7 +10,7 @@ from catactl.results.jobs import JobWritten
 
 @command(WRITES, EXPECTED_VERSION, CONFIRMATION)
 def delete(context: Context, org: Org, job: Job) -> JobWritten:
-    """Delete a job configuration for good. Its input files can then be deleted.
+    """Delete a job configuration permanently. Its input files can then be deleted.
 
     Example: catactl job delete acme nightly --yes
     """

@@ -10,7 +10,7 @@ from catactl.results.jobs import JobWritten
 
 @command(WRITES, EXPECTED_VERSION)
 def disable(context: Context, org: Org, job: Job) -> JobWritten:
-    """Keep a job from running, without deleting its configuration.
+    """Stop a job from running on its schedule. `job enable` reverses this.
 
     Example: catactl job disable acme nightly
     """

@@ -17,22 +17,29 @@ from catactl.values.text_input import decode
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")]
-Image = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="What runs.")]
+Image = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Image to run.")]
 JobCommand = Annotated[
-    str | None, typer.Option("--command", metavar="TEXT", help="What it runs there.")
+    str | None, typer.Option("--command", metavar="TEXT", help="Command to run in the image.")
 ]
 Env = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="K=V", help="Environment variable; may be repeated."),
 ]
-Cpu = Annotated[str | None, typer.Option("--cpu", metavar="N", help="Processors, as in 0.5.")]
-Memory = Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="As in 512MiB.")]
+Cpu = Annotated[
+    str | None, typer.Option("--cpu", metavar="N", help="Number of processors, for example 0.5.")
+]
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="Memory, for example 512MiB.")
+]
 Timeout = Annotated[
-    str | None, typer.Option("--timeout", metavar="D", help="Seconds, or as in 90s, 15m, 2h, 1d.")
+    str | None,
+    typer.Option("--timeout", metavar="D", help="Maximum run time: seconds, or 90s, 15m, 2h, 1d."),
 ]
 Schedule = Annotated[
     str | None,
-    typer.Option("--schedule", metavar="CRON", help="As in '30 4 * * 1-5', or @daily."),
+    typer.Option(
+        "--schedule", metavar="CRON", help="Schedule, for example '30 4 * * 1-5' or @daily."
+    ),
 ]
 Input = Annotated[
     list[str] | None,

@@ -14,8 +14,8 @@ from catactl.store import name_lookup
 def show(
     context: Context, org: Org, job: Job, as_of: AsOf = None, at_version: AtVersion = None
 ) -> JobResult:
-    """Show a job configuration as it is, or as it was at a time or a version. With --as-of, names
-    mean the organization and the job configuration that had them then.
+    """Show a job configuration, now or in the past. With --as-of, names mean the organization and
+    the job configuration that had them at that time.
 
     Example: catactl job show acme nightly
     """

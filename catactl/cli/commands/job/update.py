@@ -40,8 +40,8 @@ def update(
     input_: Input = None,
     from_: From = None,
 ) -> JobWritten:
-    """Change the given fields of a job configuration. --env and --input replace all earlier values.
-    In --from, null clears a field.
+    """Change the given fields of a job configuration. --env replaces all variables, and --input
+    replaces all input files. In the JSON of --from, null clears a field.
 
     Example: catactl job update acme nightly --memory 2GiB
     """

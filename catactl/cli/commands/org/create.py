@@ -18,7 +18,7 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live organizations.")],
     quota: Annotated[
         str | None,
-        typer.Option("--quota", metavar="SIZE", help="Most that it may store, as in 10GB."),
+        typer.Option("--quota", metavar="SIZE", help="Maximum storage, for example 10GB."),
     ] = None,
     if_not_exists: IfNotExists = False,
 ) -> OrganizationWritten:

@@ -19,10 +19,13 @@ def delete(
     org: Org,
     confirm: Annotated[
         str | None,
-        typer.Option("--confirm", metavar="NAME", help="The organization's name, once more."),
+        typer.Option(
+            "--confirm", metavar="NAME", help="Repeat the organization's name to confirm."
+        ),
     ] = None,
 ) -> OrganizationWritten:
-    """Delete an organization that has no live files. Its events stay; its name is free again.
+    """Delete an organization that has no live files. Its events stay, and its name can be used
+    again.
 
     Example: catactl org delete acme --confirm acme
     """

@@ -17,7 +17,7 @@ def rename(
     org: Org,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
 ) -> OrganizationWritten:
-    """Give an organization another name; its id stays.
+    """Change the name of an organization. Its id stays the same.
 
     Example: catactl org rename acme acme-inc
     """

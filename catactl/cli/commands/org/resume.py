@@ -9,7 +9,7 @@ from catactl.results.organizations import OrganizationWritten
 
 @command(WRITES, EXPECTED_VERSION)
 def resume(context: Context, org: Org) -> OrganizationWritten:
-    """Lift a suspension.
+    """End the suspension of an organization.
 
     Example: catactl org resume acme
     """

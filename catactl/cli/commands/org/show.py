@@ -11,8 +11,8 @@ from catactl.results.organizations import OrganizationResult
 def show(
     context: Context, org: Org, as_of: AsOf = None, at_version: AtVersion = None
 ) -> OrganizationResult:
-    """Show an organization as it is, or as it was at a time or a version. With --as-of, a name
-    means the organization that had it then.
+    """Show an organization, now or in the past. With --as-of, a name means the organization that
+    had it at that time.
 
     Example: catactl org show acme
     """

@@ -9,7 +9,8 @@ from catactl.results.organizations import OrganizationWritten
 
 @command(WRITES, EXPECTED_VERSION)
 def suspend(context: Context, org: Org) -> OrganizationWritten:
-    """Suspend an organization: it accepts no new parts, files or jobs. Deleting stays possible.
+    """Suspend an organization. It then accepts no new parts, files or jobs. Files and jobs can
+    still be deleted.
 
     Example: catactl org suspend acme --reason "invoice 4711 unpaid"
     """

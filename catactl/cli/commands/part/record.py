@@ -19,11 +19,13 @@ def record(
     org: Org,
     file: File,
     number: PartNumber,
-    size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Its size.")],
-    sha256: Annotated[str, typer.Option("--sha256", metavar="HEX", help="Its digest.")],
+    size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Size of the part.")],
+    sha256: Annotated[
+        str, typer.Option("--sha256", metavar="HEX", help="SHA-256 digest of the part.")
+    ],
 ) -> PartWritten:
-    """Record a part whose content is kept elsewhere. The same part again changes nothing. Other
-    content under the same number replaces it.
+    """Record a part whose content is stored elsewhere. Repeating the command changes nothing. Other
+    content under the same number replaces the part.
 
     Example: catactl part record acme data.bin 1 --size 1048576 --sha256 "$DIGEST"
     """

@@ -29,8 +29,8 @@ def upload(
     number: PartNumber,
     path: Annotated[str, typer.Argument(metavar="PATH", help="A file, or - (stdin).")],
 ) -> PartWritten:
-    """Upload a part with its content. The same part again changes nothing, but stores content that
-    was lost. Other content under the same number replaces it.
+    """Upload a part with its content. Repeating the command records nothing new, but restores lost
+    content. Other content under the same number replaces the part.
 
     Example: catactl part upload acme data.bin 1 chunk-1
     """

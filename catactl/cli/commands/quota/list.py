@@ -18,10 +18,12 @@ def list_(
     context: Context,
     over: Annotated[
         str | None,
-        typer.Option("--over", metavar="PERCENT", help="Only those that use more, as in 80%."),
+        typer.Option(
+            "--over", metavar="PERCENT", help="Only organizations that use more, for example 80%."
+        ),
     ] = None,
 ) -> Iterator[QuotaResult]:
-    """List organizations that have a quota, with the share that is used.
+    """List organizations that have a quota, with the percentage that they use.
 
     Example: catactl quota list --over 80%
     """

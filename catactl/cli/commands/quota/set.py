@@ -16,10 +16,12 @@ from catactl.values.sizes import parse_size
 def set_(
     context: Context,
     org: Org,
-    size: Annotated[str, typer.Argument(metavar="SIZE", help="Bytes, or as in 10GB or 10GiB.")],
+    size: Annotated[
+        str, typer.Argument(metavar="SIZE", help="Bytes, or for example 10GB or 10GiB.")
+    ],
 ) -> OrganizationWritten:
-    """Set the most that an organization may store. If it stores more already, it can add nothing
-    until files are deleted.
+    """Set the maximum that an organization may store. If it already stores more, it cannot add
+    content until files are deleted.
 
     Example: catactl quota set acme 10GiB
     """

@@ -8,7 +8,7 @@ from catactl.store import users
 
 User = Annotated[str, typer.Argument(metavar="USER", help="User, by e-mail address or id.")]
 PersonName = Annotated[
-    str | None, typer.Option("--name", metavar="TEXT", help="The person's name.")
+    str | None, typer.Option("--name", metavar="TEXT", help="Name of the person.")
 ]
 Role = Annotated[
     users.Role | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")

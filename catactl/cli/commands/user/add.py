@@ -21,7 +21,7 @@ def add(
     role: Role = None,
     if_not_exists: IfNotExists = False,
 ) -> UserWritten:
-    """Add a user to an organization, as a member unless --role says otherwise.
+    """Add a user to an organization. The default role is member.
 
     Example: catactl user add acme ada@example.com --name "Ada Lovelace" --role admin
     """

@@ -10,7 +10,7 @@ from catactl.results.users import UserWritten
 
 @command(WRITES)
 def disable(context: Context, org: Org, user: User) -> UserWritten:
-    """Keep a user from signing in.
+    """Prevent a user from signing in.
 
     Example: catactl user disable acme ada@example.com
     """

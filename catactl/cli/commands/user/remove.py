@@ -10,7 +10,7 @@ from catactl.results.users import UserWritten
 
 @command(WRITES, CONFIRMATION)
 def remove(context: Context, org: Org, user: User) -> UserWritten:
-    """Remove a user for good.
+    """Remove a user permanently.
 
     Example: catactl user remove acme ada@example.com --yes
     """
