@@ -59,7 +59,8 @@ _FILE_ERRORS = (InvalidValue, NotFound, Forbidden, SourceChanged)
 def demo(
     context: Context,
     path: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="A folder; else catactl's own files.")
+        str | None,
+        typer.Argument(metavar="[PATH]", help="A folder. [default: catactl's own files]"),
     ] = None,
 ) -> Checked[DemoResult] | None:
     """Upload all files of a folder by eight processes at once, then check usage and content.
