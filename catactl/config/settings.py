@@ -121,9 +121,9 @@ def profile_names() -> list[str]:
     return list(config_file.profiles_in(config_file.parse(path))) if path is not None else []
 
 
-def _check_choice(what: str, choices: Sequence[str], value: str) -> None:
+def _check_choice(kind: str, choices: Sequence[str], value: str) -> None:
     if value not in choices:
-        raise InvalidValue(f"unknown {what} {value!r}", f"one of: {', '.join(choices)}")
+        raise InvalidValue(f"unknown {kind} {value!r}", f"one of: {', '.join(choices)}")
 
 
 CHECKS: Mapping[str, Callable[[str], object]] = {

@@ -9,7 +9,7 @@ from catactl.config.settings import load_settings
 from catactl.errors import BadConfiguration
 
 
-def _passwd_holds(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
+def _set_home_in_passwd(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
     def entry(uid: int) -> pwd.struct_passwd:
         if home is None:
             raise KeyError
@@ -32,7 +32,7 @@ _NO_HOME = [
 def test_without_a_home_folder_only_settings_that_need_one_fail(
     home: str | None, in_passwd: str | None, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _passwd_holds(monkeypatch, in_passwd)
+    _set_home_in_passwd(monkeypatch, in_passwd)
     environ = {"HOME": home} if home is not None else {}
     assert config_path(environ) is None
     with pytest.raises(BadConfiguration, match=message) as caught:
@@ -50,5 +50,5 @@ def test_without_a_home_folder_only_settings_that_need_one_fail(
 def test_without_home_in_the_environment_the_home_folder_comes_from_passwd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _passwd_holds(monkeypatch, "/home/me")
+    _set_home_in_passwd(monkeypatch, "/home/me")
     assert str(config_path({})) == "/home/me/.config/catactl/config.toml"

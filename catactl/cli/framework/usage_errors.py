@@ -1,4 +1,4 @@
-"""Describe what Typer rejects in a command line, with a hint.
+"""Describe the errors of Typer for a command line, with a hint.
 
 Typer does not export the classes of its errors, so this module compares their names.
 """
