@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -19,6 +19,7 @@ from catactl.errors import (
     Unreachable,
 )
 from catactl.handling.intent import Intent
+from catactl.handling.operation_scope import OperationScope
 from catactl.handling.state_cache import StateCaches
 from catactl.handling.transaction import ForgottenStates, Transaction
 from catactl.handling.unit_of_work import UnitOfWork
@@ -35,6 +36,7 @@ _FIRST_PAUSE_SECONDS = 0.02
 MAX_TEXT_BYTES = 4_096
 MAX_KEY_BYTES = 256
 
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R", bound=Mapping[str, object])
 
@@ -87,6 +89,22 @@ class Handler:
 
         self.transact(org_id, intent, work)
 
+    def execute(
+        self,
+        run: Callable[Concatenate[OperationScope, P], R],
+        intent: Intent,
+        org_id: UUID | None,
+        /,
+        *arguments: P.args,
+        **given: P.kwargs,
+    ) -> R:
+        """Run an operation in a transaction of its own; return its result. See `transact`."""
+
+        def work(_conn: Connection, unit: UnitOfWork) -> R:
+            return run(OperationScope(unit, intent, suggests_names=True), *arguments, **given)
+
+        return self.transact(org_id, intent, work)
+
     def transact(
         self,
         org_id: UUID | None,
@@ -101,12 +119,7 @@ class Handler:
         the same request, the handler returns the stored result and does not call `work`.
         """
         check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
-
-        def work_once(transaction: Transaction) -> R:
-            found = org_id if org_id is not None else transaction.find_organization()
-            return transaction.run_once(found, work)
-
-        return self.transact_across(intent, work_once)
+        return self.transact_across(intent, lambda transaction: transaction.run_once(org_id, work))
 
     def transact_across(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         """Run `work`, which locks and changes any number of organizations: all of them or none.

@@ -75,13 +75,13 @@ class Transaction:
             self._units[org_id] = unit
         return unit
 
-    def find_organization(self) -> UUID:
-        """Return the organization that the intent names."""
-        begin(self.conn)
-        return find_organization(self.conn, self.intent)
-
-    def run_once(self, org_id: UUID, work: Callable[[Connection, UnitOfWork], R]) -> R:
-        """Run `work` under the organization's lock, or return the stored result of the request."""
+    def run_once(self, org_id: UUID | None, work: Callable[[Connection, UnitOfWork], R]) -> R:
+        """Run `work` under the lock of the organization, or of the one that the intent names. If the
+        same request was run under its key before, return the stored result instead.
+        """
+        if org_id is None:
+            begin(self.conn)
+            org_id = find_organization(self.conn, self.intent)
         unit = self.unit(org_id)
         request = self.intent.keyed_request
         if request is None:

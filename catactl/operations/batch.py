@@ -13,9 +13,9 @@ from uuid import UUID
 from catactl.errors import CatactlError, NotFound
 from catactl.handling.handler import Handler, utc_now
 from catactl.handling.intent import Intent
+from catactl.handling.operation_scope import OperationScope
 from catactl.handling.transaction import Transaction
 from catactl.operations.batch_lines import Failed, Line
-from catactl.operations.scope import OperationScope
 from catactl.store import idempotency, name_lookup
 from catactl.store.idempotency import Answer, KeyLookup, Request, Result
 from catactl.store.sql.bulk import batched

@@ -1,10 +1,11 @@
 """Writes of files."""
 
 from catactl.domain.file import CompleteFile, CreateFile, DeleteFile, RestoreFile
+from catactl.handling.operation_scope import OperationScope
 from catactl.operations.arguments import FileRef
 from catactl.operations.operation import operation
-from catactl.operations.scope import OperationScope
 from catactl.results.files import FileWritten, file_result, file_written
+from catactl.results.written import without_events
 from catactl.wiring.flow import FILE
 
 
@@ -15,7 +16,7 @@ def create_file(
     existing = scope.unit.find_live(FILE, name) if if_not_exists else None
     if existing is not None:
         file = file_result(scope.org_id, existing, *scope.unit.get(FILE, existing))
-        return {**file, **scope.without_events()}
+        return {**file, **without_events(scope)}
     file_id = scope.unit.new_id()
     scope.unit.expect_new(FILE, file_id)
     return file_written(scope.run(file_id, CreateFile(name, scope.unit.now)))

@@ -13,10 +13,11 @@ from catactl.domain.job_configuration import (
     check_spec,
 )
 from catactl.errors import AlreadyExists, InvalidValue
+from catactl.handling.operation_scope import OperationScope
 from catactl.operations.arguments import FileRefs, JobRef, Name
 from catactl.operations.operation import operation
-from catactl.operations.scope import OperationScope
 from catactl.results.jobs import JobWritten, job_result, job_written
+from catactl.results.written import without_events
 from catactl.wiring.flow import JOB_CONFIGURATION
 
 
@@ -70,7 +71,7 @@ def create_job(
                 f"job {name!r} exists with another {field}",
                 f"catactl job update {scope.org_ref} {name}",
             )
-    return {**job_result(scope.org_id, existing, state, version), **scope.without_events()}
+    return {**job_result(scope.org_id, existing, state, version), **without_events(scope)}
 
 
 @operation("job.update")

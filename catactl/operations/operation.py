@@ -24,7 +24,7 @@ from typing import (
 )
 
 from catactl.errors import InvalidValue
-from catactl.operations.scope import OperationScope
+from catactl.handling.operation_scope import OperationScope
 from catactl.wiring.flow import Aggregate
 
 P = ParamSpec("P")

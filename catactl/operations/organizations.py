@@ -11,9 +11,9 @@ from catactl.domain.organization import (
     SuspendOrganization,
 )
 from catactl.errors import AlreadyExists, ConfirmationRequired
+from catactl.handling.operation_scope import OperationScope
 from catactl.operations.arguments import Confirmation, Name
 from catactl.operations.operation import operation
-from catactl.operations.scope import OperationScope
 from catactl.queries.organizations import get_organization
 from catactl.queries.usage import get_usage
 from catactl.results.organizations import OrganizationWritten, organization_written

@@ -1,9 +1,9 @@
 """Writes of parts."""
 
 from catactl.domain.file import UploadPart
+from catactl.handling.operation_scope import OperationScope
 from catactl.operations.arguments import FileRef, Sha256
 from catactl.operations.operation import operation
-from catactl.operations.scope import OperationScope
 from catactl.results.parts import PartWritten, part_written
 
 

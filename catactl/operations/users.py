@@ -7,11 +7,12 @@ from typing import Any
 from catactl.domain.decider import Command
 from catactl.domain.organization import check_accepts
 from catactl.errors import AlreadyExists, InvalidValue
+from catactl.handling.operation_scope import OperationScope
 from catactl.operations.arguments import Email, NewRole, OptionalEmail, OptionalLabel, UserRef
 from catactl.operations.operation import operation
-from catactl.operations.scope import OperationScope
 from catactl.queries.users import user_result
 from catactl.results.users import UserWritten
+from catactl.results.written import without_events
 from catactl.store import name_lookup, users
 from catactl.values.names import check_email, check_label
 
@@ -106,4 +107,4 @@ def _write(
         user_id=row["user_id"],
         version=None if removes else row["version"],
     )
-    return {**user_result(row), **scope.without_events()}
+    return {**user_result(row), **without_events(scope)}

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
+    from catactl.handling.operation_scope import OperationScope
     from catactl.handling.unit_of_work import Outcome
 
 
@@ -25,5 +26,13 @@ def written(outcome: "Outcome") -> Written:
         "events": [event.type for event in outcome.events],
     }
     if outcome.dry_run:
+        result["dry_run"] = True
+    return result
+
+
+def without_events(scope: "OperationScope") -> Written:
+    """Return the fields that a write adds to its resource when it added no events."""
+    result: Written = {"position": scope.unit.head.position, "events": []}
+    if scope.intent.dry_run:
         result["dry_run"] = True
     return result

@@ -7,11 +7,17 @@ from uuid import UUID
 
 import pytest
 
+from catactl.cli.framework.context import Context
+from catactl.handling.operation_scope import OperationScope
 from catactl.operations.arguments import Name
+from catactl.operations.jobs import update_job
 from catactl.operations.operation import operation
-from catactl.operations.organizations import create_organization
+from catactl.operations.organizations import (
+    create_organization,
+    rename_organization,
+    set_quota,
+)
 from catactl.operations.registry import OPERATIONS
-from catactl.operations.scope import OperationScope
 from catactl.results.organizations import OrganizationWritten
 from catactl.store.idempotency import FINGERPRINT_VERSION, Request
 from tests.support import BYTES_1
@@ -138,3 +144,11 @@ def test_a_stored_fingerprint_never_changes(
 ) -> None:
     expected = hashlib.sha256(request_text.encode()).hexdigest()
     assert (FINGERPRINT_VERSION, _fingerprint(name, arguments)) == (2, expected)
+
+
+def _is_not_called(context: Context) -> None:
+    """Hold mypy to the arguments of operations: an ignored error that is not there is an error."""
+    context.write(rename_organization, "acme", name="b")  # type: ignore[call-arg]
+    context.write(set_quota, "acme", size_bytes="1")  # type: ignore[arg-type]
+    context.write(update_job, "acme", job="nightly", cpu_millis="1")  # type: ignore[arg-type]
+    context.write("part.record", "acme", number=1)  # type: ignore[arg-type]

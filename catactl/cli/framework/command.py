@@ -67,27 +67,24 @@ class Declaration:
         ]
 
         def callback(**given: Any) -> None:
-            self._run(Options(**{option: given.pop(option) for option in options}), given)
+            context = Context(
+                Options(**{option: given.pop(option) for option in options}),
+                finishes=WRITES in self.groups or CONTENT in self.groups,
+                grows=self.grows,
+                needs_settings=self.needs_settings,
+            )
+            try:
+                with context.until_printed:
+                    context.print(self.function(context, **given), self.returned)
+            except BrokenPipeError as error:
+                raise ReaderGone from error
+            finally:
+                context.finish()
 
         callback.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
         callback.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
         callback.__doc__ = self.function.__doc__
         return CommandInfo(name=name, cls=CatactlCommand, callback=callback)
-
-    def _run(self, options: Options, arguments: dict[str, Any]) -> None:
-        context = Context(
-            options,
-            finishes=WRITES in self.groups or CONTENT in self.groups,
-            grows=self.grows,
-            needs_settings=self.needs_settings,
-        )
-        try:
-            with context.until_printed:
-                context.print(self.function(context, **arguments), self.returned)
-        except BrokenPipeError as error:
-            raise ReaderGone from error
-        finally:
-            context.finish()
 
 
 def command(

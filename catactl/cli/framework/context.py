@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from catactl.cli.output.verbose import VerboseLog
     from catactl.handling.handler import Handler
     from catactl.handling.intent import Intent
-    from catactl.handling.unit_of_work import UnitOfWork
     from catactl.operations.operation import Operation
     from catactl.queries.as_of import Point
     from catactl.store.reserve import Reserve
@@ -313,36 +312,19 @@ class Context:
         **given: P.kwargs,
     ) -> R:
         """Run an operation in an organization; return its result."""
-        intent = self.intent(org_ref, lambda: operation.request(given))
-        return self.perform(operation, intent, *arguments, **given)
-
-    def perform(
-        self,
-        operation: "Operation[P, R]",
-        intent: "Intent",
-        /,
-        *arguments: P.args,
-        **given: P.kwargs,
-    ) -> R:
-        """Run an operation with an intent, in a transaction of its own."""
-        from catactl.operations.scope import OperationScope
         from catactl.values.ids import id_to_create
 
+        intent = self.intent(org_ref, lambda: operation.request(given))
         org_id = None
         if operation.creates:
             org_id = id_to_create(intent.idempotency_key, datetime.now(UTC))
-
-        def work(_conn: "Connection", unit: "UnitOfWork") -> R:
-            scope = OperationScope(unit, intent, suggests_names=True)
-            return operation.run(scope, *arguments, **given)
-
         try:
-            return self.handler.transact(org_id, intent, work)
+            return self.handler.execute(operation.run, intent, org_id, *arguments, **given)
         except AlreadyExists:
             if not given.get("if_not_exists"):
                 raise
             # Another process took the name just now. The second attempt compares what it created.
-            return self.handler.transact(org_id, intent, work)
+            return self.handler.execute(operation.run, intent, org_id, *arguments, **given)
 
     def intent(
         self,

@@ -45,7 +45,7 @@ def _delete_each(context: Context, org: str, names: dict[str, str]) -> Iterator[
         request = partial(delete_file.request, {"file": file})
         intent = context.intent(org, request, key_suffix=key_suffix(name))
         try:
-            yield context.perform(delete_file, intent, file=file)
+            yield context.handler.execute(delete_file.run, intent, None, file=file)
         except CatactlError as error:
             failures.append(f"{file}: {error.message}")
             context.failure(failures[-1])

@@ -10,7 +10,6 @@ from catactl.domain.decider import Command, CommandEnvelope
 from catactl.errors import NotFound
 from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import Outcome, UnitOfWork
-from catactl.results.written import Written
 from catactl.store import name_lookup
 from catactl.wiring.flow import FILE, JOB_CONFIGURATION, Aggregate
 
@@ -68,10 +67,3 @@ class OperationScope:
             if not self.suggests_names:
                 raise
             return resolve(self.conn, self.org_id, reference)
-
-    def without_events(self) -> Written:
-        """Return the fields that a write adds to its resource when it adds no events."""
-        result: Written = {"position": self.unit.head.position, "events": []}
-        if self.intent.dry_run:
-            result["dry_run"] = True
-        return result
