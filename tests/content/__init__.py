@@ -1,0 +1,1 @@
+"""Tests of content and its records: upload, download, verification, marks and sweeps."""

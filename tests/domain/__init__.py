@@ -1,0 +1,1 @@
+"""Tests of the rules: given events, when a command arrives, then events or a refusal."""

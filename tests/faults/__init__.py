@@ -1,0 +1,1 @@
+"""Tests of broken connections, killed servers, standbys and unusual settings."""

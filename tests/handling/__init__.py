@@ -1,0 +1,1 @@
+"""Tests of the handler and its parts: transactions, keys, names, states in memory and races."""

@@ -1,0 +1,1 @@
+"""Tests of the event log, the stored states, the codec and the migrations."""

@@ -1,0 +1,1 @@
+"""Tests of checks, corrections, history, reports and explanations of usage."""

@@ -1,0 +1,1 @@
+"""Tests of the table that connects events, sagas, commands and projections."""

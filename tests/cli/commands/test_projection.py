@@ -5,16 +5,25 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL, delete, insert, text
+from sqlalchemy import URL, delete, insert, select, text, update
 
 from catactl.handling.rebuild import rebuild
 from catactl.handling.replay import TABLES
 from catactl.handling.row_check import compare
 from catactl.store.sql.engine import writing
 from catactl.store.sql.urls import parse_url
-from catactl.store.tables import logs, organization_names, organizations, users
+from catactl.store.tables import (
+    file_parts,
+    files,
+    logs,
+    organization_names,
+    organizations,
+    storage_usage,
+    swept_content,
+    users,
+)
 from catactl.values.ids import new_id
-from tests.cli.support import Cli
+from tests.cli.support import Cli, sha256
 from tests.support import BYTES_2, NOON, opened, tampering
 
 
@@ -294,3 +303,60 @@ def test_a_dry_run_of_rebuilding_changes_nothing(filled: Cli, database_url: URL)
     before = _differing(filled)
     filled.ok("projection", "rebuild", "--dry-run")
     assert _differing(filled) == before != []
+
+
+def test_tables_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
+    acme.has_file("acme", "data.bin", 100, 50)
+    acme.ok("org", "create", "beta")
+    listed = {row["name"]: row["rows"] for row in acme.ok("projection", "list")}
+    projections = {"storage_usage": 1, "storage_usage_days": 1, "swept_content": 0}
+    assert listed == projections | {"states": 3}
+    before = acme.ok("usage", "show", "acme")
+    with tampering(database_url) as conn:
+        conn.execute(delete(storage_usage))
+    assert acme.ok("usage", "show", "acme")["used_bytes"] == 0
+    assert all(each["dry_run"] for each in acme.ok("projection", "rebuild", "--dry-run"))
+    assert acme("usage", "check").code == 6
+    rebuilt = acme.ok("projection", "rebuild", "storage_usage")
+    assert [each["name"] for each in rebuilt] == ["storage_usage"]
+    assert acme.ok("usage", "show", "acme") == before
+    shown = acme.ok("file", "list", "acme"), acme.ok("org", "show", "acme")
+    with tampering(database_url) as conn:
+        for table in (file_parts, files, organizations):
+            conn.execute(delete(table))
+    assert acme.fails(3, "org", "show", "acme")["hint"] == "catactl usage recompute"
+    assert acme.fails(3, "usage", "show", "acme")["hint"] == "catactl usage recompute"
+    acme.ok("projection", "rebuild", "states")
+    assert (acme.ok("file", "list", "acme"), acme.ok("org", "show", "acme")) == shown
+    error = acme.fails(3, "projection", "rebuild", "storage_usag")
+    assert "storage_usage" in error["hint"]
+
+
+def test_the_projection_of_swept_content_is_rebuilt_to_the_same_rows(
+    acme: Cli, database_url: URL, tmp_path: Path
+) -> None:
+    path = tmp_path / "source"
+    for turn in range(3):
+        for name in ("one", "two")[: 2 - turn % 2]:
+            path.write_bytes(name.encode())
+            acme.ok("file", "upload", "acme", path, "--name", name)
+            acme.ok("file", "delete", "acme", name)
+        acme.ok("blob", "gc", "--older-than", "0", "--yes")
+    path.write_bytes(b"one")
+    acme.ok("file", "upload", "acme", path, "--name", "one")
+
+    def rows() -> set[tuple[str, int]]:
+        with tampering(database_url) as conn:
+            columns = swept_content.c
+            return {tuple(row) for row in conn.execute(select(columns.sha256, columns.generation))}
+
+    before = rows()
+    assert before == {(sha256(b"one"), 3), (sha256(b"two"), 2)}
+    with tampering(database_url) as conn:
+        conn.execute(update(swept_content).values(generation=7))
+        conn.execute(delete(swept_content).where(swept_content.c.sha256 == sha256(b"two")))
+    assert acme("blob", "verify").code == 6
+    (rebuilt,) = acme.ok("projection", "rebuild", "swept_content")
+    assert rebuilt["name"] == "swept_content"
+    assert rows() == before
+    acme.ok("blob", "verify", "--older-than", "0")

@@ -1,11 +1,10 @@
-"""Usage, events and views at the terminal."""
+"""`usage show`, `usage top`, `usage check` and `usage recompute`."""
 
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL, Engine, delete, select, text, update
+from sqlalchemy import URL, Engine, delete, text, update
 
 from catactl.domain.organization import CreateOrganization
 from catactl.handling.handler import Handler, utc_now
@@ -13,14 +12,10 @@ from catactl.store import event_log
 from catactl.store.sql.engine import writing
 from catactl.store.tables import (
     events,
-    file_parts,
-    files,
     organizations,
-    storage_usage,
-    swept_content,
 )
 from catactl.values.ids import new_id
-from tests.cli.support import Cli, sha256
+from tests.cli.support import Cli
 from tests.support import Clock, create_file, opened, run, tampering, upload
 
 USAGE = {
@@ -49,23 +44,6 @@ FINDING = {
     "clock_ahead_seconds",
     "drift_bytes",
     "corrected",
-}
-EVENT = {
-    "org_id",
-    "position",
-    "stream_id",
-    "version",
-    "type",
-    "schema_version",
-    "payload",
-    "event_id",
-    "actor",
-    "reason",
-    "command_id",
-    "correlation_id",
-    "causation_id",
-    "recorded_at",
-    "hash",
 }
 
 
@@ -249,122 +227,6 @@ def test_an_organization_without_its_row_is_named_still(acme: Cli, database_url:
     result = acme("usage", "check", "--json")
     assert result.code == 6
     assert "acme" in [each["name"] for each in result.json["organizations"]]
-
-
-def test_events_are_listed_and_shown_with_every_documented_field(acme: Cli) -> None:
-    listed = acme.ok("event", "list", "acme")
-    assert [event["position"] for event in listed] == list(range(1, 8))
-    for event in listed:
-        assert set(event) == EVENT
-        assert isinstance(event["payload"], dict)
-    assert acme.ok("event", "show", "acme", 5) == listed[4]
-    assert acme.ok("event", "list", "acme", "--after", 2, "--limit", 3) == listed[2:5]
-    stream = [event for event in listed if event["stream_id"] == listed[1]["stream_id"]]
-    assert acme.ok("event", "list", "acme", "--stream", listed[1]["stream_id"]) == stream
-    answers = {event["event_id"]: event for event in listed}
-    assert answers[listed[2]["causation_id"]] == listed[1]
-    acme.fails(3, "event", "show", "acme", 8)
-    acme.fails(3, "event", "show", "acme", 0)
-    acme.fails(2, "event", "show", "acme", "first")
-    acme.fails(2, "event", "list", "acme", "--stream", "data.bin")
-
-
-def test_a_trace_shows_all_events_of_one_command(acme: Cli) -> None:
-    traced = acme.ok("event", "trace", "acme", 4)
-    assert [event["position"] for event in traced] == [4, 5]
-    assert acme.ok("event", "trace", "acme", 5) == traced
-    text = acme("event", "trace", "acme", 5).stdout
-    assert text.startswith("command part.record") or text.startswith("command ")
-    assert "saga storage_usage" in text
-    assert "view storage_usage" in text
-
-
-def test_an_event_that_was_changed_is_found_where_it_is(acme: Cli, database_url: URL) -> None:
-    assert [each["ok"] for each in acme.ok("event", "verify")] == [True, True]
-    org_id = acme.ok("org", "show", "acme")["org_id"]
-    with tampering(database_url) as conn:
-        conn.execute(
-            update(events)
-            .where(events.c.position == 4, events.c.org_id == org_id)
-            .values(actor="x")
-        )
-    result = acme("event", "verify", "--json")
-    assert (result.code, result.error["code"]) == (6, "findings")
-    assert {each["name"]: each["position"] for each in result.json} == {"acme": 4, "beta": None}
-    assert acme("event", "verify", "beta").code == 0
-
-
-def test_views_are_listed_and_rebuilt(acme: Cli, database_url: URL) -> None:
-    listed = {view["name"]: view["rows"] for view in acme.ok("projection", "list")}
-    views = {"storage_usage": 1, "storage_usage_days": 1, "swept_content": 0}
-    assert listed == views | {"states": 3}
-    before = acme.ok("usage", "show", "acme")
-    with tampering(database_url) as conn:
-        conn.execute(delete(storage_usage))
-    assert acme.ok("usage", "show", "acme")["used_bytes"] == 0
-    assert all(each["dry_run"] for each in acme.ok("projection", "rebuild", "--dry-run"))
-    assert acme("usage", "check").code == 6
-    rebuilt = acme.ok("projection", "rebuild", "storage_usage")
-    assert [each["name"] for each in rebuilt] == ["storage_usage"]
-    assert acme.ok("usage", "show", "acme") == before
-    shown = acme.ok("file", "list", "acme"), acme.ok("org", "show", "acme")
-    with tampering(database_url) as conn:
-        for table in (file_parts, files, organizations):
-            conn.execute(delete(table))
-    assert acme.fails(3, "org", "show", "acme")["hint"] == "catactl usage recompute"
-    assert acme.fails(3, "usage", "show", "acme")["hint"] == "catactl usage recompute"
-    acme.ok("projection", "rebuild", "states")
-    assert (acme.ok("file", "list", "acme"), acme.ok("org", "show", "acme")) == shown
-    error = acme.fails(3, "projection", "rebuild", "storage_usag")
-    assert "storage_usage" in error["hint"]
-
-
-def test_the_projection_of_swept_content_is_rebuilt_to_the_same_rows(
-    acme: Cli, database_url: URL, tmp_path: Path
-) -> None:
-    path = tmp_path / "source"
-    for turn in range(3):
-        for name in ("one", "two")[: 2 - turn % 2]:
-            path.write_bytes(name.encode())
-            acme.ok("file", "upload", "acme", path, "--name", name)
-            acme.ok("file", "delete", "acme", name)
-        acme.ok("blob", "gc", "--older-than", "0", "--yes")
-    path.write_bytes(b"one")
-    acme.ok("file", "upload", "acme", path, "--name", "one")
-
-    def rows() -> set[tuple[str, int]]:
-        with tampering(database_url) as conn:
-            columns = swept_content.c
-            return {tuple(row) for row in conn.execute(select(columns.sha256, columns.generation))}
-
-    before = rows()
-    assert before == {(sha256(b"one"), 3), (sha256(b"two"), 2)}
-    with tampering(database_url) as conn:
-        conn.execute(update(swept_content).values(generation=7))
-        conn.execute(delete(swept_content).where(swept_content.c.sha256 == sha256(b"two")))
-    assert acme("blob", "verify").code == 6
-    (rebuilt,) = acme.ok("projection", "rebuild", "swept_content")
-    assert rebuilt["name"] == "swept_content"
-    assert rows() == before
-    acme.ok("blob", "verify", "--older-than", "0")
-
-
-@pytest.mark.parametrize("format_", ["tree", "mermaid", "json"])
-def test_the_topology_is_printed_without_a_database(format_: str, stranger: Cli) -> None:
-    result = stranger("topology", "--format", format_)
-    assert (result.code, result.stderr) == (0, "")
-    assert "storage_usage" in result.stdout
-
-
-def test_a_topology_of_another_format_is_refused(stranger: Cli) -> None:
-    stranger.fails(2, "topology", "--format", "dot")
-
-
-def test_the_version_is_printed_without_a_database(stranger: Cli) -> None:
-    import catactl
-
-    assert stranger("version").stdout == f"{catactl.__version__}\n"
-    assert stranger.ok("version") == {"version": catactl.__version__}
 
 
 _CHANGES = (

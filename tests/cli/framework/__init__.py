@@ -1,0 +1,1 @@
+"""Tests of all commands: options, help, errors and names in the past."""

@@ -1,0 +1,1 @@
+"""Tests of what is printed: tables, formats, and messages on stderr."""

@@ -1,0 +1,1 @@
+"""Tests of engines, types and statements on both databases."""

@@ -1,0 +1,1 @@
+"""Tests of `file upload` and `part upload`."""
