@@ -1,4 +1,4 @@
-"""The program: a command is run, and errors and signals become exit codes."""
+"""Run a command, and map the errors and signals that end it to exit codes."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from catactl.errors import CatactlError, Unreachable
 
 
 class Terminated(BaseException):
-    """SIGTERM: unwinds like an interrupt, so that a transaction under way is rolled back."""
+    """Raised on SIGTERM, so that an open transaction is rolled back."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
-        # Names are UTF-8 whatever the locale; what cannot be encoded is escaped, never an error.
+        # Names are UTF-8 in every locale. Characters that cannot be encoded are escaped.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     code = _run(arguments)
     try:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if is_process and _workers_are_left():
         with suppress(OSError):
             sys.stderr.flush()
-        os._exit(code)  # else one that hangs in a request to a server would be waited for
+        os._exit(code)  # because sys.exit waits for threads that hang in a request to a server
     sys.exit(code)
 
 
@@ -49,16 +49,17 @@ def _workers_are_left() -> bool:
 
 
 def _open_standard_streams() -> None:
-    """Stand in for standard streams that are closed, before other files get their numbers.
+    """Open the null device in place of closed standard streams, before other files get their
+    numbers.
 
-    Nothing can be read from or written to what stands in, so that it is an error, as it should be.
+    Its mode is the wrong one for stdin and stdout, so that a command that uses them fails.
     """
-    ways = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
-    for file, way in ways.items():
+    modes = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
+    for file, mode in modes.items():
         try:
             os.fstat(file)
         except OSError:
-            null = os.open(os.devnull, way)
+            null = os.open(os.devnull, mode)
             if null != file:
                 os.dup2(null, file)
                 os.close(null)
@@ -72,49 +73,53 @@ def _open_standard_streams() -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     if shell := os.environ.get(COMPLETION_VARIABLE):
-        from catactl.cli.completion.candidates import answer
+        from catactl.cli.completion.candidates import complete
 
-        sys.stdout.write(answer(shell, arguments))
+        sys.stdout.write(complete(shell, arguments))
         return exit_codes.DONE
     try:
-        with _unwinding_at_signals(arguments):
+        with _signals_raised(arguments):
             code = root().main(args=arguments, prog_name="catactl", standalone_mode=False)
         if code == exit_codes.INTERRUPTED:
+            raise KeyboardInterrupt
+    except (Exception, KeyboardInterrupt, Terminated) as error:
+        return _fail(arguments, error)
+    return int(code or exit_codes.DONE)
+
+
+def _fail(arguments: Sequence[str], error: Exception | KeyboardInterrupt | Terminated) -> int:
+    """Print the error or signal that ended a command, and return its exit code."""
+    match error:
+        case CatactlError():
+            return fail(arguments, error)
+        case ReaderGone():
+            discard(1)
+            return exit_codes.DONE
+        case KeyboardInterrupt():
             return fail_interrupted(arguments, exit_codes.INTERRUPTED)
-        return int(code or exit_codes.DONE)
-    except CatactlError as error:
-        return fail(arguments, error)
-    except ReaderGone:
-        discard(1)
-        return exit_codes.DONE
-    except KeyboardInterrupt:
-        return fail_interrupted(arguments, exit_codes.INTERRUPTED)
-    except Terminated:
-        return fail_interrupted(arguments, exit_codes.TERMINATED)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return fail_usage(arguments, error)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        case Terminated():
+            return fail_interrupted(arguments, exit_codes.TERMINATED)
+        case OSError(errno=errno.ENOSPC):
             return fail(arguments, Unreachable("the disk is full", "free some space"))
-        if isinstance(error, OSError) and error.errno == errno.EBADF:  # more than a buffer holds
+        case OSError(errno=errno.EBADF):  # stdout is closed, and the result exceeds its buffer
             discard(1)
             return fail(arguments, Unreachable(f"cannot write the output: {error.strerror}"))
-        return fail_bug(arguments, error)
+        case _ if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return fail_usage(arguments, error)  # Typer does not export the class of its errors
+    return fail_bug(arguments, error)
 
 
 @contextmanager
-def _unwinding_at_signals(arguments: Sequence[str]) -> Iterator[None]:
-    """Let signals be raised, so that a transaction under way is rolled back; then as before."""
+def _signals_raised(arguments: Sequence[str]) -> Iterator[None]:
+    """Raise signals as exceptions within the block, so that an open transaction is rolled back."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     unraisable = sys.unraisablehook
 
     def end_if_interrupted(lost: Any) -> None:
-        # Python cannot raise an interrupt everywhere, as in the callbacks of imports: the command
-        # would go on as if nobody had asked it to stop.
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            os._exit(fail_interrupted(arguments, exit_codes.INTERRUPTED))
-        if issubclass(lost.exc_type, Terminated):
-            os._exit(fail_interrupted(arguments, exit_codes.TERMINATED))
+        # Python ignores exceptions in some places, such as callbacks of imports. The command would
+        # go on after the signal.
+        if issubclass(lost.exc_type, KeyboardInterrupt | Terminated):
+            os._exit(_fail(arguments, lost.exc_type()))
         unraisable(lost)
 
     sys.unraisablehook = end_if_interrupted

@@ -1,1 +1,4 @@
-"""Completion of commands, options and names in shells."""
+"""Complete commands, options and stored names for the scripts that `catactl completion` prints.
+
+These modules read the command tree and the database, and never write.
+"""

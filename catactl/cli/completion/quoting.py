@@ -1,21 +1,21 @@
-"""How a shell reads a line that is being typed, and how a word is put into it."""
+"""Parse an unfinished command line as a shell does, and quote a word to complete it."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_PLAIN = frozenset("_-./:=@%+,")  # what needs no backslash, letters and digits aside
+_UNQUOTED = frozenset("_-./:=@%+,")  # with letters and digits, they need no backslash
 
 
-class Read(NamedTuple):
-    """The words before the one being typed, what that one means so far, and its open quote."""
+class ParsedLine(NamedTuple):
+    """The complete words, the value of the unfinished word, and its open quote."""
 
     words: list[str]
-    last: str
+    unfinished: str
     quote: str
 
 
-def read(line: str) -> Read:
-    """Read a line as POSIX shells do, without expanding anything; it may end anywhere."""
+def parse_line(line: str) -> ParsedLine:
+    """Parse a line as POSIX shells do, without expansions. The line may end anywhere."""
     words: list[str] = []
     word: str | None = None
     quote = ""
@@ -34,7 +34,7 @@ def read(line: str) -> Read:
         elif word is not None:
             words.append(word)
             word = None
-    return Read(words, word or "", quote)
+    return ParsedLine(words, word or "", quote)
 
 
 def _escaped(characters: Iterator[str], quote: str) -> str:
@@ -43,14 +43,16 @@ def _escaped(characters: Iterator[str], quote: str) -> str:
 
 
 def quoted(text: str, quote: str) -> str | None:
-    """Return a text as it stands unquoted, or within an open quote if it can stand there."""
+    """Return a text with backslashes, for outside quotes or within an open quote; None if the quote
+    cannot hold the text.
+    """
     match quote:
         case "'":
             return None if "'" in text else text
-        case '"':  # in which no ! is safe from an interactive shell's history
+        case '"':  # where an interactive shell expands ! from its history
             return None if "!" in text else "".join(_backslashed(text, '$`"\\'))
     return "".join(
-        character if character.isalnum() or character in _PLAIN else f"\\{character}"
+        character if character.isalnum() or character in _UNQUOTED else f"\\{character}"
         for character in text
     )
 
@@ -60,22 +62,22 @@ def _backslashed(text: str, special: str) -> Iterator[str]:
         yield f"\\{character}" if character in special else character
 
 
-class Line:
-    """A command line up to the cursor. Bash replaces the end of it, `fragment`, by what is chosen:
-    less than a word where that holds a character of COMP_WORDBREAKS.
+class BashLine:
+    """A command line up to the cursor. Bash replaces `fragment`, its end, by the chosen completion.
+    A word with a character of COMP_WORDBREAKS is longer than its fragment.
     """
 
     def __init__(self, line: str, fragment: str) -> None:
-        read_whole = read(line)
-        self.before = read_whole.words[1:]
-        self.typed = read_whole.last
-        self._kept = read(line.removesuffix(fragment))
+        parsed = parse_line(line)
+        self.before = parsed.words[1:]
+        self.unfinished = parsed.unfinished
+        self._kept = parse_line(line.removesuffix(fragment))
 
-    def ending(self, word: str) -> str | None:
-        """Return what stands for the fragment, so that the line ends in this word."""
-        if not word.startswith(self._kept.last):
+    def completion(self, word: str) -> str | None:
+        """Return the text in place of the fragment with which the line ends in this word."""
+        if not word.startswith(self._kept.unfinished):
             return None
         quote = self._kept.quote
-        ending = quoted(word[len(self._kept.last) :], quote)
-        # Readline closes the quote unless the line ends in one already.
+        ending = quoted(word[len(self._kept.unfinished) :], quote)
+        # Readline adds the closing quote unless the line already ends in one.
         return f"{ending}{quote}" if ending and quote and ending.endswith(quote) else ending

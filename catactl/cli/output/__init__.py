@@ -1,1 +1,3 @@
-"""How results, messages and progress are printed."""
+"""Print results on stdout, and messages and progress on stderr. Only these modules know output
+formats. They import results and the layers below, and the framework's `Context`.
+"""

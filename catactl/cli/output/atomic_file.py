@@ -1,4 +1,4 @@
-"""Files that commands leave behind: there whole or not at all, whoever reads them meanwhile."""
+"""Write files that appear complete or not at all, even to a process that reads meanwhile."""
 
 import os
 import tempfile
@@ -9,26 +9,26 @@ from typing import TextIO
 from catactl.errors import Forbidden, InvalidValue, Unreachable
 
 
-def write_whole(path: str, text: str, *, mode: int = 0o644) -> None:
+def write_file(path: str, text: str, *, mode: int = 0o644) -> None:
     """Write a file under a temporary name beside it, sync it, and rename it."""
-    with whole_file(path, mode=mode) as out:
+    with atomic_file(path, mode=mode) as out:
         out.write(text)
 
 
 @contextmanager
-def whole_file(path: str, *, mode: int = 0o644) -> Iterator[TextIO]:
-    """Yield what takes a file's text; it appears under its name when the block ends well.
+def atomic_file(path: str, *, mode: int = 0o644) -> Iterator[TextIO]:
+    """Yield a file to write text to. It gets its name when the block ends without an error.
 
-    A link stays, and what it leads to is replaced. What is no file, as a device, is not.
+    A symbolic link stays, and its target is replaced. A folder or a device is an `InvalidValue`.
     """
     if path == "-":
-        raise InvalidValue("'-' is no file", "name one; stdout is the result's alone")
-    named, path = path, os.path.realpath(path)
+        raise InvalidValue("'-' is not a file name", "name a file; stdout is for the result")
+    given_path, path = path, os.path.realpath(path)
     folder = os.path.dirname(path) or "."
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            what = "a folder" if os.path.isdir(path) else "no file"
-            raise InvalidValue(f"{named!r} is {what}", "name a file, there or not")
+            kind = "a folder" if os.path.isdir(path) else "not a regular file"
+            raise InvalidValue(f"{given_path!r} is {kind}", "name a file, new or existing")
         file, temporary = tempfile.mkstemp(dir=folder, prefix=".catactl-")
         try:
             with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:
@@ -42,9 +42,9 @@ def whole_file(path: str, *, mode: int = 0o644) -> Iterator[TextIO]:
                 os.unlink(temporary)
             raise
     except FileNotFoundError:
-        raise InvalidValue(f"there is no folder for {path!r}", "create it first") from None
+        raise InvalidValue(f"the folder of {path!r} does not exist", "create it first") from None
     except PermissionError as error:
         raise Forbidden(f"cannot write {path!r}: {error.strerror}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Unreachable(f"cannot write {path!r}: {reason}", "nothing was left behind") from error
+        raise Unreachable(f"cannot write {path!r}: {reason}", "no file was written") from error

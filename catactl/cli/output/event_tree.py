@@ -1,6 +1,4 @@
-"""What a command led to, from the events it recorded: command -> event -> saga -> command -> event
--> projection.
-"""
+"""Draw the effects of a command: events, projections, and the commands that sagas sent."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -13,51 +11,53 @@ from catactl.store.event_log import StoredEvent
 from catactl.wiring import flow
 
 
-class Step(NamedTuple):
-    """An event, the command that gave it, and what led to that: nothing for the first command."""
+class CausedEvent(NamedTuple):
+    """An event with the name of its command. If a saga sent the command, also the name of the saga
+    and the event that it reacted to.
+    """
 
-    recorded: StoredEvent
+    stored: StoredEvent
     command: str
     saga: str | None
     cause: StoredEvent | None
 
 
-def steps(events: Sequence[StoredEvent]) -> Iterator[Step]:
-    """Yield the events of whole commands in order."""
-    by_id = {recorded.event_id: recorded for recorded in events}
-    given: dict[UUID, list[StoredEvent]] = defaultdict(list)
-    for recorded in events:
-        given[recorded.command_id].append(recorded)
-    for recorded in events:
-        command = flow.command_leading_to(*(type(e.event) for e in given[recorded.command_id]))
-        cause = by_id.get(recorded.causation_id) if recorded.causation_id is not None else None
+def caused_events(events: Sequence[StoredEvent]) -> Iterator[CausedEvent]:
+    """Yield the events of complete commands, in order."""
+    by_id = {stored.event_id: stored for stored in events}
+    types: dict[UUID, list[type]] = defaultdict(list)
+    for stored in events:
+        types[stored.command_id].append(type(stored.event))
+    for stored in events:
+        command = flow.command_leading_to(*types[stored.command_id])
+        cause = by_id.get(stored.causation_id) if stored.causation_id is not None else None
         saga = flow.saga_between(type(cause.event), command).name if cause is not None else None
-        yield Step(recorded, flow.command_name(command), saga, cause)
+        yield CausedEvent(stored, flow.command_name(command), saga, cause)
 
 
-def draw(events: Sequence[StoredEvent], say: Callable[[StoredEvent], str]) -> Iterator[str]:
-    """Draw the events of one command; `say` tells what is to be known of each."""
-    children: dict[UUID | None, list[Step]] = defaultdict(list)
-    for step in steps(events):
-        children[step.recorded.causation_id].append(step)
+def draw_tree(
+    events: Sequence[StoredEvent], describe: Callable[[StoredEvent], str]
+) -> Iterator[str]:
+    """Yield the lines of a tree of the events of one command, each with its description."""
+    children: dict[UUID | None, list[CausedEvent]] = defaultdict(list)
+    for caused in caused_events(events):
+        children[caused.stored.causation_id].append(caused)
 
-    def below(step: Step, indent: str) -> Iterator[str]:
-        recorded = step.recorded
-        yield shown(f"{indent}└─ event {recorded.position} {recorded.type} {say(recorded)}")
-        projections = flow.projections_of(type(recorded.event))
-        answers = children[recorded.event_id]
+    def branch(caused: CausedEvent, indent: str) -> Iterator[str]:
+        stored = caused.stored
+        yield shown(f"{indent}└─ event {stored.position} {stored.type} {describe(stored)}")
+        projections = flow.projections_of(type(stored.event))
+        reactions = children[stored.event_id]
         for index, projection in enumerate(projections, start=1):
-            last = index == len(projections) and not answers
-            yield f"{indent}   {'└─' if last else '├─'} view {projection.NAME}"
-        for answer in answers:
-            yield f"{indent}   └─ saga {answer.saga} ─ command {answer.command}"
-            yield from below(answer, f"{indent}      ")
+            is_last = index == len(projections) and not reactions
+            yield f"{indent}   {'└─' if is_last else '├─'} view {projection.NAME}"
+        for reaction in reactions:
+            yield f"{indent}   └─ saga {reaction.saga} ─ command {reaction.command}"
+            yield from branch(reaction, f"{indent}      ")
 
     root = events[0]
-    yield shown(
-        f"command {children[None][0].command}"
-        f" by {root.actor} at {format_instant(root.recorded_at)}"
-        + (f": {root.reason}" if root.reason else "")
-    )
-    for step in children[None]:
-        yield from below(step, "")
+    reason = f": {root.reason}" if root.reason else ""
+    command = children[None][0].command
+    yield shown(f"command {command} by {root.actor} at {format_instant(root.recorded_at)}{reason}")
+    for caused in children[None]:
+        yield from branch(caused, "")

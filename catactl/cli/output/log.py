@@ -1,4 +1,4 @@
-"""What is said on stderr beside the result: each line passes here, masked, as text or as JSON."""
+"""Print messages on stderr, without passwords, as text or as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from catactl.config.masking import mask
 
 @dataclass(frozen=True)
 class Log:
-    """Lines of text as people read them, or an object each: `time`, `level`, `message`, and fields
-    of its own.
+    """Prints each message as a line of text, or as a JSON object with `time`, `level`, `message`
+    and the fields of the message.
 
-    Who reads the result as JSON gets none, unless `verbose` asks for them as JSON.
+    `beside_json` means that the result is JSON. Then the log prints only the error that ends the
+    command, unless both `json` and `verbose` are set.
     """
 
     json: bool = False
@@ -24,29 +25,29 @@ class Log:
     beside_json: bool = False
 
     def note(self, message: str, **fields: Any) -> None:
-        """What is good to know, and progress."""
-        self._say("info", message, fields)
+        """Print a note or progress."""
+        self._print_unless_quiet("info", message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
-        """What was asked for and is not quite what happens."""
-        self._say("warning", message, fields)
+        """Print how the effect of the command differs from the request."""
+        self._print_unless_quiet("warning", message, fields)
 
     def detail(self, message: str, **fields: Any) -> None:
-        """What was used and done, for those who ask with --verbose."""
+        """Print a detail if --verbose is given."""
         if self.verbose:
-            self._say("debug", message, fields)
+            self._print_unless_quiet("debug", message, fields)
 
     def failure(self, message: str, **fields: Any) -> None:
-        """What went wrong with one of several: said also when quiet."""
-        if self._is_heard:
-            self._line("error", message, fields)
+        """Print why one of several things failed, even with --quiet."""
+        if self._prints_messages:
+            self._print("error", message, fields)
 
     def error(self, error: Mapping[str, Any]) -> None:
-        """What the command ends with, which everybody is told."""
+        """Print the error that ends the command, with all options."""
         hint = error["hint"] and mask(error["hint"])
         error = {**error, "message": mask(error["message"]), "hint": hint}
         if self.json:
-            self._line("error", error["message"], {"error": error})
+            self._print("error", error["message"], {"error": error})
         elif self.beside_json:
             complain(as_json({"error": error}))
         else:
@@ -55,14 +56,14 @@ class Log:
                 complain(f"hint: {shown(error['hint'])}")
 
     @property
-    def _is_heard(self) -> bool:
+    def _prints_messages(self) -> bool:
         return not self.beside_json or (self.json and self.verbose)
 
-    def _say(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        if self._is_heard and not self.quiet:
-            self._line(level, message, fields)
+    def _print_unless_quiet(self, level: str, message: str, fields: dict[str, Any]) -> None:
+        if self._prints_messages and not self.quiet:
+            self._print(level, message, fields)
 
-    def _line(self, level: str, message: str, fields: dict[str, Any]) -> None:
+    def _print(self, level: str, message: str, fields: dict[str, Any]) -> None:
         message = mask(message)
         if self.json:
             now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Usage over time as a chart of characters, as wide as the terminal."""
+"""Draw usage over time as a chart of characters, as wide as the terminal."""
 
 import shutil
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from catactl.values.sizes import format_size
 from catactl.values.times import Interval, microseconds
 
 _HEIGHT = 12
-_LEAST_WIDTH = 20
+_MIN_WIDTH = 20
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
@@ -16,10 +16,10 @@ def plot(spans: Iterable[Span], interval: Interval) -> str:
     """Return a chart: each column is the mean of usage over its share of the interval."""
     spans = list(spans)
     if not spans:
-        return "nothing: the interval is empty"
+        return "the interval is empty"
     most = max(span.peak_bytes for span in spans)
     margin = max(len(format_size(most)), len(format_size(0))) + 1
-    width = max(_LEAST_WIDTH, shutil.get_terminal_size().columns - margin - 2)
+    width = max(_MIN_WIDTH, shutil.get_terminal_size().columns - margin - 2)
     means = _means(spans, interval, width)
     lines = []
     for row in range(_HEIGHT, 0, -1):
@@ -33,7 +33,7 @@ def plot(spans: Iterable[Span], interval: Interval) -> str:
 
 
 def _means(spans: list[Span], interval: Interval, width: int) -> list[int]:
-    """The mean of usage over each of `width` equal shares of the interval."""
+    """Return the mean of usage in each of `width` equal parts of the interval."""
     whole = microseconds(interval.end - interval.start)
     means = []
     index = 0

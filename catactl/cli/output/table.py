@@ -1,5 +1,7 @@
-"""A list as a table for people. On a terminal that is too narrow for it, ids go first, as names do
-wherever an id does; where that is not enough, each row is a few lines.
+"""Print a list as a table for people.
+
+On a terminal that is too narrow for the table, leave out the ids, because commands accept names in
+their place. If it is still too narrow, print each row as lines of fields.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,22 +16,22 @@ from catactl.cli.output.text import Row, bar, field_lines, for_people, is_time, 
 from catactl.results.result import Columns
 
 _BAR_WIDTH = 20
-_BETWEEN = 2
-_LEAST_OF_TEXT = 16  # a column of longer texts is folded down to this
-_WIDE = 10_000  # a table that is no terminal's is never folded
+_COLUMN_GAP = 2
+_MIN_TEXT_WIDTH = 16  # columns of longer texts are folded to this width
+_UNLIMITED = 10_000  # only a terminal limits the width of a table
 
 
 def print_table(rows: Sequence[Row], shape: Columns, stream: TextIO, *, color: bool) -> None:
     console = Console(
         file=stream,
-        width=None if stream.isatty() else _WIDE,
+        width=None if stream.isatty() else _UNLIMITED,
         no_color=not color,
         highlight=False,
         markup=False,
         emoji=False,
     )
     for columns, with_bar in _layouts(shape):
-        if _least_width(rows, columns, with_bar=with_bar) <= console.width:
+        if _min_width(rows, columns, with_bar=with_bar) <= console.width:
             console.print(_table(rows, columns, shape.bar if with_bar else None))
             return
     names_first = sorted(_columns(shape), key=_is_id)
@@ -40,7 +42,7 @@ def print_table(rows: Sequence[Row], shape: Columns, stream: TextIO, *, color: b
 
 
 def _layouts(shape: Columns) -> Iterator[tuple[Sequence[str], bool]]:
-    """The columns of a table and whether it has bars, from the widest to the narrowest."""
+    """Yield the columns of a table and whether it has bars, from the widest to the narrowest."""
     columns = _columns(shape)
     without_ids = [column for column in columns if not _is_id(column)]
     for with_bar in (True, False) if shape.bar else (False,):
@@ -53,18 +55,18 @@ def _columns(shape: Columns) -> list[str]:
     return [column for column in shape.names if column not in shape.for_programs]
 
 
-def _least_width(rows: Sequence[Row], columns: Sequence[str], *, with_bar: bool) -> int:
+def _min_width(rows: Sequence[Row], columns: Sequence[str], *, with_bar: bool) -> int:
     widths = [_BAR_WIDTH] if with_bar else []
     for column in columns:
         width = max(cell_len(for_people(column, row.get(column))) for row in rows)
         if _folds(column, _first(rows, column)):
-            width = min(width, _LEAST_OF_TEXT)
+            width = min(width, _MIN_TEXT_WIDTH)
         widths.append(max(width, cell_len(title(column))))
-    return sum(widths) + _BETWEEN * (len(widths) - 1)
+    return sum(widths) + _COLUMN_GAP * (len(widths) - 1)
 
 
 def _first(rows: Sequence[Row], column: str) -> Any:
-    """The first value of a column, as an example of them all."""
+    """Return the first value of a column, which has the type of all its values."""
     return next((row[column] for row in rows if row.get(column) is not None), None)
 
 
@@ -73,11 +75,11 @@ def _is_id(column: str) -> bool:
 
 
 def _folds(column: str, value: Any) -> bool:
-    """Whether a column may be narrower than what stands in it; figures stay whole."""
-    return not (_is_figure(column, value) or _is_id(column) or is_time(column))
+    """Return whether a column may be narrower than its values. Numbers, ids and times are not."""
+    return not (_is_number(column, value) or _is_id(column) or is_time(column))
 
 
-def _is_figure(column: str, value: Any) -> bool:
+def _is_number(column: str, value: Any) -> bool:
     return isinstance(value, int) or column.endswith("_bytes")
 
 
@@ -87,7 +89,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str], bar_of: str | None) -> T
         value = _first(rows, column)
         table.add_column(
             Text(title(column)),
-            justify="right" if _is_figure(column, value) else "left",
+            justify="right" if _is_number(column, value) else "left",
             overflow="fold",
             no_wrap=not _folds(column, value),
         )

@@ -1,4 +1,4 @@
-"""Values in words: plain for programs, with units for people, and never a control character."""
+"""Format values: plain for programs, with units for people, and without control characters."""
 
 import json
 import unicodedata
@@ -9,19 +9,19 @@ from catactl.values.sizes import format_size
 
 Row = Mapping[str, Any]
 
-_FEW = 6  # of a list, that people are shown all of
+_MAX_LISTED = 6  # longer lists are abbreviated
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 def field_lines(row: Row) -> Iterator[str]:
-    """One thing for people, a line a field."""
+    """Yield a resource for people, a line for each field."""
     width = max((len(title(name)) for name in row), default=0)
     for name, value in row.items():
         yield f"{title(name):<{width}}  {for_people(name, value)}"
 
 
 def bar(value: int, most: int, width: int) -> str:
-    """A bar of eighths of a character, as long as its share of the largest value."""
+    """Return a bar of block characters: `width` long for `most`, in steps of an eighth."""
     eighths = value * width * 8 // most if most > 0 else 0
     if value > 0:
         eighths = max(eighths, 1)
@@ -29,21 +29,21 @@ def bar(value: int, most: int, width: int) -> str:
     return "█" * whole + _EIGHTHS[rest]
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, noun: str) -> str:
     """Return `1 file`, `2,000 files`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shown(text: str) -> str:
-    """Return the text with control characters written out: `\x1b`, never an escape sequence."""
+    """Return the text with control characters escaped, as in `\x1b`."""
     if text.isprintable():
         return text
     return "".join(
-        character if _is_harmless(character) else repr(character)[1:-1] for character in text
+        character if _is_printed(character) else repr(character)[1:-1] for character in text
     )
 
 
-def _is_harmless(character: str) -> bool:
+def _is_printed(character: str) -> bool:
     # Show joiners, because names in Arabic and Indic scripts and emoji need them.
     return (
         character.isprintable()
@@ -53,7 +53,7 @@ def _is_harmless(character: str) -> bool:
 
 
 def plain(value: Any) -> str:
-    """Return a value as programs that read no JSON get it; null is empty."""
+    """Return a value for programs, in formats other than JSON. Null is empty."""
     if type(value) is int:
         return str(value)
     match value:
@@ -68,7 +68,7 @@ def plain(value: Any) -> str:
 
 
 def for_people(name: str, value: Any) -> str:
-    """A field's value with units and words that people read."""
+    """Return the value of a field for people, with its unit."""
     if value is None:
         return "unlimited" if name == "quota_bytes" else "-"
     if name.endswith("_bytes") and isinstance(value, int):
@@ -78,7 +78,7 @@ def for_people(name: str, value: Any) -> str:
         return value[:19].replace("T", " ") + "Z"
     if name.endswith("_estimate"):
         return shown(f"about {value}")
-    if isinstance(value, (list, tuple)) and len(value) > _FEW:
+    if isinstance(value, (list, tuple)) and len(value) > _MAX_LISTED:
         return shown(f"{value[0]}, … {value[-1]} ({len(value):,})")
     if isinstance(value, (list, tuple)):
         return shown(", ".join(map(str, value))) or "-"
@@ -90,5 +90,5 @@ def is_time(name: str) -> bool:
 
 
 def title(column: str) -> str:
-    """A field's name for people: what it is measured in stands with its values."""
+    """Return the name of a field for people, without the unit, because the values have it."""
     return column.removesuffix("_bytes").replace("_", " ").upper()

@@ -1,4 +1,4 @@
-"""Print the SQL statements of a command with their times, and the events that it recorded."""
+"""Print the SQL statements of a command with their times, and the events that it stored."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,8 +10,8 @@ from catactl.handling.intent import Intent
 from catactl.store.event_log import StoredEvent
 
 _MAX_SQL = 72
-_SELECTED = re.compile(r"^SELECT (?!count).*? FROM ")
-_WRITTEN = re.compile(r"^(?P<what>INSERT INTO \S+|UPDATE \S+|COPY \S+) .*")
+_SELECT = re.compile(r"^SELECT (?!count).*? FROM ")
+_WRITE = re.compile(r"^(?P<target>INSERT INTO \S+|UPDATE \S+|COPY \S+) .*")
 
 
 class VerboseLog:
@@ -41,26 +41,26 @@ class VerboseLog:
             self._log.detail("done before under this idempotency key")
         elif not events:
             self._log.detail("no event was recorded")
-        for _, command in groupby(events or (), lambda recorded: recorded.correlation_id):
-            self._command(list(command), dry_run=intent.dry_run)
+        for _, command in groupby(events or (), lambda stored: stored.correlation_id):
+            self._log_command(list(command), dry_run=intent.dry_run)
         if events and intent.dry_run:
             self._log.detail("rolled back, because of --dry-run")
 
-    def _command(self, events: list[StoredEvent], *, dry_run: bool) -> None:
-        from catactl.cli.output.event_tree import draw, steps
+    def _log_command(self, events: list[StoredEvent], *, dry_run: bool) -> None:
+        from catactl.cli.output.event_tree import caused_events, draw_tree
 
         if not self._log.json:
-            for line in draw(events, lambda recorded: f"of stream {recorded.stream_id}"):
+            for line in draw_tree(events, lambda stored: f"of stream {stored.stream_id}"):
                 self._log.detail(line)
             return
-        for recorded, command, saga, cause in steps(events):
+        for stored, command, saga, cause in caused_events(events):
             self._log.detail(
-                f"event {recorded.position} {recorded.type}",
-                org_id=str(recorded.org_id),
-                position=recorded.position,
-                stream_id=str(recorded.stream_id),
-                version=recorded.version,
-                type=recorded.type,
+                f"event {stored.position} {stored.type}",
+                org_id=str(stored.org_id),
+                position=stored.position,
+                stream_id=str(stored.stream_id),
+                version=stored.version,
+                type=stored.type,
                 command=command,
                 saga=saga,
                 cause_position=cause.position if cause is not None else None,
@@ -80,8 +80,8 @@ class VerboseLog:
 
 def _shortened(sql: str) -> str:
     """Return the beginning of a statement, without the columns."""
-    line = _SELECTED.sub("SELECT … FROM ", " ".join(sql.split()))
-    line = _WRITTEN.sub(r"\g<what>", line)
+    line = _SELECT.sub("SELECT … FROM ", " ".join(sql.split()))
+    line = _WRITE.sub(r"\g<target>", line)
     return line if len(line) <= _MAX_SQL else f"{line[: _MAX_SQL - 1]}…"
 
 

@@ -24,7 +24,9 @@ def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     def ask(*arguments: str) -> list[str]:
         with monkeypatch.context() as patched:
             patched.setenv("_CATACTL_COMPLETE", "zsh")
-            patched.setattr(candidates, "_PATIENCE_SECONDS", 60.0)  # whose end would end the tests
+            patched.setattr(
+                candidates, "_TIMEOUT_SECONDS", 60.0
+            )  # because the timeout exits the tests
             result = Cli()(*arguments)
         assert (result.code, result.stderr) == (0, "")
         kind, *rest = result.lines or ["nothing"]

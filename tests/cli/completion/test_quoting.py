@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catactl.cli.completion.quoting import Line, quoted, read
+from catactl.cli.completion.quoting import BashLine, parse_line, quoted
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 
@@ -18,7 +18,7 @@ def test_a_quoted_word_is_read_back_unchanged(text: str, quote: str) -> None:
         assert set(text) & {"'", "!"}
         return
     line = f"catactl org show {quote}{as_typed}"
-    assert read(line) == (["catactl", "org", "show"], text, quote)
+    assert parse_line(line) == (["catactl", "org", "show"], text, quote)
 
 
 @given(_TEXTS, st.data())
@@ -26,9 +26,9 @@ def test_a_typed_beginning_and_its_completion_are_the_word(word: str, data: st.D
     typed = quoted(word, "") or ""
     begun = typed[: data.draw(st.integers(0, len(typed)))]
     fragment = begun[data.draw(st.integers(0, len(begun))) :]
-    line = Line(f"catactl org show {begun}", fragment)
+    line = BashLine(f"catactl org show {begun}", fragment)
     assert line.before == ["org", "show"]
-    assert word.startswith(line.typed)
+    assert word.startswith(line.unfinished)
     kept = begun.removesuffix(fragment)
     if not kept.endswith("\\"):  # which the shell counts to what it replaces
-        assert read(f"{kept}{line.ending(word)}").last == word
+        assert parse_line(f"{kept}{line.completion(word)}").unfinished == word

@@ -18,9 +18,9 @@ def trace(context: Context, org: Org, position: Position) -> Text[Iterator[Event
 
     Example: catactl event trace acme 7
     """
-    from catactl.cli.output.event_tree import draw
+    from catactl.cli.output.event_tree import draw_tree
 
     with context.reading() as conn:
         org_id = name_lookup.resolve_organization(conn, org)
         events = list(events_of_command(conn, org_id, position))
-    return Text(draw(events, lambda event: event.payload), map(event_result, events))
+    return Text(draw_tree(events, lambda event: event.payload), map(event_result, events))

@@ -14,7 +14,7 @@ from catactl.cli.framework.help_format import MOST
 from catactl.cli.framework.options import Orgs
 from catactl.cli.framework.past_names import organizations_between
 from catactl.cli.framework.time_range import time_range
-from catactl.cli.output.atomic_file import whole_file
+from catactl.cli.output.atomic_file import atomic_file
 from catactl.errors import InvalidValue
 from catactl.results.result import Json, Text
 from catactl.results.usage import CloudEvent
@@ -91,7 +91,7 @@ def export(
         result = Json(cloudevents(conn, org_ids, first, last), otherwise="jsonl")
     if write is None:
         return result
-    with whole_file(write) as file:
+    with atomic_file(write) as file:
         context.output.to(file).print(result, CloudEvent)
     context.note(f"wrote {write}")
     return None

@@ -11,8 +11,8 @@ from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.options import Orgs
 from catactl.cli.framework.past_names import organizations_between
-from catactl.cli.output.atomic_file import write_whole
-from catactl.cli.output.clock_warning import Ahead
+from catactl.cli.output.atomic_file import write_file
+from catactl.cli.output.clock_warning import LogsAhead
 from catactl.cli.output.text import counted
 from catactl.errors import InvalidValue, NotFound
 from catactl.results.result import Columns, Listed
@@ -77,7 +77,7 @@ def report(
         rows = [row for _, row in used]
         corrected = [adjustment_line(each) for each in adjustments(conn, interval, org_ids)]
         days = list(daily_totals(conn, interval, org_ids)) if html is not None else []
-        ahead = Ahead(conn, org_ids)
+        ahead = LogsAhead(conn, org_ids)
         if not is_over:  # because a report of a closed period never changes
             for row in rows:
                 row["clock_ahead_seconds"] = ahead.seconds(row["org_id"])
@@ -87,7 +87,7 @@ def report(
         page = Page(
             interval, is_over, is_closed, unit.value, unit.field, rows, corrected, total, days
         )
-        write_whole(html, render(page))
+        write_file(html, render(page))
         context.note(f"wrote {html}")
     _check_reported(context, orgs, org_ids, rows)
     columns = Columns((*REPORT_COLUMNS, unit.field, "delta_bytes"), id_field="org_id")

@@ -6,7 +6,7 @@ from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.options import AsOf, Orgs
 from catactl.cli.framework.past_names import organization_at
-from catactl.cli.output.clock_warning import Ahead
+from catactl.cli.output.clock_warning import LogsAhead
 from catactl.results.usage import CurrentUsage, UsageResult, UsageWithGrowth
 from catactl.store import clock, name_lookup
 from catactl.usage import growth
@@ -29,7 +29,7 @@ def show(
     conn = context.snapshot
     now = clock.now(conn)
     ids = [organization_at(context, conn, org, moment) for org in orgs or ()]
-    ahead = Ahead(conn, ids or None)
+    ahead = LogsAhead(conn, ids or None)
     ahead.warn(context)
     rows: Iterable[CurrentUsage | UsageWithGrowth]
     if moment is not None:
@@ -47,6 +47,8 @@ def show(
     return next(results) if len(ids) == 1 else results
 
 
-def _results(rows: Iterable[CurrentUsage | UsageWithGrowth], ahead: Ahead) -> Iterator[UsageResult]:
+def _results(
+    rows: Iterable[CurrentUsage | UsageWithGrowth], ahead: LogsAhead
+) -> Iterator[UsageResult]:
     for row in rows:
         yield {**row, "clock_ahead_seconds": ahead.seconds(row["org_id"])}

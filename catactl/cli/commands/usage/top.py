@@ -8,7 +8,7 @@ import typer
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import MOST
-from catactl.cli.output.clock_warning import Ahead
+from catactl.cli.output.clock_warning import LogsAhead
 from catactl.results.usage import TopResult
 from catactl.store import clock
 from catactl.usage.growth import largest
@@ -35,7 +35,7 @@ def top(
     Example: catactl usage top --limit 3
     """
     conn = context.snapshot
-    ahead = Ahead(conn, None)
+    ahead = LogsAhead(conn, None)
     ahead.warn(context)
     return (
         {**row, "clock_ahead_seconds": ahead.seconds(row["org_id"])}
