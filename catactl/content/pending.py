@@ -1,7 +1,7 @@
 """Uploads that are not recorded yet: a file, or a part of a file."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import UUID
@@ -95,8 +95,8 @@ class PendingFile(PendingUpload):
     """A file that is uploaded whole. It is created, or continues the live file of its name.
 
     `existing` is that file as it was when the upload began, `room_bytes` the bytes that the quota
-    had left then; None means unlimited. `parts` holds the recorded parts. `shrinking` holds the
-    numbers of existing parts that may become smaller and are not recorded yet: see `Plan`.
+    had left then; None means unlimited. `recorded` holds the recorded parts by number. `shrinking`
+    holds the numbers of existing parts that may become smaller and are not recorded: see `Plan`.
 
     `result` is the file with its position and all events, its `outcome` (uploaded, resumed or
     unchanged), the bytes that were stored (`stored_bytes`) and the bytes that the blob store
@@ -107,10 +107,8 @@ class PendingFile(PendingUpload):
     existing: File | None = None
     file_id: UUID | None = None
     room_bytes: int | None = None
-    parts: dict[int, Part] = field(default_factory=dict)
+    recorded: dict[int, StoredPart] = field(default_factory=dict)
     shrinking: set[int] = field(default_factory=set)
-    stored_bytes: int = 0
-    skipped_bytes: int = 0
     events: list[str] = field(default_factory=list)
 
     @property
@@ -170,21 +168,23 @@ class PendingFile(PendingUpload):
             events += event_types(unit.run(CommandEnvelope(file_id, upload_command(part))))
         if not self.is_whole:
             return Recorded(file_id, events, None)
-        all_parts = self.parts | {part.number: part for part, *_ in parts}
-        complete = CompleteFile(Parts.of(all_parts[number] for number in sorted(all_parts)))
+        all_parts = self.recorded | _by_number(parts)
+        complete = CompleteFile(Parts.of(all_parts[number].part for number in sorted(all_parts)))
         outcome = unit.run(CommandEnvelope(file_id, complete))
         events += event_types(outcome)
-        return Recorded(file_id, events, self._result(outcome, self.events + events, parts))
+        return Recorded(file_id, events, self._result(outcome, self.events + events, all_parts))
 
-    def _result(self, outcome: Outcome, events: list[str], parts: Sequence[StoredPart]) -> Result:
+    def _result(
+        self, outcome: Outcome, events: list[str], parts: Mapping[int, StoredPart]
+    ) -> Result:
         done = "uploaded" if self.existing is None else "resumed"
-        stored_bytes, skipped_bytes = self._transferred_bytes(parts)
+        skipped_bytes = sum(each.part.size_bytes for each in parts.values() if each.skipped)
         result: Result = {
             **file_result(outcome.org_id, outcome.stream_id, outcome.state, outcome.version),
             "position": outcome.position,
             "events": events,
             "outcome": done if events else "unchanged",
-            "stored_bytes": stored_bytes,
+            "stored_bytes": sum(each.part.size_bytes for each in parts.values()) - skipped_bytes,
             "skipped_bytes": skipped_bytes,
         }
         return result | {"dry_run": True} if outcome.dry_run else result
@@ -192,18 +192,11 @@ class PendingFile(PendingUpload):
     def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         self.file_id = recorded.file_id
         self.events += recorded.events
-        self.stored_bytes, self.skipped_bytes = self._transferred_bytes(parts)
-        numbers = {part.number for part, *_ in parts}
-        self.parts |= {part.number: part for part, *_ in parts}
-        self.shrinking -= numbers
-        self.ready = [each for each in self.ready if each.part.number not in numbers]
+        done = _by_number(parts)
+        self.recorded |= done
+        self.shrinking -= done.keys()
+        self.ready = [each for each in self.ready if each.part.number not in done]
         self.result = recorded.result
-
-    def _transferred_bytes(self, parts: Sequence[StoredPart]) -> tuple[int, int]:
-        """Return the bytes stored and the bytes skipped so far, including the given parts."""
-        skipped_bytes = sum(each.part.size_bytes for each in parts if each.skipped)
-        stored_bytes = sum(each.part.size_bytes for each in parts if not each.skipped)
-        return self.stored_bytes + stored_bytes, self.skipped_bytes + skipped_bytes
 
     def _find_or_create(self, unit: UnitOfWork) -> tuple[UUID, list[str]]:
         """Return the id of the file, and the events if it was created here. Another uploader may
@@ -216,6 +209,10 @@ class PendingFile(PendingUpload):
         unit.expect_new(FILE, file_id)
         create = CreateFile(self.name, unit.now)
         return file_id, event_types(unit.run(CommandEnvelope(file_id, create)))
+
+
+def _by_number(parts: Sequence[StoredPart]) -> dict[int, StoredPart]:
+    return {each.part.number: each for each in parts}
 
 
 def upload_command(part: Part) -> UploadPart:

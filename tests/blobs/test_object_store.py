@@ -133,7 +133,7 @@ def test_a_failed_request_is_repeated_a_few_times(
     monkeypatch: pytest.MonkeyPatch, failures: int, is_put: bool
 ) -> None:
     monkeypatch.setattr(object_store, "_RETRIES", _FEW_RETRIES)
-    with _failing_server(failures) as (address, asked):
+    with _failing_server(failures) as (address, paths):
         _point_to(monkeypatch, address)
         blobs = open_blobs("s3://bucket/prefix")
         if is_put:
@@ -141,7 +141,7 @@ def test_a_failed_request_is_repeated_a_few_times(
         else:
             with pytest.raises(ContentUnreachable):
                 blobs.put(ORG, [b"content"])
-    assert asked == [f"/bucket/prefix/{key(b'content')}"] * 3
+    assert paths == [f"/bucket/prefix/{key(b'content')}"] * 3
 
 
 @contextmanager
@@ -149,13 +149,13 @@ def _failing_server(failures: int) -> Iterator[tuple[str, list[str]]]:
     """Yield the address of a server that fails that often and then accepts anything, and the paths
     of its requests.
     """
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Answers(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            asked.append(self.path)
-            self.send_response(503 if len(asked) <= failures else 200)
+            paths.append(self.path)
+            self.send_response(503 if len(paths) <= failures else 200)
             self.send_header("ETag", '"1"')
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -167,7 +167,7 @@ def _failing_server(failures: int) -> Iterator[tuple[str, list[str]]]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
+            yield f"http://127.0.0.1:{server.server_port}", paths
         finally:
             server.shutdown()
             thread.join()

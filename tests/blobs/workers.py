@@ -38,7 +38,7 @@ def put_at_once(root: Path, raw: bytes, start: Barrier, pipe: Pipe) -> None:
 def kill_writers(root: Path, rounds: int, writers: int, seed: int, pipe: Pipe) -> None:
     """Let writers store content at once and kill each at a random moment, round by round.
 
-    Reports how each ended, and what was found that has not the content of its name.
+    Report the exit codes, and the final names whose content has another digest.
     """
     chance = random.Random(seed)
     ends: list[int] = []

@@ -40,14 +40,14 @@ def _killed(*_arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _meanwhile(org: Org, monkeypatch: pytest.MonkeyPatch, after: int, what: Any) -> None:
-    """Call `what` after the sweep has listed `after` blobs, when its snapshot is out of date."""
+def _meanwhile(org: Org, monkeypatch: pytest.MonkeyPatch, after: int, act: Any) -> None:
+    """Call `act` after the sweep has listed `after` blobs, when its snapshot is out of date."""
     really_list = Directory.list
 
     def listing(self: Directory, org_id: UUID) -> Iterator[Blob]:
         for number, blob in enumerate(list(really_list(self, org_id))):
             if number == after:
-                what()
+                act()
             yield blob
 
     monkeypatch.setattr(Directory, "list", listing)
@@ -85,22 +85,22 @@ def test_a_file_that_is_deleted_during_a_sweep_can_be_restored(
 def test_a_file_that_is_restored_or_deleted_again_during_a_sweep_keeps_its_content(
     org: Org, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restored, anew, gone = (org.upload(name, name.encode()) for name in "abc")
-    for file_id in (restored, anew, gone):
+    restored, deleted_again, gone = (org.upload(name, name.encode()) for name in "abc")
+    for file_id in (restored, deleted_again, gone):
         org.delete(file_id)
 
     def late(*arguments: Any) -> list[UUID]:
         found = files_to_sweep(*arguments)
-        somebody.restore(restored)
-        somebody.restore(anew)
-        somebody.delete(anew)
+        other.restore(restored)
+        other.restore(deleted_again)
+        other.delete(deleted_again)
         return found
 
     with opened(org.engine.url) as engine, monkeypatch.context() as patch:
-        somebody = replace(org, engine=engine, handler=Handler(engine))
+        other = replace(org, engine=engine, handler=Handler(engine))
         patch.setattr(sweeping, "files_to_sweep", late)
         assert _figures(org.sweep()) == (1, 1, 1)
-    org.restore(anew)
+    org.restore(deleted_again)
     assert org.stored() == _digests(b"a", b"b")
     assert org.problems() == []
 
@@ -145,14 +145,14 @@ def test_an_event_sweeps_an_address_before_its_blob_is_removed(
         patch.setattr(Directory, "delete", _killed)
         with pytest.raises(KeyboardInterrupt):
             org.sweep()
-    given_up = dict.fromkeys(_digests(b"1", b"2"), 1)
-    assert _swept_events(org) == [given_up]
+    swept_once = dict.fromkeys(_digests(b"1", b"2"), 1)
+    assert _swept_events(org) == [swept_once]
     assert org.stored() == _digests(b"1", b"2")
     assert _figures(org.sweep(dry_run=True)) == (0, 2, 2)
     assert _figures(org.sweep()) == (0, 2, 2)
     assert org.stored() == set()
     assert _figures(org.sweep()) == (0, 0, 0)
-    assert _swept_events(org) == [given_up], "nothing was given up twice"
+    assert _swept_events(org) == [swept_once], "no address is swept twice"
     assert_consistent(org.engine, org.org_id)
 
 
@@ -187,9 +187,9 @@ def test_a_sweep_that_removes_late_loses_no_content_that_was_uploaded_meanwhile(
     org.delete(org.upload("x", b"1", b"2"))
     uploaded: list[UUID] = []
 
-    def upload_file(somebody: Org) -> UUID:
+    def upload_file(other: Org) -> UUID:
         (tmp_path / "source").write_bytes(b"12")
-        done = somebody.upload_item(FoundFile(str(tmp_path / "source"), "y"), 1)
+        done = other.upload_item(FoundFile(str(tmp_path / "source"), "y"), 1)
         assert done.error is None
         assert done.result is not None
         return UUID(done.result["file_id"])
@@ -199,9 +199,9 @@ def test_a_sweep_that_removes_late_loses_no_content_that_was_uploaded_meanwhile(
     def late(self: Directory, org_id: UUID, addresses: Collection[str]) -> None:
         patch.undo()
         with opened(org.engine.url) as engine:
-            somebody = replace(org, engine=engine, handler=Handler(engine))
+            other = replace(org, engine=engine, handler=Handler(engine))
             upload = upload_file if how == "file" else lambda to: to.upload("y", b"1", b"2")
-            uploaded.append(upload(somebody))
+            uploaded.append(upload(other))
         really_delete(self, org_id, addresses)
 
     with monkeypatch.context() as patch:
@@ -319,16 +319,16 @@ def test_concurrent_uploads_and_deletions_lose_no_content_to_a_sweep(
     org: Org, tmp_path: Path
 ) -> None:
     url = org.engine.url.render_as_string(hide_password=False)
-    what = ContentRace(url, str(tmp_path / "blobs"), org.org_id, uploaders=3, turns=60)
-    barrier = processes.Barrier(what.uploaders + 1)
+    race = ContentRace(url, str(tmp_path / "blobs"), org.org_id, uploaders=3, turns=60)
+    barrier = processes.Barrier(race.uploaders + 1)
     over = processes.Event()
     racers = [
-        start(race_for_content, what, number, barrier, over) for number in range(what.uploaders + 1)
+        start(race_for_content, race, number, barrier, over) for number in range(race.uploaders + 1)
     ]
     uploaded = [receive(racer) for racer in racers[1:]]
     over.set()
     swept = receive(racers[0])
-    assert [report.errors for report in (swept, *uploaded)] == [[]] * (what.uploaders + 1)
+    assert [report.errors for report in (swept, *uploaded)] == [[]] * (race.uploaders + 1)
     assert swept.done, "nothing was swept"
     # Orphaned content is about to be swept. There must be no other problem.
     assert {problem["problem"] for problem in org.problems()} <= {"orphaned"}
