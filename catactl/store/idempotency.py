@@ -29,16 +29,7 @@ Result = dict[str, Any]
 
 FINGERPRINT_VERSION = 2
 
-_COLUMNS = (
-    "org_id",
-    "key",
-    "org_ref",
-    "fingerprint",
-    "fingerprint_version",
-    "result",
-    "recorded_at",
-)
-
+_COLUMNS = tuple(idempotency_keys.columns.keys())
 _ANSWER = tuple(
     idempotency_keys.c[name] for name in ("fingerprint", "fingerprint_version", "result")
 )

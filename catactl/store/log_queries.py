@@ -5,9 +5,10 @@ Each usage event contains the figures after it, so the last usage event is enoug
 the organization itself are rare, and have an index of their own.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, Text, bindparam, select, tuple_
@@ -40,6 +41,11 @@ class Step(NamedTuple):
 
     moment: datetime
     used_bytes: int
+
+
+def _last(*columns: Any, where: Iterable[Any]) -> Select[Any]:
+    """Return the query for columns of the last event that meets the conditions."""
+    return select(*columns).where(*where).order_by(events.c.position.desc()).limit(1)
 
 
 def positions_at(conn: Connection, org_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
@@ -104,20 +110,17 @@ def position_before(conn: Connection, org_id: UUID, moment: datetime) -> int:
 
 def version_at(conn: Connection, org_id: UUID, stream_id: UUID, position: int) -> int:
     """Return the version of a stream at a position of its log: 0 before its first event."""
+
+    def position_of(version: int) -> int:
+        at = position_of_version(conn, org_id, stream_id, version)
+        if at is None:
+            raise _missing(f"version {version} of the stream {stream_id}")
+        return at
+
     is_of_stream = (events.c.org_id == org_id, events.c.stream_id == stream_id)
     last = select(events.c.version).where(*is_of_stream).order_by(events.c.version.desc()).limit(1)
-    low, high = 0, conn.execute(last).scalar() or 0
-    while low < high:
-        middle = (low + high + 1) // 2
-        query = select(events.c.position).where(*is_of_stream, events.c.version == middle)
-        at = conn.execute(query).scalar()
-        if at is None:
-            raise _missing(f"version {middle} of the stream {stream_id}")
-        if at <= position:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    versions = range(1, (conn.execute(last).scalar() or 0) + 1)
+    return bisect_right(versions, position, key=position_of)
 
 
 def position_of_version(
@@ -141,12 +144,7 @@ def organization_events(conn: Connection, org_id: UUID, position: int) -> list[S
     columns = [events.c[name] for name in StreamEvent._fields]
     until = (events.c.org_id == org_id, events.c.position <= position)
     rare = select(*columns).where(*until, IS_LIFECYCLE_EVENT).order_by(events.c.position)
-    last = (
-        select(*columns)
-        .where(*until, events.c.type.in_(USAGE_EVENTS))
-        .order_by(events.c.position.desc())
-        .limit(1)
-    )
+    last = _last(*columns, where=(*until, events.c.type.in_(USAGE_EVENTS)))
     rows = [row for query in (rare, last) for row in conn.execute(query)]
     return sorted((StreamEvent(*row) for row in rows), key=lambda event: event.version)
 
@@ -175,16 +173,9 @@ def events_of_streams(
 def usage_at(conn: Connection, org_id: UUID, position: int) -> Figures:
     """Return an organization's figures at a position of its log."""
     fields = [payload_field(events.c.payload, name) for name in Figures._fields]
-    row = conn.execute(
-        select(*fields)
-        .where(
-            events.c.org_id == org_id,
-            events.c.position <= position,
-            events.c.type.in_(USAGE_EVENTS),
-        )
-        .order_by(events.c.position.desc())
-        .limit(1)
-    ).one_or_none()
+    until = (events.c.org_id == org_id, events.c.position <= position)
+    query = _last(*fields, where=(*until, events.c.type.in_(USAGE_EVENTS)))
+    row = conn.execute(query).one_or_none()
     return Figures(*(_figure(each, position) for each in row)) if row is not None else Figures()
 
 
@@ -247,13 +238,9 @@ def before_last_usage(conn: Connection, org_id: UUID, count: int) -> int:
     """Return the position before the last `count` usage events of a log; 0 if it has fewer. Read
     only that number of events.
     """
-    position: int | None = conn.execute(
-        select(events.c.position)
-        .where(events.c.org_id == org_id, events.c.type.in_(USAGE_EVENTS))
-        .order_by(events.c.position.desc())
-        .offset(min(count, END) - 1)
-        .limit(1)
-    ).scalar()
+    is_usage = (events.c.org_id == org_id, events.c.type.in_(USAGE_EVENTS))
+    query = _last(events.c.position, where=is_usage).offset(min(count, END) - 1)
+    position: int | None = conn.execute(query).scalar()
     return position - 1 if position is not None else 0
 
 
@@ -267,23 +254,16 @@ def before_command(conn: Connection, org_id: UUID, position: int) -> int:
     ).scalar()
     if correlation_id is None:  # there is no event at the position
         return position - 1
-    before: int | None = conn.execute(
-        select(events.c.position)
-        .where(is_of_log, events.c.position < position, events.c.correlation_id != correlation_id)
-        .order_by(events.c.position.desc())
-        .limit(1)
-    ).scalar()
+    is_before = (events.c.position < position, events.c.correlation_id != correlation_id)
+    query = _last(events.c.position, where=(is_of_log, *is_before))
+    before: int | None = conn.execute(query).scalar()
     return before or 0
 
 
 def last_correction(conn: Connection, org_id: UUID) -> int:
     """Return the position of a log's last correction of usage; 0 if there is none."""
-    position: int | None = conn.execute(
-        select(events.c.position)
-        .where(events.c.org_id == org_id, IS_LIFECYCLE_EVENT, events.c.type == CORRECTED)
-        .order_by(events.c.position.desc())
-        .limit(1)
-    ).scalar()
+    is_correction = (events.c.org_id == org_id, IS_LIFECYCLE_EVENT, events.c.type == CORRECTED)
+    position: int | None = conn.execute(_last(events.c.position, where=is_correction)).scalar()
     return position or 0
 
 
