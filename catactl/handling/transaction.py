@@ -76,8 +76,8 @@ class Transaction:
         return unit
 
     def run_once(self, org_id: UUID | None, work: Callable[[Connection, UnitOfWork], R]) -> R:
-        """Run `work` under the lock of the organization, or of the one that the intent names. If the
-        same request was run under its key before, return the stored result instead.
+        """Run `work` under the lock of the organization, or of the one that the intent names. If
+        the same request was run under its key before, return the stored result instead.
         """
         if org_id is None:
             begin(self.conn)
