@@ -5,7 +5,6 @@ from typing import NotRequired, TypedDict
 from catactl.results.error import ErrorResult
 from catactl.results.result import JsonObject, columns
 from catactl.results.usage import CurrentUsage, Finding
-from catactl.store.tables import SCHEMA_REVISION
 
 
 @columns("revision", "head", "ok", id="revision")
@@ -15,14 +14,6 @@ class SchemaRevision(TypedDict):
     revision: str | None
     head: str
     ok: bool
-
-
-def schema_revision(revision: str | None) -> SchemaRevision:
-    return {
-        "revision": revision,
-        "head": SCHEMA_REVISION,
-        "ok": revision == SCHEMA_REVISION,
-    }
 
 
 @columns("role", "statements", id="role")

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
-from catactl.cli.framework.command import declaration
 from catactl.cli.framework.help_format import context_settings, first_sentence, write_list
 from catactl.errors import InvalidValue
 
@@ -111,6 +110,8 @@ def _group_settings() -> dict[str, Any]:
 
 
 def _build(*path: str) -> Any:
+    from catactl.cli.framework.command import declaration  # which the list of commands does without
+
     info = declaration(*path).as_typer(path[-1])
     info.context_settings = context_settings()
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)

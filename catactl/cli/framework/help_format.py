@@ -64,13 +64,13 @@ class CatactlCommand(TyperCommand):
         for title in titles:
             params = [each for each in self.get_params(ctx) if section_of(each) == title]
             found = filter(None, (each.get_help_record(ctx) for each in params))
-            records = [(name, _without_most(text)) for name, text in found]
+            records = [(name, without_most(text)) for name, text in found]
             if records:
                 with formatter.section(title):
                     write_list(formatter, records)
 
 
-def _without_most(text: str) -> str:
+def without_most(text: str) -> str:
     """Return a help text without the most that is meant by no limit at all."""
     text = text.replace(f"  [x<={MOST}]", "").replace(f"; x<={MOST}", "")
     return re.sub(rf"(\d+)<=x<={MOST}", r"x>=\1", text)

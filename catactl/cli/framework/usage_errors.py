@@ -3,7 +3,13 @@
 Typer does not export the classes of its errors, so this module compares their names.
 """
 
+import re
 from typing import Any
+
+from catactl.cli.framework.help_format import without_most
+
+# A value above the largest limit of any option, which has 19 digits.
+_TOO_LARGE = re.compile(r"\d{19} is not in the range")
 
 
 def describe(error: Any) -> tuple[str, str]:
@@ -12,6 +18,8 @@ def describe(error: Any) -> tuple[str, str]:
     message = " ".join(error.format_message().split()).rstrip(".")
     message = message.replace("int range", "integer")  # Typer's name for an integer with limits
     message = message[:1].lower() + message[1:]
+    if not _TOO_LARGE.search(message):
+        message = without_most(message)
     hint = f"see: {path} --help"
     match type(error).__name__:
         case "NoSuchOption":

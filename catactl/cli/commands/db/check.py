@@ -1,9 +1,10 @@
 """catactl db check"""
 
+from catactl.cli.commands.db import schema_revision
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.errors import SchemaMismatch
-from catactl.results.program import SchemaRevision, schema_revision
+from catactl.results.program import SchemaRevision
 from catactl.results.result import Checked
 from catactl.store import migrations
 
