@@ -10,7 +10,7 @@ from tests.cli.support import Cli
     [
         (
             ["event", "list", "acme", "--limit", "0"],
-            "invalid value for '--limit': 0 is not in the range 1<=x<=9223372036854775807",
+            "invalid value for '--limit': 0 is not in the range x>=1",
             "see: catactl event list --help",
         ),
         (
