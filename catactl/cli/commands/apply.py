@@ -55,7 +55,7 @@ def apply(
 
     If a line fails, the other lines still run, and the exit code is 7. A line that has a "key" is
     run only once, even if the file is run again. --idempotency-key gives each other line a key of
-    its own, so that a file can be run again after an interruption.
+    its own, so that a file can be run again after an interruption. See `catactl help bulk`.
 
     Example: catactl apply --from commands.jsonl --idempotency-key import-2026-01
     """

@@ -38,7 +38,7 @@ def gc(
     The exit code is 78 if another database recorded content last. One of the two is then a copy or
     a restored backup, and the other database may refer to content that this one does not. With
     --claim this database takes over the content, and the command removes all content that this
-    database does not refer to.
+    database does not refer to. See `catactl help content`.
 
     Example: catactl blob gc --older-than 30d --yes
     """

@@ -22,7 +22,7 @@ def correct_clock(context: Context, org: Org) -> OrganizationWritten:
 
     The exit code is 5 if the log is not ahead. Before you run the command, make sure that the clock
     is right: with a clock that is behind, the command also changes right dates, even in closed
-    periods, and this cannot be undone.
+    periods, and this cannot be undone. See `catactl help clocks`.
 
     Example: catactl event correct-clock acme --reason "a clock was set to 2031" --yes
     """

@@ -62,7 +62,7 @@ def export(
     cloudevents: each usage event as a CloudEvent, one per line, or one array with --json. To export
     new events, run the command each hour with --from -2h. An event that is sent twice has the same
     source and id, so the receiver can ignore it. For one organization, continue with --after and
-    the position of the last event.
+    the position of the last event. See `catactl help monitoring`.
 
     Example: catactl usage export --format prometheus --write /var/lib/node_exporter/catactl.prom
     """

@@ -53,7 +53,7 @@ def report(
 
     The figures of a closed period never change. Before the command reports a past period, it waits
     for transactions that began before the period ended, at most for --lock-timeout. A correction
-    made in a period is a separate line of the kind adjustment.
+    made in a period is a separate line of the kind adjustment. See `catactl help billing`.
 
     Example: catactl usage report --month 2026-01 --unit GB-month -o csv
     """
