@@ -1,0 +1,93 @@
+"""The settings of a running command, its result on stdout, and its messages on stderr."""
+
+import os
+import sys
+from functools import cached_property
+from typing import Any
+
+from catactl.cli.framework.options import Options
+from catactl.cli.output.log import Log
+from catactl.cli.output.render import Lasting, Output
+from catactl.cli.output.text import shown
+from catactl.config.settings import OUTPUT_FORMATS, Setting, Settings, guess, load_settings
+from catactl.errors import BadConfiguration, ConfirmationRequired
+
+
+class Console:
+    """The settings and the output of a command.
+
+    A command that `finishes` its work goes on when nobody reads its output. A command that does not
+    need settings prints its result without them.
+    """
+
+    def __init__(self, options: Options, *, finishes: bool, needs_settings: bool) -> None:
+        self.options = options
+        self._finishes = finishes
+        self._needs_settings = needs_settings
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(self.options.settings)
+
+    @property
+    def output_setting(self) -> Setting:
+        """The output format; by default a table on a terminal, else tsv."""
+        default = Setting("table" if sys.stdout.isatty() else "tsv", "default")
+        if self._needs_settings:
+            return self.settings.output or default
+        try:
+            return self.settings.output or default
+        except BadConfiguration:
+            chosen = guess("output", self.options.settings)
+            return Setting(chosen, "guess") if chosen in OUTPUT_FORMATS else default
+
+    @cached_property
+    def output(self) -> Output:
+        no_color = self.options.no_color or bool(os.environ.get("NO_COLOR"))
+        return Output(
+            self.output_setting.value,
+            quiet=self.options.quiet,
+            color=sys.stdout.isatty() and not no_color,
+            stream=Lasting(sys.stdout) if self._finishes else sys.stdout,  # type: ignore[arg-type]
+        )
+
+    def print(self, result: Any, returned: Any) -> None:
+        """Print the result of a command, given the command's return annotation."""
+        from catactl.results.schema import result_type
+
+        if result is not None:
+            self.output.print(result, result_type(returned))
+
+    @cached_property
+    def log(self) -> Log:
+        return Log(
+            json=self.settings.log_format.value == "json",
+            quiet=self.options.quiet,
+            verbose=self.options.verbose,
+            beside_json=self.output.is_json,
+        )
+
+    def note(self, text: str) -> None:
+        """Print a message on stderr; with JSON output, print nothing."""
+        self.log.note(text)
+
+    def failure(self, text: str) -> None:
+        """Print on stderr why one of several things failed; JSON output has it in the result."""
+        self.log.failure(text)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Return whether the command can ask the user."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def confirm(self, question: str, flag: str = "--yes") -> None:
+        """Ask on a terminal; off it, or when declined, raise `ConfirmationRequired` naming the
+        flag.
+        """
+        if self.options.yes or self.options.dry_run:
+            return
+        if not self.is_interactive:
+            raise ConfirmationRequired(f"{question} needs a confirmation", f"add {flag}")
+        print(f"{shown(question)}? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise ConfirmationRequired("declined; nothing was changed")
