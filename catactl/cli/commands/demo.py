@@ -73,7 +73,7 @@ def demo(
     """
     folder = path if path is not None else os.path.relpath(Path(catactl.__file__).parent)
     if not os.path.isdir(folder):
-        raise InvalidValue(f"no folder {folder!r}")
+        raise InvalidValue(f"{folder!r} is not a folder")
     scratch = tempfile.mkdtemp(prefix="catactl-demo-")
     try:
         settings = _settings(context, scratch)

@@ -29,17 +29,17 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_demo_prints_the_commands_that_it_runs(sqlite_cli: Cli, folder: Path) -> None:
+def test_the_demo_prints_the_commands_that_it_runs(cli: Cli, folder: Path) -> None:
     database = os.environ["CATACTL_DATABASE_URL"]
-    result = sqlite_cli("demo", folder, "--database-url", database, "-o", "table")
+    result = cli("demo", folder, "--database-url", database, "-o", "table")
     assert (result.code, result.stderr) == (0, "")
     prompt = "$ catactl "
     typed = [line.removeprefix(prompt) for line in result.lines if line.startswith(prompt)]
     commands = [shlex.split(line) for line in typed]
     assert f"{len(commands)} commands" in result.lines[-1]
 
-    (org,) = sqlite_cli.ok("org", "list")
-    events = [event["type"] for event in sqlite_cli.ok("event", "list", org["name"])]
+    (org,) = cli.ok("org", "list")
+    events = [event["type"] for event in cli.ok("event", "list", org["name"])]
     uploads = [command for command in commands if command[:2] == ["file", "upload"]]
     assert len(uploads) == len(_NAMES) + 1
     assert events.count("file.completed") == len(_NAMES)
@@ -47,9 +47,9 @@ def test_the_demo_prints_the_commands_that_it_runs(sqlite_cli: Cli, folder: Path
     assert events.count("file.part_uploaded") == len(_NAMES) + 1
     assert sum(command[:2] == ["file", "delete"] for command in commands) == 1
     assert events.count("file.deleted") == 1
-    assert [row["name"] for row in sqlite_cli.ok("file", "list", org["name"])] == _NAMES[:-1]
+    assert [row["name"] for row in cli.ok("file", "list", org["name"])] == _NAMES[:-1]
     (command,) = (command for command in uploads if "--name=below/1" in command)
-    again = sqlite_cli(*command)
+    again = cli(*command)
     assert (again.code, "unchanged" in again.stdout) == (0, True)
 
 
