@@ -1,6 +1,7 @@
-"""Processes of our own: each is forked from one that imported everything and has neither threads
-nor connections, and reports through a pipe of its own, since a killed one may leave a shared queue
-locked.
+"""Start processes from a server that has imported everything and has no threads or connections.
+
+Each process sends its result through a pipe of its own, because a killed process may leave a shared
+queue locked.
 """
 
 import multiprocessing
@@ -39,7 +40,7 @@ def start(target: Callable[..., None], *arguments: Any) -> Started:
 
 
 def receive(started: Started) -> Any:
-    """What the process reports; it is gone afterwards."""
+    """Return what the process sends, and wait for its end."""
     process, pipe = started
     try:
         assert pipe.poll(_PATIENCE_SECONDS), "a process does not end"

@@ -1,7 +1,7 @@
-"""What other operating-system processes do in tests: race for one organization, and get killed.
+"""Functions for other operating-system processes: they race for one organization, and get killed.
 
-Nothing here runs in the process that tests. Workers report through a pipe of their own, since a
-killed process may leave a shared queue locked.
+None of them runs in the process of a test. Each sends its report through a pipe of its own, because
+a killed process may leave a shared queue locked.
 """
 
 import os
@@ -171,7 +171,7 @@ def race_for_content(
 
 
 def _is_missing(engine: Engine, blobs: Directory, org_id: UUID, chunk: bytes) -> bool:
-    """Whether content that is referred to is not there."""
+    """Return whether referenced content is missing."""
     part = stored_part(1, measure([chunk]))
     with reading(engine) as conn:
         now_in = generations(conn, org_id, [part.sha256])
@@ -258,7 +258,7 @@ def slaughter(what: Slaughter, pipe: Pipe) -> None:
 
 
 def _let_loose(what: Slaughter, engine: Engine, seed: float) -> tuple[int, int]:
-    """Fork a worker; return its id and a pipe that says when it begins."""
+    """Fork a worker. Return its id and a pipe that has a byte when it begins."""
     ready, report = os.pipe()
     pid = os.fork()
     if pid:
@@ -285,7 +285,7 @@ def _read_rest(ready: int) -> list[str]:
 
 
 def _work(what: Slaughter, engine: Engine, chance: random.Random, report: int) -> None:
-    """Run random commands until killed. What another worker did first is no reason to complain."""
+    """Run random commands until killed. Ignore refusals, because another worker may come first."""
     handler = Handler(engine)
     os.write(report, b".")
     while True:

@@ -1,4 +1,4 @@
-"""The same commands with content in an object store, a server that speaks S3."""
+"""Commands with content in an object store, on a server that speaks S3."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The examples in the help: each does what it says, where there is what it speaks of."""
+"""The examples in the help of commands run, on databases that have the objects they name."""
 
 import re
 import shlex

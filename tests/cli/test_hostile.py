@@ -1,4 +1,4 @@
-"""Streams that are closed, readers that leave, names that are no text, links that are exchanged."""
+"""Closed streams, readers that stop early, names that are not UTF-8, exchanged links."""
 
 import json
 import os

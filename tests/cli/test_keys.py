@@ -1,4 +1,4 @@
-"""Idempotency keys of commands: which requests are the same, and which differ."""
+"""Idempotency keys: which requests are the same, and which differ."""
 
 import json
 import unicodedata

@@ -1,4 +1,4 @@
-"""Commands report any value that somebody puts into any column, and never end with a bug."""
+"""Commands report any odd value in any column, and never end with a bug."""
 
 from pathlib import Path
 from typing import Any

@@ -40,7 +40,7 @@ def test_run_again_under_its_key_a_command_leaves_another_of_that_name_alone(
     another = cli.ok("org", "create", "acme")
     assert cli.ok(*command, "--idempotency-key", "k-1") == first
     assert cli.ok("org", "show", "acme")["org_id"] == another["org_id"]
-    # The key is free where it was not used; what else is asked under it is another request.
+    # The key is free in the other organization. There another command under it is a conflict.
     suspended = cli.ok("org", "suspend", "acme", "--idempotency-key", "k-1")
     assert suspended["org_id"] == another["org_id"]
     assert cli.fails(4, "org", "resume", "acme", "--idempotency-key", "k-1")

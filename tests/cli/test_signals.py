@@ -1,4 +1,4 @@
-"""Signals at bad moments: while the program is still being loaded, and where Python loses them."""
+"""Signals while the program loads, waits, or runs code that ignores exceptions."""
 
 import os
 import signal

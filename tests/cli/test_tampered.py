@@ -1,4 +1,4 @@
-"""A database that somebody changed by hand: what commands say then is a finding, never a bug."""
+"""A database that was changed by hand leads to findings, not to bugs."""
 
 import json
 from collections.abc import Callable

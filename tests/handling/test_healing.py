@@ -119,7 +119,7 @@ def test_a_stored_job_that_was_tampered_with_is_healed_by_the_next_command(
 def test_a_part_row_that_is_gone_alone_does_not_make_usage_drift(
     engine: Engine, database_url: URL, remembers: bool
 ) -> None:
-    """A file's row still says how many parts and bytes there are, so the loss can be noticed."""
+    """The row of the file still has the number of parts and bytes, so the loss is noticed."""
     handler = Handler(engine)
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)

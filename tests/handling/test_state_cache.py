@@ -112,7 +112,7 @@ def test_a_log_restored_from_a_backup_is_not_read_from_the_state_cache(
 def test_two_creations_of_one_organization_at_once_do_it_once(
     engine: Engine, database_url: URL, has_key: bool
 ) -> None:
-    """There is no row to lock yet: whoever comes second waits, and then finds the first one's."""
+    """No row can be locked yet. The second creation waits, and then finds the row of the first."""
     org_id = new_id(NOON)
     intent = Intent(
         "tester", idempotency_key="k" if has_key else None, request={"command": "create"}

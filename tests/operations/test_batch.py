@@ -66,7 +66,7 @@ def test_a_refused_line_leaves_the_others_and_no_quota_is_passed(
 
 
 def test_a_refused_line_leaves_no_name_free_that_is_taken(engine: Engine, two: Handler) -> None:
-    """A job is renamed by its id, so nobody asked for the name it has, and that is refused."""
+    """The first line names the job by its id, so the old name is not looked up. It stays taken."""
     create = [line("job.create", "a", name=name, image="i") for name in ("old", "other")]
     job, _ = results_of(apply_lines(two, create))
     documents = [

@@ -1,4 +1,4 @@
-"""Lines of JSON to commands: each that is wrong is told by itself, and names what is wrong."""
+"""Lines of JSON become commands. An invalid line fails alone, with a message."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def _only_line(text: bytes, intent: Intent = INTENT) -> Line:
 
 
 def _error(text: bytes) -> InvalidValue:
-    """What is wrong with the first of two lines, of which the second is right."""
+    """Return the error of the first of two lines, and check that the second is valid."""
     failed, line = _read(text.removesuffix(b"\n") + b"\n" + _as_line(_GOOD))
     assert isinstance(failed, Failed), failed
     assert isinstance(line, Line)

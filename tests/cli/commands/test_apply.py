@@ -1,4 +1,4 @@
-"""catactl apply: results in order, exit codes, and a verb for every write of one stream."""
+"""`apply`: results in the order of lines, exit codes, and a command for every write."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -191,10 +191,10 @@ _IN_JSON = {
     "memory": "memory_bytes",
     "timeout": "timeout_seconds",
     "input_": "inputs",
-    "command": "job_command",  # a line's "command" is what it asks for
+    "command": "job_command",  # because "command" names the operation
     "files": "file",  # one file a line
 }
-# What a line says beside its command's arguments, which can have no such name.
+# Fields of a line that are not arguments of its operation.
 _OF_LINES = {"command", "org", "key", "actor", "reason", "expected_version"}
 _IN_THE_PROGRAM_ALONE = {"from_"}  # a line is a document already
 

@@ -1,4 +1,4 @@
-"""Stored content: proved against the log, and swept when nothing refers to it any more."""
+"""`blob verify` and `blob gc`: verify stored content, and remove unreferenced content."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The SQL of `db grants`, run on a real server: the role can do everything but touch the past."""
+"""`db grants` on a real server: the role can run all commands but not change events."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.cli.support import Cli, leaves_of
 from tests.support import be_ahead, libpq_url, opened, url_text
 
 _POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
-# What asks no database, or one of its own; `doctor` has a test of its own.
+# Commands without a database, or with another one. `doctor` has a test of its own.
 _APART = {"completion", "config", "demo", "doctor", "help", "schema", "topology", "version"}
 _TOUCHING_THE_PAST = [
     "UPDATE events SET actor = 'somebody else'",
@@ -164,7 +164,7 @@ def test_the_database_refuses_the_role_a_change_of_the_past(
 
 
 def _is_done(url: URL, statement: str) -> bool:
-    """Whether the statement is done, not refused; what it did is rolled back."""
+    """Return whether the database accepts the statement, and roll it back."""
     with psycopg.connect(libpq_url(url)) as conn:
         try:
             conn.execute(statement.encode())

@@ -1,4 +1,4 @@
-"""Downloading files: to a path, a folder, a device, standard output; whole or not at all."""
+"""`file download` to a path, a folder, a device and standard output: complete or not at all."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""usage explain on the command line."""
+"""`usage explain`."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""usage export: what it writes is read by the readers of the two formats."""
+"""`usage export`: readers of the two formats can read its output."""
 
 import json
 import time
@@ -40,7 +40,7 @@ def stored(cli: Cli) -> Cli:
 
 
 def _samples(text: str) -> dict[tuple[str, str], float]:
-    """Value by metric and organization; every metric is a gauge that says what it is."""
+    """Return values by metric and organization, and check that each metric is a gauge with help."""
     found = {}
     for family in text_string_to_metric_families(text):
         assert family.type == "gauge"

@@ -1,4 +1,4 @@
-"""Files and their parts."""
+"""Commands of files and parts."""
 
 import pytest
 

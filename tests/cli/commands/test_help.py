@@ -1,4 +1,4 @@
-"""catactl help, and how help is laid out."""
+"""`catactl help`, and the layout of help."""
 
 import re
 

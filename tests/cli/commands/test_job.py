@@ -1,4 +1,4 @@
-"""Job configurations."""
+"""Commands of job configurations."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stored rows are compared with the events, and rebuilt where they differ."""
+"""`projection check` and `projection rebuild`: find and repair rows that differ from the events."""
 
 import os
 from pathlib import Path

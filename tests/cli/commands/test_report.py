@@ -1,4 +1,4 @@
-"""usage report on the command line."""
+"""`usage report`."""
 
 from html.parser import HTMLParser
 from pathlib import Path

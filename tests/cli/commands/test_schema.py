@@ -1,4 +1,4 @@
-"""catactl schema describes the commands as they are, and what they print."""
+"""`schema` describes all commands, their options and their results."""
 
 import re
 from datetime import datetime

@@ -19,7 +19,7 @@ Words = Callable[..., list[str]]
 
 @pytest.fixture
 def words(home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
-    """What may come at the end of the arguments, as zsh is told; `paths` where it is a path."""
+    """Return a function that lists the completions of arguments in zsh, or `paths` for a path."""
 
     def ask(*arguments: str) -> list[str]:
         with monkeypatch.context() as patched:

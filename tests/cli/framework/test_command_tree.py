@@ -1,4 +1,4 @@
-"""The command tree: what holds for every command."""
+"""Properties of all commands."""
 
 import os
 import re

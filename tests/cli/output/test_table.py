@@ -1,4 +1,4 @@
-"""Lists on a terminal, which may be narrow; elsewhere nothing depends on a width."""
+"""Tables on a terminal of any width. Other output does not depend on the width."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What is said on stderr beside the result: with -v, and as log lines in JSON."""
+"""Messages on stderr: with -v, and as log lines in JSON."""
 
 import json
 import re
