@@ -5,9 +5,7 @@ from typing import NotRequired, TypedDict
 from catactl.results.result import Uuid, columns
 
 
-@columns(
-    "problem", "org_id", "file_id", "name", "number", "sha256", "size_bytes", "where", id="sha256"
-)
+@columns(id="sha256")
 class ContentProblem(TypedDict):
     """Content that is missing, damaged or orphaned."""
 
@@ -34,9 +32,6 @@ class VerifiedContent(TypedDict):
     problems: list[ContentProblem]
 
 
-@columns(
-    "org_id", "given_up_files", "removed_blobs", "removed_bytes", "abandoned_writes", id="org_id"
-)
 class SweptOrganization(TypedDict):
     org_id: Uuid
     given_up_files: int

@@ -28,7 +28,6 @@ class EventResult(TypedDict):
     hash: str
 
 
-@columns("org_id", "name", "events", "ok", "position", "problem", id="org_id")
 class VerifiedLog(TypedDict):
     """A log whose hashes were verified. `position` is that of the first event that is wrong."""
 

@@ -24,7 +24,7 @@ class JobSpecResult(TypedDict):
     inputs: list[str]
 
 
-@columns("job_id", "name", "status", "image", "schedule", "created_at", id="job_id")
+@columns("job_id", "name", "status", "image", "schedule", "created_at")
 class JobResult(TypedDict):
     org_id: Uuid
     job_id: Uuid

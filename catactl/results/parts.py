@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, TypedDict
 
-from catactl.results.result import Uuid, columns, columns_like
+from catactl.results.result import Uuid, columns_like
 from catactl.results.written import Written, written
 
 if TYPE_CHECKING:
     from catactl.handling.unit_of_work import Outcome
 
 
-@columns("number", "size_bytes", "sha256", "stored", id="number")
 class ListedPart(TypedDict):
     """A part in the list of its file's parts. `stored` parts have content in the blob store."""
 

@@ -7,7 +7,6 @@ from catactl.results.result import JsonObject, columns
 from catactl.results.usage import CurrentUsage, Finding
 
 
-@columns("revision", "head", "ok", id="revision")
 class SchemaRevision(TypedDict):
     """The revision of a database's schema, and the one that this version needs."""
 
@@ -16,20 +15,17 @@ class SchemaRevision(TypedDict):
     ok: bool
 
 
-@columns("role", "statements", id="role")
 class Grants(TypedDict):
     role: str
     statements: list[str]
 
 
-@columns("name", "value", "origin", id="name")
 class SettingResult(TypedDict):
     name: str
     value: str | None
     origin: str
 
 
-@columns("where", "key", "message", "hint", id="where")
 class ConfigProblem(TypedDict):
     where: str
     key: str | None
@@ -62,7 +58,7 @@ class DoctorResult(TypedDict):
     checks: list[ExaminationResult]
 
 
-@columns("line", "status", "result", "error", id="line")
+@columns("line", "status", "result", "error")
 class AppliedLine(TypedDict):
     """What a line of `apply` led to: `status` is ok or error."""
 

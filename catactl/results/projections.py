@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from catactl.handling import row_check
 
 
-@columns("name", "listens", "rows", id="name")
 class ProjectionResult(TypedDict):
     """A projection, the types of the events that it listens to, and its number of rows."""
 
@@ -32,9 +31,7 @@ class Difference(TypedDict):
     from_events: str | None
 
 
-@columns(
-    "org_id", "name", "table", "key", "problem", "column", "stored", "from_events", id="org_id"
-)
+@columns("org_id", "name", "table", "key", "problem", "column", "stored", "from_events")
 class OrganizationDifference(Difference):
     """A difference with its organization."""
 
@@ -58,7 +55,7 @@ class RowsChecked(TypedDict):
     organizations: list[CheckedOrganization]
 
 
-@columns("name", "organizations", "events", id="name")
+@columns("name", "organizations", "events")
 class RebuiltProjection(TypedDict):
     name: str
     organizations: int

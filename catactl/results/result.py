@@ -23,12 +23,12 @@ _TypedDict = TypeVar("_TypedDict", bound=type)
 class Columns:
     """The fields of a result type that a list shows. JSON has all fields.
 
-    `id_field` is what `-o id` prints. A table shows a bar for the field that `bar` names, and no
-    columns of `for_programs`.
+    `-o id` prints the field that `id_field` names. A table shows a bar for the field that `bar`
+    names, and no columns of `for_programs`.
     """
 
     names: tuple[str, ...]
-    id_field: str | None = None
+    id_field: str
     bar: str | None = None
     for_programs: tuple[str, ...] = ()
 
@@ -39,10 +39,11 @@ _COLUMNS: dict[type, Columns] = {}
 def columns(
     *names: str, id: str | None = None, bar: str | None = None, for_programs: tuple[str, ...] = ()
 ) -> Callable[[_TypedDict], _TypedDict]:
-    """Declare the columns of a result type; see `Columns`."""
+    """Declare the columns of a result type: by default all fields, and the first one as its id."""
 
     def declare(result: _TypedDict) -> _TypedDict:
-        _COLUMNS[result] = Columns(names, id, bar, for_programs)
+        fields = names or tuple(result.__annotations__)
+        _COLUMNS[result] = Columns(fields, id or fields[0], bar, for_programs)
         return result
 
     return declare
@@ -52,15 +53,17 @@ def columns_like(other: type) -> Callable[[_TypedDict], _TypedDict]:
     """Give a result type the columns of another one, whose fields it has."""
 
     def declare(result: _TypedDict) -> _TypedDict:
-        _COLUMNS[result] = _COLUMNS[other]
+        _COLUMNS[result] = columns_of(other)
         return result
 
     return declare
 
 
 def columns_of(result: type) -> Columns:
-    """Return the columns of a result type: those declared, else all its fields."""
-    return _COLUMNS.get(result) or Columns(tuple(result.__annotations__))
+    """Return the columns of a result type."""
+    if result not in _COLUMNS:
+        columns()(result)
+    return _COLUMNS[result]
 
 
 @dataclass(frozen=True)

@@ -35,15 +35,7 @@ class ClockAhead(TypedDict):
 
 
 @columns(
-    "org_id",
-    "name",
-    "used_bytes",
-    "quota_bytes",
-    "file_count",
-    "part_count",
-    "position",
-    "as_of",
-    id="org_id",
+    "org_id", "name", "used_bytes", "quota_bytes", "file_count", "part_count", "position", "as_of"
 )
 class UsageResult(CurrentUsage, ClockAhead):
     """Usage at a time. That of the present has the fields of `Growth` as well."""
@@ -67,7 +59,6 @@ class UsageWithGrowth(CurrentUsage, Growth):
     "growth_7_days_bytes",
     "growth_30_days_bytes",
     "quota_reached_estimate",
-    id="org_id",
     bar="used_bytes",
 )
 class TopResult(UsageWithGrowth, ClockAhead):
@@ -91,7 +82,6 @@ class UsageSpan(TypedDict):
     "closing_bytes",
     "peak_bytes",
     "byte_hours",
-    id="start",
     bar="closing_bytes",
 )
 class HistoryResult(UsageSpan):
@@ -177,7 +167,7 @@ class ExplanationRow(TypedDict):
     settled_by: int | None
 
 
-@columns("id", "time", "subject", "type", "data", id="id")
+@columns("id", "time", "subject", "type", "data")
 class CloudEvent(TypedDict):
     """A usage event as CloudEvents 1.0 has it."""
 
@@ -227,7 +217,6 @@ class Finding(TypedDict):
     "broken_days",
     "broken_files",
     "state_differs",
-    id="org_id",
 )
 class FindingResult(Finding):
     """A finding; `error` says why the organization could not be checked or corrected."""

@@ -180,7 +180,7 @@ class Output:
         self._stream.write(line + "\n")
 
     def _id(self, row: Row, columns: Columns) -> None:
-        if columns.id_field is None or columns.id_field not in row:
+        if columns.id_field not in row:
             raise InvalidValue("this result has no id", "use another output format")
         if row[columns.id_field] is not None:  # something that failed has none
             self._line(plain(row[columns.id_field]))
