@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from catactl.cli.commands import demo
 from catactl.cli.framework import command_tree
 from catactl.cli.framework.help_format import contexts
 from tests.cli.stages import make_stages
@@ -58,6 +59,7 @@ def test_the_example_in_the_help_of_a_command_works(
         stranger.ok("file", "delete", "acme", "reports/2025.csv")
     if command == "db grants":  # which connects to nothing
         monkeypatch.setenv("CATACTL_DATABASE_URL", "postgresql://db.example.com/catacloud")
+    monkeypatch.setattr(demo, "_PROCESSES", 2)  # because each imports everything
     text = _REST_OF_A_LINE.sub("", example)
     for theirs, ours in _OURS.items():
         text = text.replace(theirs, ours)

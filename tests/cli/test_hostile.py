@@ -15,6 +15,7 @@ from catactl.content.source import SourceError
 from catactl.errors import ContentUnreachable
 from tests.cli.support import Cli, run_shell, sha256
 
+_MANY = 120
 _NO_TEXT = os.fsdecode(b"\xff\xfe")
 
 
@@ -23,7 +24,7 @@ def many(tmp_path: Path) -> Path:
     """More files than a pipe's reader and a buffer take the results of."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(300):
+    for number in range(_MANY):
         (folder / f"{number:03}").write_text(str(number))
     return folder
 
@@ -32,11 +33,11 @@ def many(tmp_path: Path) -> Path:
 def test_a_reader_that_leaves_keeps_no_work_from_being_done(
     script: str, sqlite_acme: Cli, many: Path
 ) -> None:
-    for number in range(300):
+    for number in range(_MANY):
         (many / f"link-{number}").symlink_to("000")
     done = run_shell(f"{script}; exit ${{PIPESTATUS[0]}}", "file", "upload", "acme", many)
     assert done.returncode == 0
-    assert len(sqlite_acme.ok("file", "list", "acme")) == 300
+    assert len(sqlite_acme.ok("file", "list", "acme")) == _MANY
 
 
 def test_closed_standard_input_is_an_error_not_an_empty_file(sqlite_acme: Cli) -> None:
@@ -64,14 +65,14 @@ def test_interrupted_output_is_valid_json(
 
     def full(self: Directory, org_id: UUID, chunks: Iterable[Chunk], *more: object) -> Content:
         content = put(self, org_id, chunks)
-        if content.sha256 == sha256(b"250"):
+        if content.sha256 == sha256(b"100"):
             raise ContentUnreachable("the disk is full")
         return content
 
     monkeypatch.setattr(Directory, "put", full)
     result = sqlite_acme("file", "upload", "acme", many, "--workers", 1, "--json")
     assert (result.code, result.error["code"]) == (69, "content_unreachable")
-    assert 0 < len(json.loads(result.stdout)) <= 250
+    assert 0 < len(json.loads(result.stdout)) <= 100
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_content_that_cannot_be_read_does_not_keep_the_rest_from_being_verified(
     for command in (("file", "verify", "acme"), ("blob", "verify")):
         result = acme(*command, "--json")
         assert result.code == 6
-        assert result.json["blobs"] == 300
+        assert result.json["blobs"] == _MANY
         assert len(result.json["problems"]) == 2
 
 
