@@ -47,7 +47,7 @@ def durability(engine: Engine) -> Iterator[Finding]:
     if network is not None:
         risks.append(
             warning(
-                f"{path} lies on {network}, where locks may not work between machines",
+                f"{path} is on {network}, where locks may not work between machines",
                 "keep it on a local disk, or use PostgreSQL",
             )
         )

@@ -83,7 +83,7 @@ def test_sqlite_on_a_network_is_reported(sqlite_cli: Cli, tmp_path: Path) -> Non
         f"server:/ {tmp_path}/elsewhere\\040far cifs rw 0 0\n"
     )
     examined = Examined(sqlite_cli)
-    assert "lies on nfs4" in examined["durability"]["message"]
+    assert "is on nfs4" in examined["durability"]["message"]
     assert machine.network_file_system(tmp_path / "elsewhere far" / "x.db") == "cifs"
     assert machine.network_file_system(Path("/x.db")) is None
 
