@@ -21,7 +21,7 @@ from catactl.results.files import file_result
 from catactl.store.idempotency import Result
 from catactl.wiring.flow import FILE
 
-# Stands for the digest of content that is not read yet, when only the rules are checked.
+# Used instead of the digest of content that is not read yet, when only the rules are checked.
 ANY_SHA256 = "0" * 64
 
 
@@ -117,7 +117,7 @@ class PendingFile(PendingUpload):
 
     @property
     def is_recordable(self) -> bool:
-        """Whether there is something to record. A dry run records everything at once, because it
+        """True if there is something to record. A dry run records everything at once, because it
         commits nothing.
         """
         if self.result is not None:

@@ -60,7 +60,7 @@ class _Upload:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the result is known."""
+        """True once the result is known."""
         return self.error is not None or self.pending.result is not None
 
     @contextmanager
@@ -124,7 +124,7 @@ class UploadQueue:
     # --- starting ---------------------------------------------------------------------------------
 
     def _start_next(self, items: Iterator[Item | UnusablePath]) -> bool:
-        """Start the next item; return whether there was one."""
+        """Start the next item. Return whether there was one."""
         if not self._waiting:
             self._waiting = self._look_up(islice(items, _FILES_AHEAD))
             if not self._waiting:

@@ -84,7 +84,7 @@ def upload(
     """
     part_bytes = parse_size(part_size) if part_size is not None else None
     if part_bytes == 0:
-        raise InvalidValue("--part-size is 0", "as in 8MiB")
+        raise InvalidValue("--part-size must not be 0", "for example 8MiB")
     has_folder = any(_is_folder(path, follow_links=follow_links) for path in paths)
     is_single = len(paths) == 1 and not has_folder
     name = _check_name(paths, name, has_folder=has_folder)
@@ -123,7 +123,7 @@ def _check_name(paths: list[str], name: str | None, *, has_folder: bool) -> str 
     if name is not None:
         name = check_file_name(name.rstrip("/") if has_folder else name)
         if len(paths) > 1:
-            raise InvalidValue("--name with several paths", "upload them one by one")
+            raise InvalidValue("--name needs a single path", "upload the paths one by one")
     if STANDARD_INPUT in paths and (len(paths) > 1 or name is None):
         raise InvalidValue("standard input needs a name and no other path", "--name NAME -")
     return name
