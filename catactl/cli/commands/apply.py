@@ -165,7 +165,7 @@ class _Run:
             raise PartialFailure(
                 f"{self._failed:,} of {total} {failed}; {self._done:,} {are_done}{before}"
             )
-        self._context.note(f"{total} {done}{before}")
+        self._context.after_result(self._context.note, f"{total} {done}{before}")
 
     def _progress(self) -> Progress:
         return Progress(self._context, "applying", "line", source=self._file)

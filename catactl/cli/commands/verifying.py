@@ -31,7 +31,9 @@ def report(
     }
     in_words = ", ".join(f"{count:,} {problem}" for problem, count in counts.items())
     size = format_size(verification.read_bytes)
-    context.note(f"{counted(verification.blobs, unit)} read, {size}: {in_words}")
+    context.after_result(
+        context.note, f"{counted(verification.blobs, unit)} read, {size}: {in_words}"
+    )
     error = Findings(f"the content differs from the log: {in_words}", _hint(counts, verification))
     return Checked(Report(summary, summary["problems"]), error if verification.problems else None)
 

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, ParamSpec
 
 from catactl.cli.framework.options import Options
 from catactl.cli.output.log import Log
@@ -11,6 +12,8 @@ from catactl.cli.output.render import Lasting, Output
 from catactl.cli.output.text import shown
 from catactl.config.settings import OUTPUT_FORMATS, Setting, Settings, guess, load_settings
 from catactl.errors import BadConfiguration, ConfirmationRequired
+
+P = ParamSpec("P")
 
 
 class Console:
@@ -24,6 +27,7 @@ class Console:
         self.options = options
         self._finishes = finishes
         self._needs_settings = needs_settings
+        self._after_result: list[Callable[[], object]] = []
 
     @cached_property
     def settings(self) -> Settings:
@@ -55,8 +59,18 @@ class Console:
         """Print the result of a command, given the command's return annotation."""
         from catactl.results.schema import result_type
 
-        if result is not None:
-            self.output.print(result, result_type(returned))
+        try:
+            if result is not None:
+                self.output.print(result, result_type(returned))
+        finally:
+            for call in self._after_result:
+                call()
+
+    def after_result(
+        self, function: Callable[P, object], *arguments: P.args, **given: P.kwargs
+    ) -> None:
+        """Call a function once the result is printed, or once printing it ended with an error."""
+        self._after_result.append(partial(function, *arguments, **given))
 
     @cached_property
     def log(self) -> Log:

@@ -101,9 +101,12 @@ def _note(context: Context, summary: SweepResult) -> None:
     removed = f"{counted(summary['removed_blobs'], 'blob')}, {size}"
     files = counted(summary["given_up_files"], "deleted file")
     if context.options.dry_run:
-        context.note(f"dry run: {removed} would be removed; {files} could no longer be restored")
+        context.after_result(
+            context.note,
+            f"dry run: {removed} would be removed; {files} could no longer be restored",
+        )
     else:
-        context.note(f"{removed} removed; {files} can no longer be restored")
+        context.after_result(context.note, f"{removed} removed; {files} can no longer be restored")
 
 
 def _error(refused: Sequence[ContentOfAnotherLog], total: int) -> ContentOfAnotherLog | None:

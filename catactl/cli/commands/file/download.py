@@ -113,10 +113,11 @@ def _download_several(
             result = _result(each)
             counts[result["outcome"]] += 1
             yield result
-    context.note(
+    context.after_result(
+        context.note,
         f"{counted(counts.total(), 'file')}: {counts['downloaded']:,} downloaded, "
         f"{counts['resumed']:,} resumed, {counts['unchanged']:,} unchanged, "
-        f"{counts['failed']:,} failed"
+        f"{counts['failed']:,} failed",
     )
     if counts["failed"]:
         raise PartialFailure(

@@ -160,11 +160,12 @@ def _upload_several(
             read_bytes += result["stored_bytes"] + result["skipped_bytes"]
             yield result
     seconds = max(time.monotonic() - started, 1e-6)
-    context.note(
+    context.after_result(
+        context.note,
         f"{counted(counts.total(), 'file')}, {format_size(read_bytes)} in {seconds:.1f} s "
         f"({format_size(int(read_bytes / seconds))}/s): {counts['uploaded']:,} uploaded, "
         f"{counts['resumed']:,} resumed, {counts['unchanged']:,} unchanged, "
-        f"{counts['failed']:,} failed"
+        f"{counts['failed']:,} failed",
     )
     if counts["failed"]:
         raise PartialFailure(

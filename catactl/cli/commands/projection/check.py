@@ -78,7 +78,7 @@ def _error(context: Context, checked: Sequence["row_check.Checked"]) -> CatactlE
     differing = [each for each in checked if each.differs]
     unreadable = [each for each in differing if each.error is not None]
     for each in unreadable:
-        context.failure(f"{each.name or each.org_id}: {each.error}")
+        context.after_result(context.failure, f"{each.name or each.org_id}: {each.error}")
     if unreadable:
         return CorruptLog(
             f"the events of {len(unreadable):,} of {total} cannot be "
@@ -92,5 +92,5 @@ def _error(context: Context, checked: Sequence["row_check.Checked"]) -> CatactlE
             f"from the events: {counted(count, 'difference')}",
             "catactl projection rebuild",
         )
-    context.note(f"the stored rows of {total} agree with the events")
+    context.after_result(context.note, f"the stored rows of {total} agree with the events")
     return None

@@ -31,7 +31,7 @@ def unreadable_error(context: Context, findings: Sequence[Comparison]) -> Corrup
     """Return the error if the events of organizations cannot be read; print each reason."""
     unreadable = [finding for finding in findings if finding.is_unreadable]
     for finding in unreadable:
-        context.failure(f"{finding.name}: {finding.error}")
+        context.after_result(context.failure, f"{finding.name}: {finding.error}")
     if not unreadable:
         return None
     drifted = sum(finding.drifted for finding in findings) - len(unreadable)

@@ -55,7 +55,9 @@ def _error(context: Context, findings: Sequence["Comparison"]) -> CatactlError |
     ahead = [finding for finding in findings if finding.clock_ahead_seconds]
     for finding in ahead:
         seconds = finding.clock_ahead_seconds
-        context.failure(clock.ahead_in_words(context.engine, finding.name, seconds))
+        context.after_result(
+            context.failure, clock.ahead_in_words(context.engine, finding.name, seconds)
+        )
     problems = []
     if drifted:
         problems.append(f"storage usage drifted in {drifted} of {len(findings)} organizations")

@@ -65,7 +65,7 @@ def _error(
     busy = [finding for finding in findings if isinstance(finding.error, Busy)]
     behind = [finding for finding in findings if isinstance(finding.error, ClockBehindLog)]
     for finding in (*busy, *behind):
-        context.failure(f"{finding.name}: {finding.error}")
+        context.after_result(context.failure, f"{finding.name}: {finding.error}")
     unreadable = unreadable_error(context, findings)
     if unreadable is not None:
         return unreadable

@@ -30,7 +30,7 @@ def show(
     now = clock.now(conn)
     ids = [organization_at(context, conn, org, moment) for org in orgs or ()]
     ahead = LogsAhead(conn, ids or None)
-    ahead.warn(context)
+    context.after_result(ahead.warn, context)
     rows: Iterable[CurrentUsage | UsageWithGrowth]
     if moment is not None:
         from catactl.queries import as_of as past

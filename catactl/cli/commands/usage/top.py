@@ -36,7 +36,7 @@ def top(
     """
     conn = context.snapshot
     ahead = LogsAhead(conn, None)
-    ahead.warn(context)
+    context.after_result(ahead.warn, context)
     return (
         {**row, "clock_ahead_seconds": ahead.seconds(row["org_id"])}
         for row in largest(conn, limit, clock.now(conn))
