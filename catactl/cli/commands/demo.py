@@ -15,7 +15,7 @@ import time
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
@@ -48,6 +48,8 @@ from catactl.values.names import check_file_name
 from catactl.values.sizes import format_size, parse_size
 
 _PROCESSES = 8
+# A server process imports them once, and then forks the workers.
+_PRELOADED = ["catactl.cli.commands.demo", "catactl.cli.main", "catactl.cli.commands.file.upload"]
 _PART_SIZE = "256KiB"
 _INTERRUPTED_EACH = 4
 _DELETED_EACH = 5
@@ -77,10 +79,13 @@ def demo(
     scratch = tempfile.mkdtemp(prefix="catactl-demo-")
     try:
         settings = _settings(context, scratch)
+        processes = get_context("forkserver")
+        processes.set_forkserver_preload(_PRELOADED)
         # Workers inherit that Ctrl-C is ignored, because this process terminates them.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with get_context("spawn").Pool(_PROCESSES, _start_worker, (settings,)) as pool:
-            signal.signal(signal.SIGINT, handler)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, handler)
+        with processes.Pool(_PROCESSES, _start_worker, (os.environ | settings,)) as pool:
             checked = _demonstrate(_Commands(pool, context.output), folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -247,8 +252,9 @@ class _Commands:
         self.print(textwrap.indent(completed.stderr, "  "))
 
 
-def _start_worker(settings: dict[str, str]) -> None:
-    os.environ.update(settings)
+def _start_worker(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 class _Captured(io.StringIO):
