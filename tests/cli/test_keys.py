@@ -444,7 +444,7 @@ def test_a_key_of_another_version_of_catactl_is_a_conflict_with_its_own_message(
     assert message in result.stdout
 
 
-# As databases hold their SHA-256: see tests/verbs/test_verb.py.
+# Databases hold the SHA-256 of these. tests/operations/test_operation.py has those of batches.
 _VERSION_1 = sha256(b"version 1")
 _REQUESTS = {
     "upload": f'{{"command":"file.upload","name":"a","sha256":"{_VERSION_1}","size_bytes":9}}',

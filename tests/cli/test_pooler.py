@@ -1,7 +1,7 @@
-"""Through PgBouncer in transaction mode, where each transaction may get another server process.
+"""Commands through PgBouncer in transaction mode, where each transaction may get another session.
 
-These need the program `pgbouncer`, as Debian's package of that name has it; without it they are
-skipped. What protects us there is tested without it as well, in tests/store/test_engine.py.
+These tests need the program `pgbouncer`, from the Debian package of that name, and are skipped
+without it. tests/store/sql/test_engine.py tests the same protections without it.
 """
 
 import shutil

@@ -112,6 +112,7 @@ def test_another_size_than_that_of_the_existing_parts_is_refused_before_the_stre
     assert meter.read_bytes == 0
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it does not depend on it
 def test_the_parts_of_a_stream_grow_to_hold_it_in_10_000_parts(org: Org, upload: Upload) -> None:
     content = bytes(range(256)) * 47  # 12,032 bytes
     row = upload(content, 1)
