@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from catactl.store.sql.types import Document, ExactInteger, Id, Instant
+from catactl.store.sql.types import Document, ExactInteger, IdType, Instant
 
 revision = "0001"
 down_revision = None
@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "logs",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("recorded_at", Instant, nullable=False),
         sa.Column("head_hash", sa.LargeBinary, nullable=False),
@@ -22,19 +22,19 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
-        sa.Column("stream_id", Id, nullable=False),
+        sa.Column("stream_id", IdType, nullable=False),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("schema_version", sa.Integer, nullable=False),
         sa.Column("payload", Document, nullable=False),
-        sa.Column("event_id", Id, nullable=False),
+        sa.Column("event_id", IdType, nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
-        sa.Column("command_id", Id, nullable=False),
-        sa.Column("correlation_id", Id, nullable=False),
-        sa.Column("causation_id", Id),
+        sa.Column("command_id", IdType, nullable=False),
+        sa.Column("correlation_id", IdType, nullable=False),
+        sa.Column("causation_id", IdType),
         sa.Column("recorded_at", Instant, nullable=False),
         sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "position", name="events_pkey"),
@@ -45,12 +45,12 @@ def upgrade() -> None:
     op.create_table(
         "organization_names",
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.PrimaryKeyConstraint("name", name="organization_names_pkey"),
     )
     op.create_table(
         "organizations",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("quota_bytes", sa.BigInteger),
@@ -63,8 +63,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "files",
-        sa.Column("org_id", Id, nullable=False),
-        sa.Column("file_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
+        sa.Column("file_id", IdType, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("completed", sa.Boolean, nullable=False),
         sa.Column("deleted", sa.Boolean, nullable=False),
@@ -78,8 +78,8 @@ def upgrade() -> None:
     _create_live_name_index("files")
     op.create_table(
         "file_parts",
-        sa.Column("org_id", Id, nullable=False),
-        sa.Column("file_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
+        sa.Column("file_id", IdType, nullable=False),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
@@ -87,8 +87,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "job_configurations",
-        sa.Column("org_id", Id, nullable=False),
-        sa.Column("job_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
+        sa.Column("job_id", IdType, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("spec", Document, nullable=False),
         sa.Column("enabled", sa.Boolean, nullable=False),
@@ -100,8 +100,8 @@ def upgrade() -> None:
     _create_live_name_index("job_configurations")
     op.create_table(
         "users",
-        sa.Column("org_id", Id, nullable=False),
-        sa.Column("user_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
+        sa.Column("user_id", IdType, nullable=False),
         sa.Column("email", sa.Text, nullable=False),
         sa.Column("name", sa.Text),
         sa.Column("role", sa.Text, nullable=False),
@@ -114,7 +114,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "storage_usage",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("used_bytes", sa.BigInteger, nullable=False),
         sa.Column("file_count", sa.BigInteger, nullable=False),
         sa.Column("part_count", sa.BigInteger, nullable=False),
@@ -124,7 +124,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "storage_usage_days",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("day", sa.Date, nullable=False),
         sa.Column("opening_bytes", sa.BigInteger, nullable=False),
         sa.Column("closing_bytes", sa.BigInteger, nullable=False),
@@ -135,7 +135,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency_keys",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("org_ref", sa.Text, nullable=False),
         sa.Column("fingerprint", sa.String(64), nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from catactl.store.sql.types import Id
+from catactl.store.sql.types import IdType
 
 revision = "0003"
 down_revision = "0002"
@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "swept_content",
-        sa.Column("org_id", Id, nullable=False),
+        sa.Column("org_id", IdType, nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "sha256", name="swept_content_pkey"),

@@ -16,7 +16,7 @@ _MAX_URL_BYTES = 65_536
 _TYPE_NAMES = {dict: "a table", list: "an array", bool: "a boolean", int: "a number"}
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     """A mistake in the file. `where` is the path of the file, followed by the profile, if any."""
 
     where: str
@@ -56,26 +56,26 @@ def parse(path: Path) -> dict[str, Any]:
         raise BadConfiguration(f"{path} is not valid TOML: {error}") from error
 
 
-def problems(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
+def problems(path: Path, document: dict[str, Any]) -> Iterator[FileProblem]:
     """Yield all problems with keys and types. Values are checked where they are used."""
     profiles = document.get("profiles", {})
     hint = "as in [profiles.production]"
     if not isinstance(profiles, dict):
-        yield Problem(str(path), "profiles", "'profiles' is not a table of profiles", hint)
+        yield FileProblem(str(path), "profiles", "'profiles' is not a table of profiles", hint)
     else:
         for name, profile in profiles.items():
             if not isinstance(profile, dict):
                 message = f"profile {name!r} is not a table"
-                yield Problem(str(path), f"profiles.{name}", message, hint)
+                yield FileProblem(str(path), f"profiles.{name}", message, hint)
     for where, table in tables(path, document):
         for key, value in table.items():
             types = (str,) if key in _STRINGS else (str, int, float)
             if key not in KEYS:
-                yield Problem(where, key, f"unknown key {key!r}", _suggestion(key))
+                yield FileProblem(where, key, f"unknown key {key!r}", _suggestion(key))
             elif isinstance(value, bool) or not isinstance(value, types):
                 expected = "a string" if key in _STRINGS else "a number"
                 actual = _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
-                yield Problem(where, key, f"{key!r} is {actual}, not {expected}", None)
+                yield FileProblem(where, key, f"{key!r} is {actual}, not {expected}", None)
 
 
 def tables(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from catactl.blobs.opening import open_blobs
 from catactl.config import file
-from catactl.config.file import Problem
+from catactl.config.file import FileProblem
 from catactl.config.masking import mask
 from catactl.config.settings import CHECKS
 from catactl.errors import BadConfiguration, CatactlError
@@ -21,7 +21,7 @@ _CHECKS: Mapping[str, Callable[[str], object]] = {
 }
 
 
-def validate(path: Path) -> list[Problem]:
+def validate(path: Path) -> list[FileProblem]:
     """Return all problems of a file, in its order; none if the file does not exist.
 
     Opens no connection. Messages contain no password.
@@ -29,7 +29,7 @@ def validate(path: Path) -> list[Problem]:
     try:
         document = file.parse(path)
     except BadConfiguration as error:
-        return [Problem(str(path), None, error.message, error.hint)]
+        return [FileProblem(str(path), None, error.message, error.hint)]
     problems = list(file.problems(path, document))
     unusable = {(problem.where, problem.key) for problem in problems}
     for where, table in file.tables(path, document):
@@ -41,36 +41,36 @@ def validate(path: Path) -> list[Problem]:
     return [problem._replace(message=mask(problem.message)) for problem in problems]
 
 
-def _problems_of_values(where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of_values(where: str, table: Mapping[str, Any]) -> Iterator[FileProblem]:
     for key, value in table.items():
         try:
             if key in _CHECKS:
                 _CHECKS[key](str(value))
         except CatactlError as error:
-            yield Problem(where, key, f"{key}: {error.message}", error.hint)
+            yield FileProblem(where, key, f"{key}: {error.message}", error.hint)
 
 
 def _problems_of_database_urls(
     path: Path, where: str, table: Mapping[str, Any]
-) -> Iterator[Problem]:
+) -> Iterator[FileProblem]:
     """Check the file that contains the URL, and the permissions of files with a password."""
     url, url_file = table.get("database_url"), table.get("database_url_file")
     if url is not None and mask(url) != url and _others_may_access(path):
         message = f"everybody can read the password in {path}"
-        yield Problem(where, "database_url", message, f"chmod 600 {path}")
+        yield FileProblem(where, "database_url", message, f"chmod 600 {path}")
     if url_file is None:
         return
     if url is not None:
         message = "database_url overrides database_url_file"
-        yield Problem(where, "database_url_file", message, "keep one of them")
+        yield FileProblem(where, "database_url_file", message, "keep one of them")
     try:
         parse_url(file.read_url_file(url_file, url_file))
     except CatactlError as error:
         message = f"database_url_file: {error.message}"
-        yield Problem(where, "database_url_file", message, error.hint)
+        yield FileProblem(where, "database_url_file", message, error.hint)
     if _others_may_access(Path(url_file)):
         message = f"everybody can read {url_file}"
-        yield Problem(where, "database_url_file", message, f"chmod 600 {url_file}")
+        yield FileProblem(where, "database_url_file", message, f"chmod 600 {url_file}")
 
 
 def _others_may_access(path: Path) -> bool:

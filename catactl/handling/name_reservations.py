@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table
 from catactl.errors import AlreadyExists
 from catactl.store import name_lookup
 from catactl.store.tables import files, job_configurations
-from catactl.values.ids import Id
+from catactl.values.ids import CachedId
 from catactl.values.spelling import normalized
 from catactl.wiring.flow import FILE, ORGANIZATION, Aggregate
 
@@ -53,7 +53,9 @@ class NameReservations:
             )
             for name in unknown:
                 holder = found.get(name)
-                self._holders[_key(aggregate, name)] = Id.of(holder) if holder is not None else None
+                self._holders[_key(aggregate, name)] = (
+                    CachedId.of(holder) if holder is not None else None
+                )
 
     def take(
         self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None

@@ -17,7 +17,7 @@ from catactl.handling.replay import TABLES, Replay, replay
 from catactl.handling.row_check import differences, is_orphan
 from catactl.store import event_log, log_queries, name_lookup
 from catactl.store.sql.bulk import batched
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import begin, write_all
 from catactl.store.tables import files, job_configurations, organization_names
 from catactl.wiring.flow import ORGANIZATION
@@ -60,7 +60,7 @@ def _count(found: Iterator[object]) -> int:
     return sum(1 for _ in found)  # consumed whole, because rows are read while the query runs
 
 
-def _insert(conn: Connection, table: Table, rows: Iterator[Row]) -> None:
+def _insert(conn: Connection, table: Table, rows: Iterator[SqlRow]) -> None:
     columns = tuple(table.columns.keys())
     for batch in batched(rows, _ROWS_AT_ONCE):
         write_all(conn, table, columns, batch)

@@ -15,7 +15,7 @@ from catactl.store import event_log
 from catactl.store.effective_time import effective, limits_of
 from catactl.store.event_log import StoredEvent
 from catactl.store.sql.bulk import batched
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.state_store import in_order
 from catactl.wiring.flow import AGGREGATES, ORGANIZATION, PROJECTIONS, Aggregate, aggregate_of_event
 
@@ -85,7 +85,7 @@ class Replay:
             ) from error
         self.states[stream_id] = Folded(aggregate, state, recorded.version)
 
-    def rows(self, table: Table) -> Iterator[Row]:
+    def rows(self, table: Table) -> Iterator[SqlRow]:
         """Yield all rows of a table, with values in the order of its columns."""
         for stream_id in self.streams(table):
             yield from self.rows_of(table, stream_id)
@@ -99,7 +99,7 @@ class Replay:
             return [self.org_id]
         return [id_ for id_, folded in self.states.items() if folded.aggregate is aggregate]
 
-    def rows_of(self, table: Table, stream_id: UUID) -> Iterator[Row]:
+    def rows_of(self, table: Table, stream_id: UUID) -> Iterator[SqlRow]:
         """Yield the rows of a table that belong to a stream."""
         aggregate = _AGGREGATE_OF.get(table)
         if aggregate is None:

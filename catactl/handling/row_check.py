@@ -18,14 +18,14 @@ from catactl.errors import CorruptLog, SchemaMismatch
 from catactl.handling.replay import TABLES, Replay, replay, stream_column
 from catactl.store import name_lookup
 from catactl.store.sql.engine import reading
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.stored_rows import run_stored, select_stored, stored_rows, to_stored
 from catactl.store.tables import events, logs
 
 _SHOWN = 20
 
 
-class Difference(NamedTuple):
+class RowDifference(NamedTuple):
     """A column of a stored row that differs from the events. Without a column the whole row is
     missing, or does not follow from any event.
 
@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 
 
 @dataclass
-class Checked:
+class CheckedRows:
     """The result of comparing an organization: the number of differences, and the first of them.
 
     `error` is the reason if nothing could be compared. Rows of an organization without any event
@@ -52,14 +52,14 @@ class Checked:
     org_id: str
     name: str | None = None
     differences: int = 0
-    first: list[Difference] = field(default_factory=list)
+    first: list[RowDifference] = field(default_factory=list)
     error: CorruptLog | SchemaMismatch | None = None
 
     @property
     def differs(self) -> bool:
         return self.differences > 0 or self.error is not None
 
-    def add(self, found: Iterable[Difference]) -> None:
+    def add(self, found: Iterable[RowDifference]) -> None:
         """Count the differences, and keep the first few."""
         for difference in found:
             self.differences += 1
@@ -67,7 +67,7 @@ class Checked:
                 self.first.append(difference)
 
 
-def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Checked]:
+def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[CheckedRows]:
     """Yield the result for each organization, each from a consistent snapshot.
 
     If the events of one organization cannot be read, the others are still compared.
@@ -77,21 +77,21 @@ def check(engine: Engine, org_ids: Sequence[UUID]) -> Iterator[Checked]:
             with reading(engine) as conn:
                 yield compare(conn, org_id)
         except (CorruptLog, SchemaMismatch) as error:
-            yield Checked(str(org_id), _stored_name(engine, org_id), error=error)
+            yield CheckedRows(str(org_id), _stored_name(engine, org_id), error=error)
 
 
-def compare(conn: Connection, org_id: UUID) -> Checked:
+def compare(conn: Connection, org_id: UUID) -> CheckedRows:
     """Compare all rows of an organization with its events; raise `CorruptLog` if the events cannot
     be read.
     """
     events_say = replay(conn, org_id)
-    checked = Checked(str(org_id), events_say.name)
+    checked = CheckedRows(str(org_id), events_say.name)
     for table in TABLES:
         checked.add(differences(conn, events_say, table))
     return checked
 
 
-def differences(conn: Connection, events_say: Replay, table: Table) -> Iterator[Difference]:
+def differences(conn: Connection, events_say: Replay, table: Table) -> Iterator[RowDifference]:
     """Yield the differences between an organization's rows of a table and its events.
 
     Rows are read in the order of their key, and compared one stream at a time.
@@ -109,26 +109,26 @@ def differences(conn: Connection, events_say: Replay, table: Table) -> Iterator[
 
 
 def _differences(
-    table: Table, stored: Iterable[Row], expected: Iterable[Row]
-) -> Iterator[Difference]:
+    table: Table, stored: Iterable[SqlRow], expected: Iterable[SqlRow]
+) -> Iterator[RowDifference]:
     key_of = _key_of(table)
     left = {key_of(row): row for row in expected}
     for row in stored:
         key = key_of(row)
         from_events = left.pop(key, None)
         if from_events is None:
-            yield Difference(table.name, _words(key), "extra")
+            yield RowDifference(table.name, _words(key), "extra")
         elif row != from_events:
             for column, value, should_be in zip(table.columns, row, from_events, strict=True):
                 if value != should_be:
                     values = _word(value), _word(should_be)
-                    yield Difference(table.name, _words(key), "changed", column.name, *values)
+                    yield RowDifference(table.name, _words(key), "changed", column.name, *values)
     for key in left:
-        yield Difference(table.name, _words(key), "missing")
+        yield RowDifference(table.name, _words(key), "missing")
 
 
 @cache
-def _key_of(table: Table) -> Callable[[Row], Any]:
+def _key_of(table: Table) -> Callable[[SqlRow], Any]:
     """Return a function that extracts the key from a row, without the organization's id unless the
     key has no other column.
     """
@@ -161,15 +161,15 @@ def organization_ids(conn: Connection) -> list[UUID]:
     return sorted(found)
 
 
-def orphans(conn: Connection) -> list[Checked]:
+def orphans(conn: Connection) -> list[CheckedRows]:
     """Return the rows of organizations that have neither a log nor an event."""
-    found: dict[Any, Checked] = {}
+    found: dict[Any, CheckedRows] = {}
     for table in TABLES:
         org_at = list(table.columns).index(table.c.org_id)
         query = select_stored(conn, table).where(is_orphan(table))
         for row in run_stored(conn, table, query):
-            checked = found.setdefault(row[org_at], Checked(str(_word(row[org_at]))))
-            checked.add([Difference(table.name, _words(_key_of(table)(row)), "extra")])
+            checked = found.setdefault(row[org_at], CheckedRows(str(_word(row[org_at]))))
+            checked.add([RowDifference(table.name, _words(_key_of(table)(row)), "extra")])
     return list(found.values())
 
 

@@ -25,7 +25,7 @@ from catactl.store import canonical_json, clock, codec, event_log, hash_chain, n
 from catactl.store.event_log import Head, StoredEvent
 from catactl.store.sql.commit_outcome import Evidence
 from catactl.store.state_store import Stored
-from catactl.values.ids import Id, new_ids, parse_id
+from catactl.values.ids import CachedId, new_ids, parse_id
 from catactl.values.spelling import spellings
 from catactl.wiring.flow import (
     FILE,
@@ -72,7 +72,7 @@ class UnitOfWork:
         self.cache = cache
         self.evidence: Evidence | None = None
         self.conn = conn
-        self.org_id = Id.of(org_id)
+        self.org_id = CachedId.of(org_id)
         self._stored_head = head
         self._intent = intent
         self._ids = new_ids(now)

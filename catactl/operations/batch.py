@@ -15,7 +15,7 @@ from catactl.handling.handler import Handler, utc_now
 from catactl.handling.intent import Intent
 from catactl.handling.operation_scope import OperationScope
 from catactl.handling.transaction import Transaction
-from catactl.operations.batch_lines import Failed, Line
+from catactl.operations.batch_lines import BatchLine, FailedLine
 from catactl.store import idempotency, name_lookup
 from catactl.store.idempotency import Answer, KeyLookup, Request, Result
 from catactl.store.sql.bulk import batched
@@ -26,7 +26,7 @@ from catactl.values.spelling import normalized
 from catactl.wiring.flow import Aggregate
 
 
-class Done(NamedTuple):
+class DoneLine(NamedTuple):
     """A line that was run. `replayed`: an earlier run under its key did so."""
 
     number: int
@@ -34,21 +34,21 @@ class Done(NamedTuple):
     replayed: bool
 
 
-Read = Line | Failed
-Outcome = Done | Failed
+InputLine = BatchLine | FailedLine
+LineOutcome = DoneLine | FailedLine
 
 
 class StoppedAt(Exception):
     """Ends an atomic batch at the first line that failed, so that nothing is committed."""
 
-    def __init__(self, failed: Failed) -> None:
+    def __init__(self, failed: FailedLine) -> None:
         super().__init__(failed.number)
         self.failed = failed
 
 
 def apply_in_batches(
-    handler: Handler, lines: Iterable[Read], intent: Intent, batch: int, *, fails_fast: bool
-) -> Iterator[list[Outcome]]:
+    handler: Handler, lines: Iterable[InputLine], intent: Intent, batch: int, *, fails_fast: bool
+) -> Iterator[list[LineOutcome]]:
     """Run and commit `batch` lines at a time; yield their outcomes, in order, once committed.
 
     With `fails_fast`, no line after the first that fails is run.
@@ -57,16 +57,16 @@ def apply_in_batches(
         work = partial(_run_lines, lines=some, fails_fast=fails_fast)
         outcomes = handler.transact_across(intent.unkeyed(), work)
         yield outcomes
-        if fails_fast and isinstance(outcomes[-1], Failed):
+        if fails_fast and isinstance(outcomes[-1], FailedLine):
             return
 
 
 def apply_at_once(
     handler: Handler,
-    open_lines: Callable[[], Iterable[Read]],
+    open_lines: Callable[[], Iterable[InputLine]],
     intent: Intent,
     batch: int,
-    keep: Callable[[list[Outcome]], None],
+    keep: Callable[[list[LineOutcome]], None],
 ) -> None:
     """Run all lines in one transaction.
 
@@ -80,7 +80,7 @@ def apply_at_once(
         _lock_all(transaction, open_lines())
         for some in batched(open_lines(), batch):
             outcomes = _run_lines(transaction, some, fails_fast=not intent.dry_run)
-            if not intent.dry_run and isinstance(outcomes[-1], Failed):
+            if not intent.dry_run and isinstance(outcomes[-1], FailedLine):
                 raise StoppedAt(outcomes[-1])
             transaction.flush()
             keep(outcomes)
@@ -89,25 +89,25 @@ def apply_at_once(
 
 
 def _run_lines(
-    transaction: Transaction, lines: Sequence[Read], *, fails_fast: bool
-) -> list[Outcome]:
+    transaction: Transaction, lines: Sequence[InputLine], *, fails_fast: bool
+) -> list[LineOutcome]:
     """Run each line; with `fails_fast` the first that fails is the last outcome."""
-    runner = _LineRunner(transaction, [line for line in lines if isinstance(line, Line)])
-    outcomes: list[Outcome] = []
+    runner = _LineRunner(transaction, [line for line in lines if isinstance(line, BatchLine)])
+    outcomes: list[LineOutcome] = []
     for line in lines:
-        outcome = runner.run(line) if isinstance(line, Line) else line
+        outcome = runner.run(line) if isinstance(line, BatchLine) else line
         outcomes.append(outcome)
-        if fails_fast and isinstance(outcome, Failed):
+        if fails_fast and isinstance(outcome, FailedLine):
             break
     return outcomes
 
 
-def _lock_all(transaction: Transaction, lines: Iterable[Read]) -> None:
+def _lock_all(transaction: Transaction, lines: Iterable[InputLine]) -> None:
     """Lock every organization that a line names or creates, before any line is run."""
     begin(transaction.conn)
     named, created = set[str](), set[UUID]()
     for line in lines:
-        if isinstance(line, Line):
+        if isinstance(line, BatchLine):
             if not line.operation.creates:
                 named.add(line.intent.org_ref)
             elif line.intent.idempotency_key is not None:
@@ -119,7 +119,7 @@ def _lock_all(transaction: Transaction, lines: Iterable[Read]) -> None:
 class _LineRunner:
     """Runs lines in one transaction, after it looked up the names and keys of all of them."""
 
-    def __init__(self, transaction: Transaction, lines: Sequence[Line]) -> None:
+    def __init__(self, transaction: Transaction, lines: Sequence[BatchLine]) -> None:
         self._transaction = transaction
         self._conn = transaction.conn
         begin(self._conn)
@@ -141,14 +141,14 @@ class _LineRunner:
         self._load_answers(self._keys)
         self._load_names(lines)
 
-    def run(self, line: Line) -> Outcome:
+    def run(self, line: BatchLine) -> LineOutcome:
         """Run a line, or return the stored result of its key."""
         request = line.intent.keyed_request
         try:
             org_id = self._organization(line)
             answer = self._answer(org_id, request) if request is not None else None
             if request is not None and answer is not None:
-                return Done(line.number, answer.to(request), True)
+                return DoneLine(line.number, answer.to(request), True)
             if org_id is None:
                 reference = line.intent.org_ref
                 raise NotFound(f"no organization {reference!r}", "see: catactl org list")
@@ -159,18 +159,18 @@ class _LineRunner:
         except CatactlError as error:
             if error.retryable:  # the transaction failed, not the line
                 raise
-            return Failed(line.number, error)
+            return FailedLine(line.number, error)
         if request is not None:
             answer = self._transaction.answer(org_id, request, result)
             self._answers[org_id, request.key] = answer
-        return Done(line.number, result, False)
+        return DoneLine(line.number, result, False)
 
-    def _run(self, line: Line, org_id: UUID) -> Result:
+    def _run(self, line: BatchLine, org_id: UUID) -> Result:
         unit = self._transaction.unit(org_id)
         result: Result = line.operation.run(OperationScope(unit, line.intent), **line.arguments)
         return result
 
-    def _run_in_savepoint(self, line: Line, org_id: UUID) -> Result:
+    def _run_in_savepoint(self, line: BatchLine, org_id: UUID) -> Result:
         """Run and write a line that changes names of organizations.
 
         Names are unique over all organizations and are not locked, so another transaction may take
@@ -193,7 +193,7 @@ class _LineRunner:
         self._org_ids.clear()  # because names may mean other organizations now
         return result
 
-    def _organization(self, line: Line) -> UUID | None:
+    def _organization(self, line: BatchLine) -> UUID | None:
         """Return the organization that a line creates or names, if there is one of that name."""
         reference = line.intent.org_ref
         if line.operation.creates:
@@ -228,7 +228,7 @@ class _LineRunner:
         is_same = answer is not None and answer.may_be_of(request)
         return answer if is_same or org_id is None else None
 
-    def _load_names(self, lines: Sequence[Line]) -> None:
+    def _load_names(self, lines: Sequence[BatchLine]) -> None:
         """Look up the names of files and jobs in all lines."""
         names = defaultdict[tuple[UUID, Aggregate], set[str]](set)
         for line in lines:

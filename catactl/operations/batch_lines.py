@@ -25,7 +25,7 @@ _RUN_BY_THEMSELVES = frozenset(
 _DESTROY = frozenset({"org.delete", "user.remove", "job.delete", "file.delete"})
 
 
-class Line(NamedTuple):
+class BatchLine(NamedTuple):
     """An operation to run. `intent` has its organization and its key."""
 
     number: int
@@ -34,14 +34,14 @@ class Line(NamedTuple):
     intent: Intent
 
 
-class Failed(NamedTuple):
+class FailedLine(NamedTuple):
     """A line that was not run, or failed, with the error."""
 
     number: int
     error: CatactlError
 
 
-def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
+def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[BatchLine | FailedLine]:
     """Yield each line as a command with the caller's intent, or the error in it.
 
     Lines are numbered from 1, and empty lines are skipped. If the intent has an idempotency key, a
@@ -60,15 +60,17 @@ def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[Line | Failed]:
         if number == 1:
             text = without_mark("the input", text)
         if is_too_long:
-            yield Failed(number, InvalidValue(f"the line is over {MAX_LINE_BYTES:,} bytes long"))
+            yield FailedLine(
+                number, InvalidValue(f"the line is over {MAX_LINE_BYTES:,} bytes long")
+            )
         elif not text.isspace():
             try:
                 yield _parse(number, text, intent, plain)
             except CatactlError as error:
-                yield Failed(number, error)
+                yield FailedLine(number, error)
 
 
-def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -> Line:
+def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -> BatchLine:
     document = _load(text)
     name = document.get("command")
     operation = OPERATIONS.get(name) if isinstance(name, str) else None
@@ -91,7 +93,7 @@ def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -
         # Most lines name nothing but their organization: they share an intent.
         own = plain.get(common["org"]) or replace(intent, org_ref=common["org"])
         plain[common["org"]] = own
-        return Line(number, operation, document, own)
+        return BatchLine(number, operation, document, own)
     own = Intent(
         actor=common.get("actor", intent.actor),
         reason=common.get("reason", intent.reason),
@@ -101,7 +103,7 @@ def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -
         org_ref=document["name"] if operation.creates else common["org"],
         request=operation.request(document) if key is not None else None,
     )
-    return Line(number, operation, document, own)
+    return BatchLine(number, operation, document, own)
 
 
 def _no_such_command(name: object) -> InvalidValue:

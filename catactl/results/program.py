@@ -4,7 +4,7 @@ from typing import NotRequired, TypedDict
 
 from catactl.results.error import ErrorResult
 from catactl.results.result import JsonObject, columns
-from catactl.results.usage import CurrentUsage, Finding
+from catactl.results.usage import CurrentUsage, UsageFinding
 
 
 class SchemaRevision(TypedDict):
@@ -69,7 +69,7 @@ class AppliedLine(TypedDict):
     error: NotRequired[ErrorResult]
 
 
-class DemoResult(CurrentUsage, Finding):  # type: ignore[misc]
+class DemoResult(CurrentUsage, UsageFinding):  # type: ignore[misc]
     """Usage after the demo, its check, and the comparison of the files."""
 
     commands: int

@@ -17,7 +17,7 @@ class ProjectionResult(TypedDict):
     rows: int
 
 
-class Difference(TypedDict):
+class DifferenceResult(TypedDict):
     """A stored row that differs from the events. `problem` is changed, missing or extra.
 
     Only a changed row has a column.
@@ -32,7 +32,7 @@ class Difference(TypedDict):
 
 
 @columns("org_id", "name", "table", "key", "problem", "column", "stored", "from_events")
-class OrganizationDifference(Difference):
+class OrganizationDifference(DifferenceResult):
     """A difference with its organization."""
 
     org_id: str
@@ -45,7 +45,7 @@ class CheckedOrganization(TypedDict):
     org_id: str
     name: str | None
     differences: int
-    rows: list[Difference]
+    rows: list[DifferenceResult]
     error: ErrorResult | None
 
 
@@ -63,7 +63,7 @@ class RebuiltProjection(TypedDict):
     dry_run: NotRequired[bool]
 
 
-def difference_result(difference: "row_check.Difference") -> Difference:
+def difference_result(difference: "row_check.RowDifference") -> DifferenceResult:
     return {
         "table": difference.table,
         "key": difference.key,

@@ -67,7 +67,7 @@ def columns_of(result: type) -> Columns:
 
 
 @dataclass(frozen=True)
-class Checked(Generic[T]):
+class WithError(Generic[T]):
     """A result that is printed before its error, if it has one, is raised."""
 
     result: T

@@ -48,7 +48,7 @@ def describe(result: type) -> list[dict[str, Any]]:
 
 def _forms(returned: Any) -> Iterator[tuple[str, type]]:
     """Yield the forms of a result: object or array, and the result type."""
-    from catactl.results.result import Checked, Json, Report, Text
+    from catactl.results.result import Json, Report, Text, WithError
 
     origin, arguments = get_origin(returned), get_args(returned)
     if returned is NoneType:
@@ -58,7 +58,7 @@ def _forms(returned: Any) -> Iterator[tuple[str, type]]:
     elif origin in (Union, UnionType):
         for each in arguments:
             yield from _forms(each)
-    elif origin in (Checked, Json, Report, Text):
+    elif origin in (WithError, Json, Report, Text):
         yield from _forms(arguments[0])
     else:  # a list or an iterator
         for _, result in _forms(arguments[0]):

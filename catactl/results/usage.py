@@ -181,7 +181,7 @@ class CloudEvent(TypedDict):
     data: JsonObject
 
 
-class Finding(TypedDict):
+class UsageFinding(TypedDict):
     """What a check of an organization's usage found."""
 
     org_id: Uuid
@@ -218,7 +218,7 @@ class Finding(TypedDict):
     "broken_files",
     "state_differs",
 )
-class FindingResult(Finding):
+class UsageFindingResult(UsageFinding):
     """A finding; `error` says why the organization could not be checked or corrected."""
 
     error: ErrorResult | None
@@ -229,7 +229,7 @@ class CheckResult(TypedDict):
 
     checked: int
     drifted: int
-    organizations: list[FindingResult]
+    organizations: list[UsageFindingResult]
 
 
 class RecomputeResult(CheckResult):

@@ -10,7 +10,7 @@ from catactl.domain.file import File
 from catactl.domain.parts import Part, Parts
 from catactl.store import canonical_json
 from catactl.store.sql.checked_types import unreadable
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write, write_all
 from catactl.store.state_store import StateStore, Stored, stale
 from catactl.store.tables import file_parts, files
@@ -76,7 +76,7 @@ class FileStore(StateStore[File]):
 
     def rows(
         self, table: Table, org_id: UUID, id_: UUID, state: File, version: int
-    ) -> Iterator[Row]:
+    ) -> Iterator[SqlRow]:
         if table is files:
             yield from super().rows(table, org_id, id_, state, version)
         else:

@@ -36,7 +36,7 @@ class Figures(NamedTuple):
     part_count: int = 0
 
 
-class Step(NamedTuple):
+class UsageStep(NamedTuple):
     """A change of usage: the bytes from a moment on."""
 
     moment: datetime
@@ -188,7 +188,7 @@ def _figure(value: object, position: int) -> int:
     return value
 
 
-def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[Step]:
+def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Iterator[UsageStep]:
     """Yield the changes of usage between two positions of a log, the first excluded."""
     query = (
         select(
@@ -205,7 +205,7 @@ def usage_steps(conn: Connection, org_id: UUID, after: int, until: int) -> Itera
         .order_by(events.c.position)
     )
     for row in conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
-        yield Step(row[0], _figure(row[1], row[2]))
+        yield UsageStep(row[0], _figure(row[1], row[2]))
 
 
 def events_of(

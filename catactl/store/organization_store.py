@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert
 
 from catactl.domain.organization import Organization, OrganizationStatus
 from catactl.store.sql.checked_types import unreadable
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write
 from catactl.store.state_store import StateStore, Stored
 from catactl.store.tables import organization_names, organizations
@@ -50,7 +50,7 @@ class OrganizationStore(StateStore[Organization]):
 
     def rows(
         self, table: Table, org_id: UUID, id_: UUID, state: Organization, version: int
-    ) -> Iterator[Row]:
+    ) -> Iterator[SqlRow]:
         if table is organizations:
             yield from super().rows(table, org_id, id_, state, version)
         elif state.live_name is not None:

@@ -20,7 +20,7 @@ class ServerSetting(NamedTuple):
     source: str
 
 
-class Role(NamedTuple):
+class DatabaseRole(NamedTuple):
     """The role that is connected to PostgreSQL. `owns_events` is also true for a member of the role
     that owns the table.
     """
@@ -31,7 +31,7 @@ class Role(NamedTuple):
     may_change_events: bool
 
 
-class Log(NamedTuple):
+class LogHead(NamedTuple):
     """The head of a log."""
 
     org_id: UUID
@@ -42,7 +42,7 @@ class Log(NamedTuple):
 # --- both -----------------------------------------------------------------------------------------
 
 
-def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -> list[Log]:
+def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -> list[LogHead]:
     """Return the logs that were written last, at most `limit`. Omit logs that are longer than
     `max_position`.
     """
@@ -50,7 +50,7 @@ def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -
     if max_position is not None:
         query = query.where(logs.c.position <= max_position)
     newest = query.order_by(logs.c.recorded_at.desc(), logs.c.org_id.desc()).limit(limit)
-    return [Log(*row) for row in conn.execute(newest)]
+    return [LogHead(*row) for row in conn.execute(newest)]
 
 
 def count_logs(conn: Connection) -> int:
@@ -107,7 +107,7 @@ def is_standby(conn: Connection) -> bool:
     return bool(conn.execute(text("SELECT pg_is_in_recovery()")).scalar())
 
 
-def role(conn: Connection) -> Role:
+def role(conn: Connection) -> DatabaseRole:
     """Return the session's role."""
     row = conn.execute(
         text(
@@ -120,7 +120,7 @@ def role(conn: Connection) -> Role:
         ),
         {"events": events.name},
     ).one()
-    return Role(*row)
+    return DatabaseRole(*row)
 
 
 def lacking_privileges(

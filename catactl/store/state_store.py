@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, sel
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.errors import VersionConflict
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write
 
 S = TypeVar("S")
@@ -62,7 +62,9 @@ class StateStore(ABC, Generic[S]):
     def from_row(self, conn: Connection, row: Any) -> S | None:
         """Return the state of a row; None if other rows of the state are missing."""
 
-    def rows(self, table: Table, org_id: UUID, id_: UUID, state: S, version: int) -> Iterator[Row]:
+    def rows(
+        self, table: Table, org_id: UUID, id_: UUID, state: S, version: int
+    ) -> Iterator[SqlRow]:
         """Yield the rows of a table that store a state, in the order of the primary key, with
         values in the order of the columns.
         """
@@ -117,7 +119,7 @@ def _is_row_of(id_column: Column[UUID]) -> ColumnElement[bool]:
     return org_id & (id_column == bindparam(f"of_{id_column.name}"))
 
 
-def in_order(table: Table, row: Mapping[str, Any]) -> Row:
+def in_order(table: Table, row: Mapping[str, Any]) -> SqlRow:
     """Return a row's values in the order of a table's columns."""
     return tuple(row[column.name] for column in table.columns)
 

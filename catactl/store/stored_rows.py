@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
 from catactl.store import canonical_json
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.sqlite import any_text
 from catactl.store.sql.types import Document, Instant, to_text
 
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 1_000
 Convert = Callable[[Any], Any]
 
 
-def stored_rows(conn: Connection, table: Table, org_id: UUID) -> Iterator[Row]:
+def stored_rows(conn: Connection, table: Table, org_id: UUID) -> Iterator[SqlRow]:
     """Yield an organization's rows of a table in the order of its primary key."""
     query = select_stored(conn, table).where(table.c.org_id == org_id)
     yield from run_stored(conn, table, query.order_by(*table.primary_key))
@@ -53,7 +53,7 @@ def unchecked(column: Column[Any]) -> ColumnElement[Any]:
     return type_coerce(column, NullType())
 
 
-def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[Row]:
+def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[SqlRow]:
     """Yield the rows of a query that `select_stored` made."""
     options = {"yield_per": _ROWS_AT_ONCE}
     if conn.dialect.name != "postgresql":
@@ -68,18 +68,18 @@ def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[R
     return map(partial(_convert_row, converters), rows)
 
 
-def _any_text(conn: Connection, query: Select[Any]) -> Iterator[Row]:
+def _any_text(conn: Connection, query: Select[Any]) -> Iterator[SqlRow]:
     """Yield rows from SQLite, also those with a text that is not UTF-8."""
     with any_text(conn):
         yield from map(tuple, conn.execute(query))
 
 
-def to_stored(conn: Connection, table: Table) -> Callable[[Row], Row]:
+def to_stored(conn: Connection, table: Table) -> Callable[[SqlRow], SqlRow]:
     """Return a function that converts a row of Python values to what the database holds."""
     return partial(_convert_row, [_converter(conn, column) for column in table.columns])
 
 
-def _convert_row(converters: list[Convert], row: Row) -> Row:
+def _convert_row(converters: list[Convert], row: SqlRow) -> SqlRow:
     return tuple(
         [
             convert(value) if value is not None else None

@@ -31,7 +31,7 @@ from catactl.store.sql.checked_types import (
     CheckedText,
     name_column,
 )
-from catactl.store.sql.types import Day, Document, ExactInteger, Id, Instant
+from catactl.store.sql.types import Day, Document, ExactInteger, IdType, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
 SCHEMA_REVISION = "0006"
@@ -57,7 +57,7 @@ def _partial(name: str, *columns: Column[Any], where: TextClause, unique: bool =
 logs = Table(
     "logs",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("position", CheckedBigInteger, nullable=False),
     Column("recorded_at", Instant, nullable=False),
     Column("head_hash", CheckedBytes, nullable=False),
@@ -67,19 +67,19 @@ logs = Table(
 events = Table(
     "events",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("position", CheckedBigInteger, primary_key=True, autoincrement=False),
-    Column("stream_id", Id, nullable=False),
+    Column("stream_id", IdType, nullable=False),
     Column("version", CheckedBigInteger, nullable=False),
     Column("type", CheckedText, nullable=False),
     Column("schema_version", CheckedInteger, nullable=False),
     Column("payload", Document, nullable=False),
-    Column("event_id", Id, nullable=False),
+    Column("event_id", IdType, nullable=False),
     Column("actor", CheckedText, nullable=False),
     Column("reason", CheckedText),
-    Column("command_id", Id, nullable=False),
-    Column("correlation_id", Id, nullable=False),
-    Column("causation_id", Id),
+    Column("command_id", IdType, nullable=False),
+    Column("correlation_id", IdType, nullable=False),
+    Column("causation_id", IdType),
     Column("recorded_at", Instant, nullable=False),
     Column("hash", CheckedBytes, nullable=False),
     UniqueConstraint("org_id", "stream_id", "version"),
@@ -99,13 +99,13 @@ organization_names = Table(
     "organization_names",
     metadata,
     Column("name", CheckedText, primary_key=True),
-    Column("org_id", Id, nullable=False),
+    Column("org_id", IdType, nullable=False),
 )
 
 organizations = Table(
     "organizations",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("name", CheckedText, nullable=False),
     Column("status", CheckedText, nullable=False),
     Column("quota_bytes", CheckedBigInteger),
@@ -119,8 +119,8 @@ organizations = Table(
 files = Table(
     "files",
     metadata,
-    Column("org_id", Id, primary_key=True),
-    Column("file_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
+    Column("file_id", IdType, primary_key=True),
     Column("name", CheckedText, nullable=False),
     Column("completed", CheckedBoolean, nullable=False),
     Column("deleted", CheckedBoolean, nullable=False),
@@ -150,8 +150,8 @@ def is_live(table: Table) -> TextClause:
 file_parts = Table(
     "file_parts",
     metadata,
-    Column("org_id", Id, primary_key=True),
-    Column("file_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
+    Column("file_id", IdType, primary_key=True),
     Column("number", CheckedInteger, primary_key=True, autoincrement=False),
     Column("size_bytes", CheckedBigInteger, nullable=False),
     Column("sha256", CheckedString(64), nullable=False),
@@ -161,8 +161,8 @@ file_parts = Table(
 job_configurations = Table(
     "job_configurations",
     metadata,
-    Column("org_id", Id, primary_key=True),
-    Column("job_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
+    Column("job_id", IdType, primary_key=True),
     Column("name", CheckedText, nullable=False),
     Column("spec", Document, nullable=False),
     Column("enabled", CheckedBoolean, nullable=False),
@@ -181,8 +181,8 @@ _partial(
 users = Table(
     "users",
     metadata,
-    Column("org_id", Id, ForeignKey(logs.c.org_id), primary_key=True),
-    Column("user_id", Id, primary_key=True),
+    Column("org_id", IdType, ForeignKey(logs.c.org_id), primary_key=True),
+    Column("user_id", IdType, primary_key=True),
     Column("email", CheckedText, nullable=False),
     Column("name", CheckedText),
     Column("role", CheckedText, nullable=False),
@@ -195,7 +195,7 @@ users = Table(
 storage_usage = Table(
     "storage_usage",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("used_bytes", CheckedBigInteger, nullable=False),
     Column("file_count", CheckedBigInteger, nullable=False),
     Column("part_count", CheckedBigInteger, nullable=False),
@@ -208,7 +208,7 @@ storage_usage = Table(
 storage_usage_days = Table(
     "storage_usage_days",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("day", Day, primary_key=True),
     Column("opening_bytes", CheckedBigInteger, nullable=False),
     Column("closing_bytes", CheckedBigInteger, nullable=False),
@@ -221,7 +221,7 @@ storage_usage_days = Table(
 swept_content = Table(
     "swept_content",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("sha256", CheckedString(64), primary_key=True),
     Column("generation", CheckedInteger, nullable=False),
 )
@@ -229,7 +229,7 @@ swept_content = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("org_id", Id, primary_key=True),
+    Column("org_id", IdType, primary_key=True),
     Column("key", CheckedText, primary_key=True),
     Column("org_ref", CheckedText, nullable=False),
     Column("fingerprint", CheckedString(64), nullable=False),

@@ -5,7 +5,7 @@ from typing import cast
 from uuid import UUID
 
 from catactl.errors import Busy, ClockBehindLog, CorruptLog
-from catactl.results.usage import Finding
+from catactl.results.usage import UsageFinding
 from catactl.store.log_queries import Figures
 from catactl.usage.organization_states import OrganizationState
 
@@ -89,7 +89,7 @@ class Comparison:
         exact_bytes = self.from_file_events.used_bytes
         return max((each.used_bytes - exact_bytes for each in (self.running, *stored)), key=abs)
 
-    def as_result(self) -> Finding:
+    def as_result(self) -> UsageFinding:
         """Return the comparison as a result. It has no figures if the events cannot be read."""
         figures: dict[str, object] = {
             "events_bytes": self.from_file_events.used_bytes,
@@ -114,7 +114,7 @@ class Comparison:
             "correction": self.correction,
             "clock_ahead_seconds": self.clock_ahead_seconds,
         }
-        return cast(Finding, result)
+        return cast(UsageFinding, result)
 
 
 def _quota_bytes(state: OrganizationState | None) -> int | None:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 from catactl.results.usage import HistoryResult
 from catactl.store import log_queries
 from catactl.store.canonical_json import format_instant
-from catactl.store.log_queries import Step
+from catactl.store.log_queries import UsageStep
 from catactl.store.sql.checked_types import checked_integer
 from catactl.store.tables import storage_usage_days
 from catactl.usage.units import byte_hours
@@ -79,7 +79,7 @@ def usage_over(conn: Connection, org_id: UUID, interval: Interval) -> Span:
 
 
 def integrate(
-    opening_bytes: int, steps: Iterable[Step], intervals: Iterable[Interval]
+    opening_bytes: int, steps: Iterable[UsageStep], intervals: Iterable[Interval]
 ) -> Iterator[Span]:
     """Yield a span for each interval, from the opening usage and its steps in order of time.
 

@@ -32,7 +32,7 @@ from catactl.usage.past_organizations import PastOrganization, organizations_cha
 from catactl.values.times import DAY, Every, Interval, microseconds
 
 
-class Line(NamedTuple):
+class UsageLine(NamedTuple):
     """An organization's usage over the period. `by_month` has the integral, in byte-microseconds,
     over each month in which anything was stored.
     """
@@ -43,7 +43,9 @@ class Line(NamedTuple):
     by_month: tuple[tuple[Interval, int], ...]
 
 
-def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) -> Iterator[Line]:
+def lines(
+    conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
+) -> Iterator[UsageLine]:
     """Yield a line for each of all or the given organizations, in no particular order.
 
     Leave out organizations that were created later. Unless they are given, leave out organizations
@@ -72,7 +74,7 @@ def lines(conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None) 
         is_included = org_ids is not None or not is_deleted
         existed = org.created_at is not None and org.created_at < last.end
         if (is_included and existed) or span.peak_bytes:
-            yield Line(org.org_id, name or str(org.org_id), span, months)
+            yield UsageLine(org.org_id, name or str(org.org_id), span, months)
 
 
 def _without_months_before_first_day(conn: Connection, months: list[Interval]) -> list[Interval]:

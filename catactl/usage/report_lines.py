@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from catactl.results.usage import ReportLine
 from catactl.store.canonical_json import format_instant
 from catactl.usage.adjustments import Adjustment
-from catactl.usage.report import Line
+from catactl.usage.report import UsageLine
 from catactl.usage.units import Unit, byte_months, in_units, rounded
 from catactl.values.times import Interval, microseconds
 
 
-def usage_line(line: Line, interval: Interval, *, is_closed: bool) -> ReportLine:
+def usage_line(line: UsageLine, interval: Interval, *, is_closed: bool) -> ReportLine:
     """Return an organization's usage over the interval of a report."""
     span = line.span
     amounts = in_units(span.byte_microseconds, byte_months(line.by_month))
@@ -61,7 +61,7 @@ def in_order(rows: Iterable[ReportLine], corrected: Iterable[ReportLine]) -> lis
     return listed + [row for left in by_org.values() for row in left]
 
 
-def total_in(unit: Unit, lines: Iterable[Line]) -> str:
+def total_in(unit: Unit, lines: Iterable[UsageLine]) -> str:
     """Return the usage of all lines together in a unit."""
     lines = list(lines)
     total_microseconds = sum(line.span.byte_microseconds for line in lines)

@@ -11,19 +11,19 @@ _KEY_NAMESPACE = UUID("0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10")
 _BATCH = 16
 
 
-class Id(UUID):
+class CachedId(UUID):
     """A UUID with a cached text, because an event's ids are written and hashed several times."""
 
     __slots__ = ("_text",)
     _text: str
 
     @classmethod
-    def of(cls, id_: UUID) -> "Id":
+    def of(cls, id_: UUID) -> "CachedId":
         """Return the same id with a cached text."""
         return cls.with_text(id_.int, str(id_))
 
     @classmethod
-    def with_text(cls, number: int, text: str) -> "Id":
+    def with_text(cls, number: int, text: str) -> "CachedId":
         """Return `UUID(int=number)` without checking that the text is its text."""
         id_ = object.__new__(cls)
         _set(id_, "int", number)
@@ -35,7 +35,7 @@ class Id(UUID):
         return self._text
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Id.with_text, (self.int, self._text)
+        return CachedId.with_text, (self.int, self._text)
 
 
 _set = object.__setattr__  # because UUID forbids assignment
@@ -68,7 +68,7 @@ def new_ids(now: datetime) -> Iterator[UUID]:
         for step in memoryview(os.urandom(4 * _BATCH)).cast("I"):
             lower += 1 + step
             digits = f"{lower:016x}"
-            yield Id.with_text(above | lower, f"{beginning}{digits[:4]}-{digits[4:]}")
+            yield CachedId.with_text(above | lower, f"{beginning}{digits[:4]}-{digits[4:]}")
 
 
 def id_to_create(key: str | None, now: datetime) -> UUID:

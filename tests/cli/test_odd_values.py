@@ -12,7 +12,7 @@ from catactl.errors import CorruptLog
 from catactl.handling import row_check
 from catactl.store import hash_chain
 from catactl.store.sql.engine import reading
-from catactl.store.sql.types import Document, ExactInteger, Id, Instant
+from catactl.store.sql.types import Document, ExactInteger, IdType, Instant
 from catactl.store.tables import idempotency_keys, metadata, users
 from catactl.usage import check
 from tests.cli.support import Cli
@@ -52,7 +52,7 @@ def _odd_values(column: Column[Any], dialect: str) -> tuple[str, ...]:
             return ("'2026-01-01T00:00:00'",) if is_sqlite else ("'infinity'",)
         case ExactInteger():
             return ("'abc'",) if is_sqlite else ("'NaN'",)
-        case Id():
+        case IdType():
             return ("'abc'",) if is_sqlite else ("'00000000-0000-0000-0000-000000000000'",)
         case LargeBinary():
             return ("'abc'",) if is_sqlite else ("''",)

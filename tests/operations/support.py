@@ -11,8 +11,8 @@ from sqlalchemy import Engine, select
 from catactl.errors import CatactlError
 from catactl.handling.handler import Handler
 from catactl.handling.intent import Intent
-from catactl.operations.batch import Done, Outcome, apply_at_once, apply_in_batches
-from catactl.operations.batch_lines import Failed, Line, read_lines
+from catactl.operations.batch import DoneLine, LineOutcome, apply_at_once, apply_in_batches
+from catactl.operations.batch_lines import BatchLine, FailedLine, read_lines
 from catactl.store import name_lookup
 from catactl.store.sql.engine import reading
 from catactl.store.tables import logs
@@ -30,7 +30,9 @@ def part_line(org: str, file: str, number: int, size_bytes: int, **more: Any) ->
     return line("part.record", org, file=file, **content, **more)
 
 
-def read(documents: Sequence[Document], intent: Intent = INTENT) -> Iterator[Line | Failed]:
+def read(
+    documents: Sequence[Document], intent: Intent = INTENT
+) -> Iterator[BatchLine | FailedLine]:
     text = "".join(json.dumps(each) + "\n" for each in documents)
     return read_lines(io.BytesIO(text.encode()), intent)
 
@@ -42,7 +44,7 @@ def apply_lines(
     *,
     batch: int = 1_000,
     fails_fast: bool = False,
-) -> list[Outcome]:
+) -> list[LineOutcome]:
     lines = read(documents, intent)
     done = apply_in_batches(handler, lines, intent, batch, fails_fast=fails_fast)
     return [outcome for outcomes in done for outcome in outcomes]
@@ -50,10 +52,10 @@ def apply_lines(
 
 def apply_lines_at_once(
     handler: Handler, documents: Sequence[Document], intent: Intent = INTENT, *, batch: int = 1_000
-) -> list[Outcome]:
-    kept: list[Outcome] = []
+) -> list[LineOutcome]:
+    kept: list[LineOutcome] = []
 
-    def open_lines() -> Iterator[Line | Failed]:
+    def open_lines() -> Iterator[BatchLine | FailedLine]:
         kept.clear()
         return read(documents, intent)
 
@@ -61,17 +63,17 @@ def apply_lines_at_once(
     return kept
 
 
-def errors_of(outcomes: Sequence[Outcome]) -> dict[int, type[CatactlError]]:
+def errors_of(outcomes: Sequence[LineOutcome]) -> dict[int, type[CatactlError]]:
     """The lines that failed, and with what."""
-    return {each.number: type(each.error) for each in outcomes if isinstance(each, Failed)}
+    return {each.number: type(each.error) for each in outcomes if isinstance(each, FailedLine)}
 
 
-def replayed_in(outcomes: Sequence[Outcome]) -> list[int]:
-    return [each.number for each in outcomes if isinstance(each, Done) and each.replayed]
+def replayed_in(outcomes: Sequence[LineOutcome]) -> list[int]:
+    return [each.number for each in outcomes if isinstance(each, DoneLine) and each.replayed]
 
 
-def results_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    return [each.result for each in outcomes if isinstance(each, Done)]
+def results_of(outcomes: Sequence[LineOutcome]) -> list[dict[str, Any]]:
+    return [each.result for each in outcomes if isinstance(each, DoneLine)]
 
 
 def org_id_of(engine: Engine, name: str) -> UUID:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from catactl.handling.handler import Handler
-from catactl.operations.batch import Outcome
-from catactl.operations.batch_lines import Failed
+from catactl.operations.batch import LineOutcome
+from catactl.operations.batch_lines import FailedLine
 from catactl.store import event_log
 from catactl.store.sql.engine import reading
 from catactl.store.tables import file_parts, files, job_configurations, organizations, users
@@ -54,7 +54,7 @@ _LINES: st.SearchStrategy[Document] = st.one_of(
 def test_a_batch_has_the_same_result_as_its_lines_one_by_one(
     engine: Engine, handler: Handler, documents: list[Document], batch: int
 ) -> None:
-    ways: tuple[Callable[[list[Document]], list[Outcome]], ...] = (
+    ways: tuple[Callable[[list[Document]], list[LineOutcome]], ...] = (
         lambda own: [outcome for each in own for outcome in apply_lines(handler, [each])],
         lambda own: apply_lines(handler, own, batch=batch),
     )
@@ -64,7 +64,7 @@ def test_a_batch_has_the_same_result_as_its_lines_one_by_one(
         beginning = [line("org.create", name=prefix + name) for name in "ab"]
         apply_lines(handler, beginning)
         outcomes = runs([_in(prefix, each) for each in documents])
-        failed = [type(each.error) if isinstance(each, Failed) else None for each in outcomes]
+        failed = [type(each.error) if isinstance(each, FailedLine) else None for each in outcomes]
         came_to.append((failed, _resources(engine, prefix)))
     assert came_to[0] == came_to[1]
 

@@ -9,8 +9,8 @@ from catactl.errors import AlreadyExists, IdempotencyConflict, NotFound
 from catactl.handling.handler import Handler
 from catactl.handling.intent import Intent
 from catactl.operations import batch as batches
-from catactl.operations.batch import Outcome
-from catactl.operations.batch_lines import Line
+from catactl.operations.batch import LineOutcome
+from catactl.operations.batch_lines import BatchLine
 from tests.operations.support import (
     apply_lines,
     apply_lines_at_once,
@@ -61,7 +61,7 @@ def test_a_run_that_broke_off_goes_on_where_its_last_commit_was(
     intent = Intent("tester", idempotency_key="import")
     run = batches._LineRunner.run
 
-    def breaks(self: Any, line: Line) -> Outcome:
+    def breaks(self: Any, line: BatchLine) -> LineOutcome:
         if line.number == 6:
             raise KeyboardInterrupt
         return run(self, line)

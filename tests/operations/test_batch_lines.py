@@ -8,7 +8,7 @@ import pytest
 
 from catactl.errors import InvalidValue
 from catactl.handling.intent import Intent
-from catactl.operations.batch_lines import MAX_LINE_BYTES, Failed, Line, read_lines
+from catactl.operations.batch_lines import MAX_LINE_BYTES, BatchLine, FailedLine, read_lines
 from tests.support import BYTES_1, INTENT
 
 _GOOD = {"command": "file.create", "org": "acme", "name": "a"}
@@ -22,7 +22,7 @@ _PART = {
 }
 
 
-def _read(text: bytes, intent: Intent = INTENT) -> list[Line | Failed]:
+def _read(text: bytes, intent: Intent = INTENT) -> list[BatchLine | FailedLine]:
     return list(read_lines(io.BytesIO(text), intent))
 
 
@@ -30,17 +30,17 @@ def _as_line(document: object) -> bytes:
     return json.dumps(document).encode() + b"\n"
 
 
-def _only_line(text: bytes, intent: Intent = INTENT) -> Line:
+def _only_line(text: bytes, intent: Intent = INTENT) -> BatchLine:
     (line,) = _read(text, intent)
-    assert isinstance(line, Line), line
+    assert isinstance(line, BatchLine), line
     return line
 
 
 def _error(text: bytes) -> InvalidValue:
     """Return the error of the first of two lines, and check that the second is valid."""
     failed, line = _read(text.removesuffix(b"\n") + b"\n" + _as_line(_GOOD))
-    assert isinstance(failed, Failed), failed
-    assert isinstance(line, Line)
+    assert isinstance(failed, FailedLine), failed
+    assert isinstance(line, BatchLine)
     assert (failed.number, line.number) == (1, 2)
     assert isinstance(failed.error, InvalidValue)
     return failed.error
@@ -170,8 +170,8 @@ def test_empty_lines_are_skipped_and_counted_and_the_last_needs_no_end() -> None
 def test_the_first_line_may_begin_with_a_mark_and_no_other() -> None:
     mark = b"\xef\xbb\xbf"
     first, second = _read(mark + _as_line(_GOOD) + mark + _as_line(_GOOD))
-    assert isinstance(first, Line)
-    assert isinstance(second, Failed)
+    assert isinstance(first, BatchLine)
+    assert isinstance(second, FailedLine)
     assert "not JSON" in second.error.message
     assert _read(mark + b"\n") == []
 
@@ -208,7 +208,7 @@ def test_actor_and_reason_of_a_line_override_those_of_the_caller() -> None:
 def test_lines_without_a_key_are_numbered_under_the_callers() -> None:
     text = _as_line(_GOOD) + b"\n" + _as_line(_GOOD | {"key": "own"}) + _as_line(_GOOD)
     lines = _read(text, Intent("caller", idempotency_key="all"))
-    keys = [line.intent.idempotency_key for line in lines if isinstance(line, Line)]
+    keys = [line.intent.idempotency_key for line in lines if isinstance(line, BatchLine)]
     assert keys == ["all:1", "own", "all:4"]
 
 

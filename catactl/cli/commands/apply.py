@@ -22,8 +22,8 @@ from catactl.results.program import AppliedLine
 from catactl.results.result import Json
 
 if TYPE_CHECKING:
-    from catactl.operations.batch import Outcome
-    from catactl.operations.batch_lines import Failed, Line
+    from catactl.operations.batch import LineOutcome
+    from catactl.operations.batch_lines import BatchLine, FailedLine
 
 _MAX_BATCH_LINES = 100_000
 
@@ -114,14 +114,14 @@ class _Run:
 
         with tempfile.TemporaryFile("w+", encoding="utf-8") as kept, self._progress() as progress:
 
-            def open_lines() -> "Iterator[Line | Failed]":
+            def open_lines() -> "Iterator[BatchLine | FailedLine]":
                 self._file.seek(0)
                 self._done = self._failed = self._replayed = 0
                 kept.seek(0)
                 kept.truncate()
                 return read_lines(self._file, self._intent)
 
-            def keep(outcomes: "list[Outcome]") -> None:
+            def keep(outcomes: "list[LineOutcome]") -> None:
                 kept.writelines(json.dumps(self._result(outcome)) + "\n" for outcome in outcomes)
                 progress.advance(len(outcomes))
 
@@ -136,11 +136,11 @@ class _Run:
             yield from map(json.loads, kept)
         self._conclude()
 
-    def _result(self, outcome: "Outcome") -> AppliedLine:
+    def _result(self, outcome: "LineOutcome") -> AppliedLine:
         """Count a line and return its result."""
-        from catactl.operations.batch import Done
+        from catactl.operations.batch import DoneLine
 
-        if isinstance(outcome, Done):
+        if isinstance(outcome, DoneLine):
             self._done += 1
             self._replayed += outcome.replayed
             line: AppliedLine = {"line": outcome.number, "status": "ok"}

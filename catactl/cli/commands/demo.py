@@ -42,7 +42,7 @@ from catactl.errors import (
     SourceChanged,
 )
 from catactl.results.program import DemoResult
-from catactl.results.result import Checked
+from catactl.results.result import WithError
 from catactl.values.ids import new_id
 from catactl.values.names import check_file_name
 from catactl.values.sizes import format_size, parse_size
@@ -64,7 +64,7 @@ def demo(
         str | None,
         typer.Argument(metavar="[PATH]", help="A folder. [default: catactl's own files]"),
     ] = None,
-) -> Checked[DemoResult] | None:
+) -> WithError[DemoResult] | None:
     """Upload all files of a folder by eight processes at once, then check usage and content.
 
     Every fourth file has other content first, as if its upload had been interrupted. Every fifth
@@ -113,7 +113,7 @@ def _settings(context: Context, scratch: str) -> dict[str, str]:
     }
 
 
-def _demonstrate(commands: "_Commands", folder: str, scratch: str) -> Checked[DemoResult]:
+def _demonstrate(commands: "_Commands", folder: str, scratch: str) -> WithError[DemoResult]:
     started = time.monotonic()
     files = _files(folder)
     total_bytes = sum(file.status.st_size for file in files)
@@ -161,10 +161,10 @@ def _demonstrate(commands: "_Commands", folder: str, scratch: str) -> Checked[De
     error = None
     if has_drifted or content["problems"] or same != len(unchanged):
         error = Findings("the demo found drift or lost content: this is a bug")
-    return Checked(cast(DemoResult, usage | finding | summary), error)
+    return WithError(cast(DemoResult, usage | finding | summary), error)
 
 
-class File(NamedTuple):
+class FileArgument(NamedTuple):
     """A file to upload, with its number in the folder and its name in the organization."""
 
     number: int
@@ -173,18 +173,18 @@ class File(NamedTuple):
     status: os.stat_result
 
 
-def _files(folder: str) -> list[File]:
+def _files(folder: str) -> list[FileArgument]:
     """Return the regular files below the folder whose names can be stored, in order of path."""
-    files: list[File] = []
+    files: list[FileArgument] = []
     for path in sorted(Path(folder).rglob("*")):
         with suppress(CatactlError, OSError):
             name, status = check_file_name(path.relative_to(folder).as_posix()), path.lstat()
             if stat.S_ISREG(status.st_mode) and path.parent.name != "__pycache__":
-                files.append(File(len(files) + 1, str(path), name, status))
+                files.append(FileArgument(len(files) + 1, str(path), name, status))
     return files
 
 
-def _is_unchanged(file: File) -> bool:
+def _is_unchanged(file: FileArgument) -> bool:
     try:
         return os.stat(file.path).st_mtime_ns == file.status.st_mtime_ns
     except OSError:
@@ -227,7 +227,7 @@ class _Commands:
         self.print(textwrap.indent(completed.stdout, "  "))
         return json.loads(completed.stdout)
 
-    def upload(self, org: str, files: list[File], scratch: str) -> list[File]:
+    def upload(self, org: str, files: list[FileArgument], scratch: str) -> list[FileArgument]:
         """Upload files at once; return those that are live."""
         live = []
         for file, uploading in self._pool.imap_unordered(partial(_upload, org, scratch), files):
@@ -277,7 +277,7 @@ def _run(*arguments: str) -> Completed:
     return Completed(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
-def _upload(org: str, scratch: str, file: File) -> tuple[File, list[Completed]]:
+def _upload(org: str, scratch: str, file: FileArgument) -> tuple[FileArgument, list[Completed]]:
     """Upload one file. First upload a part with other content, or at last delete the file, if its
     number is due.
     """

@@ -10,7 +10,7 @@ from catactl.cli.output.text import counted
 from catactl.config.masking import mask
 from catactl.errors import BadConfiguration, Findings
 from catactl.results.program import DoctorResult, ExaminationResult
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @command(CONTENT, needs_settings=False)
-def doctor(context: Context) -> Checked[Report[DoctorResult, ExaminationResult]]:
+def doctor(context: Context) -> WithError[Report[DoctorResult, ExaminationResult]]:
     """Examine settings, files, database, logs, usage and content, and suggest corrections.
 
     Each examination prints one line: ok, warning, problem, or skipped if it depends on an
@@ -45,7 +45,7 @@ def doctor(context: Context) -> Checked[Report[DoctorResult, ExaminationResult]]
         "warnings": sum(check["status"] == "warning" for check in checks),
         "checks": checks,
     }
-    return Checked(Report(summary, checks), _error(problems))
+    return WithError(Report(summary, checks), _error(problems))
 
 
 def _error(problems: list[ExaminationResult]) -> Findings | None:

@@ -5,13 +5,13 @@ from catactl.cli.output.text import counted
 from catactl.content.verify import Verification
 from catactl.errors import Findings
 from catactl.results.content import ContentProblem, VerifiedContent
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 from catactl.values.sizes import format_size
 
 
 def report(
     context: Context, verification: Verification, unit: str
-) -> Checked[Report[VerifiedContent, ContentProblem]]:
+) -> WithError[Report[VerifiedContent, ContentProblem]]:
     """Return the result of a verification, and an error if content is missing, damaged or orphaned.
     `unit` is the noun for one piece of content, part or blob.
     """
@@ -35,7 +35,7 @@ def report(
         context.note, f"{counted(verification.blobs, unit)} read, {size}: {in_words}"
     )
     error = Findings(f"the content differs from the log: {in_words}", _hint(counts, verification))
-    return Checked(Report(summary, summary["problems"]), error if verification.problems else None)
+    return WithError(Report(summary, summary["problems"]), error if verification.problems else None)
 
 
 def _hint(counts: dict[str, int], verification: Verification) -> str:

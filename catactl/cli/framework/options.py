@@ -162,14 +162,14 @@ CONFIRMATION = OptionGroup(
 )
 
 # Arguments and options of several commands.
-Org = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]
-Orgs = Annotated[
+OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]
+OrgArguments = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ORG…]", help="Organizations, by name or id. [default: all]"),
 ]
-File = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
-PartNumber = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
-Position = Annotated[
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="FileArgument, by name or id.")]
+PartNumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
+PositionArgument = Annotated[
     int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, starting at 1.")
 ]
 WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted ones.")]

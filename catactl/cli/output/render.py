@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from catactl.cli.output.text import Row, field_lines, plain
 from catactl.errors import InvalidValue
-from catactl.results.result import Checked, Columns, Json, Listed, Report, Text, columns_of
+from catactl.results.result import Columns, Json, Listed, Report, Text, WithError, columns_of
 
 
 class ReaderGone(Exception):
@@ -69,13 +69,13 @@ class Output:
         self._stream = stream
 
     def print(self, result: Any, result_type: type) -> None:
-        """Print what a command returned; raise the error of a `Checked` result after it.
+        """Print what a command returned; raise the error of a `WithError` result after it.
 
         A list may be an iterator that raises an error at its end: its rows are printed before.
         """
         columns = columns_of(result_type)
         match result:
-            case Checked():
+            case WithError():
                 self.print(result.result, result_type)
                 if result.error is not None:
                     raise result.error

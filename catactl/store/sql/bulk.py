@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table
 
-from catactl.store.sql.guarded_statement import Row
+from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.tracing import round_trip
 from catactl.store.sql.types import to_text
 
@@ -32,7 +32,7 @@ def batched(items: Iterable[T], size: int = _MAX_VALUES) -> Iterator[list[T]]:
 
 
 def insert_into_sqlite(
-    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[SqlRow]
 ) -> None:
     """Insert rows whose values are in the order of `columns`, by the driver's `executemany`."""
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -43,7 +43,7 @@ def insert_into_sqlite(
 
 
 def copy_into_postgresql(
-    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[SqlRow]
 ) -> None:
     """Insert rows whose values are in the order of `columns`, by COPY. A transaction must be in
     progress.
@@ -55,7 +55,7 @@ def copy_into_postgresql(
             copy.write_row(row)
 
 
-def stream_from_postgresql(conn: Connection, query: Select[Any]) -> Iterator[Row]:
+def stream_from_postgresql(conn: Connection, query: Select[Any]) -> Iterator[SqlRow]:
     """Yield rows as the driver reads them, while the server continues to send more."""
     import psycopg  # here, because SQLite does not need it
 
@@ -70,7 +70,7 @@ def stream_from_postgresql(conn: Connection, query: Select[Any]) -> Iterator[Row
 
 
 def _as_text(
-    table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+    table: Table, columns: tuple[str, ...], rows: Sequence[SqlRow]
 ) -> Iterator[Sequence[object]]:
     """Yield the rows with ids and moments as text, which both databases accept."""
     converters = _converters(table, columns)

@@ -56,7 +56,7 @@ class Named:
         return read(convert, value, self.column_name)
 
 
-class Checked(Named):
+class CheckedType(Named):
     """A column type of one Python type, checked on SQLite. PostgreSQL checks types itself."""
 
     stored_type: type
@@ -80,31 +80,31 @@ def name_column(type_: TypeEngine[Any], name: str) -> None:
     type_.column_name = name
 
 
-class CheckedInteger(Checked, Integer):
+class CheckedInteger(CheckedType, Integer):
     """An integer."""
 
     stored_type = int
 
 
-class CheckedBigInteger(Checked, BigInteger):
+class CheckedBigInteger(CheckedType, BigInteger):
     """A 64-bit integer."""
 
     stored_type = int
 
 
-class CheckedText(Checked, Text):
+class CheckedText(CheckedType, Text):
     """A text."""
 
     stored_type = str
 
 
-class CheckedString(Checked, String):
+class CheckedString(CheckedType, String):
     """A text of limited length."""
 
     stored_type = str
 
 
-class CheckedBytes(Checked, LargeBinary):
+class CheckedBytes(CheckedType, LargeBinary):
     """Bytes."""
 
     stored_type = bytes

@@ -7,7 +7,7 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.errors import CatactlError
 
-Row = tuple[Any, ...]
+SqlRow = tuple[Any, ...]
 Parameters = Mapping[str, Any]
 
 

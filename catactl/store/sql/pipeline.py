@@ -25,7 +25,7 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.errors import ConnectionLost
 from catactl.store.sql.engine import lock_timeout_seconds
-from catactl.store.sql.guarded_statement import GuardedStatement, Row
+from catactl.store.sql.guarded_statement import GuardedStatement, SqlRow
 
 # A connection prepares a statement at its third use, so that short processes prepare none.
 _PREPARE_AFTER_USES = 2
@@ -62,7 +62,7 @@ def execute(
     *,
     commits: bool = False,
     reads: bool = False,
-) -> list[list[Row]]:
+) -> list[list[SqlRow]]:
     """Send all queries, read all results, and return the rows of each query. Begin a transaction if
     none is in progress.
 
@@ -100,7 +100,7 @@ def execute(
             driver.cancel_safe(timeout=1.0)
         conn.invalidate()
         raise
-    rows: list[list[Row]] = []
+    rows: list[list[SqlRow]] = []
     for result in results:
         if result.status == pq.ExecStatus.TUPLES_OK:
             transformer.set_pgresult(result)

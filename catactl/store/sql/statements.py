@@ -15,7 +15,7 @@ from sqlalchemy.sql.base import Executable
 
 from catactl.errors import CatactlError
 from catactl.store.sql import bulk
-from catactl.store.sql.guarded_statement import GuardedStatement, Parameters, Row
+from catactl.store.sql.guarded_statement import GuardedStatement, Parameters, SqlRow
 from catactl.store.sql.tracing import round_trip
 
 # From this number of rows on, COPY is faster, although it needs round trips of its own.
@@ -27,13 +27,13 @@ class _Pipeline(NamedTuple):
     """The statements that `pipelined` collects, and the rows to copy after them."""
 
     statements: list[GuardedStatement]
-    copies: list[tuple[Table, tuple[str, ...], Sequence[Row]]]
+    copies: list[tuple[Table, tuple[str, ...], Sequence[SqlRow]]]
 
 
 _pipelines: dict[Connection, _Pipeline] = {}
 
 
-def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[Row]]:
+def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[list[SqlRow]]:
     """Return the rows of each query. The queries run in order, and each reads the state of the
     database after the one before.
     """
@@ -45,7 +45,7 @@ def fetch(conn: Connection, *queries: tuple[Executable, Parameters]) -> list[lis
     ]
 
 
-def stream(conn: Connection, query: Select[Any]) -> Generator[Row]:
+def stream(conn: Connection, query: Select[Any]) -> Generator[SqlRow]:
     """Yield a query's rows while the query runs. Moments may be in any time zone.
 
     Run no other statement on the connection meanwhile. If the caller stops before the last row, it
@@ -78,7 +78,7 @@ def write(
 
 
 def write_all(
-    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+    conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[SqlRow]
 ) -> None:
     """Insert rows whose values are in the order of `columns`."""
     if conn.dialect.name != "postgresql":
@@ -136,7 +136,7 @@ def _execute_pipeline(
     *,
     commits: bool = False,
     reads: bool = False,
-) -> list[list[Row]]:
+) -> list[list[SqlRow]]:
     from catactl.store.sql import pipeline  # here, because SQLite does not need psycopg
 
     sent: list[object] = [query.statement for query in queries]

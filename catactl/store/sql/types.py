@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Dialect, Numeric, String, Text, TypeDecorator, types
 from sqlalchemy.types import TypeEngine
 
-from catactl.store.sql.checked_types import Checked, Named
+from catactl.store.sql.checked_types import CheckedType, Named
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class _Native(Named, TypeDecorator[T]):
         return self.read(self.from_text, value)
 
 
-class Id(_Native[UUID]):
+class IdType(_Native[UUID]):
     """A UUID. On SQLite its 36 characters."""
 
     impl = types.Uuid
@@ -105,7 +105,7 @@ class ExactInteger(_Native[int]):
     from_text = int
 
 
-class Document(Checked, TypeDecorator[str]):
+class Document(CheckedType, TypeDecorator[str]):
     """A JSON document, written and read as text. JSONB on PostgreSQL, whose driver does not parse
     it.
     """

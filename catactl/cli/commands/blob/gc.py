@@ -8,12 +8,12 @@ import typer
 from catactl.cli.commands.blob import OlderThan, moment_before
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONFIRMATION, CONTENT, WRITES, Orgs
+from catactl.cli.framework.options import CONFIRMATION, CONTENT, WRITES, OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import ContentOfAnotherLog
 from catactl.results.content import SweepResult, SweptOrganization
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 from catactl.store import name_lookup
 from catactl.values.durations import parse_age
 from catactl.values.sizes import format_size
@@ -22,13 +22,13 @@ from catactl.values.sizes import format_size
 @command(WRITES, CONTENT, CONFIRMATION)
 def gc(
     context: Context,
-    orgs: Orgs = None,
+    orgs: OrgArguments = None,
     older_than: OlderThan = "7d",
     claim: Annotated[
         bool,
         typer.Option("--claim", help="Take over content that another database recorded last."),
     ] = False,
-) -> Checked[Report[SweepResult, SweptOrganization]]:
+) -> WithError[Report[SweepResult, SweptOrganization]]:
     """Remove unreferenced content. --dry-run shows what would be removed.
 
     Unreferenced content is: replaced parts, parts of interrupted uploads, and the content of files
@@ -74,7 +74,7 @@ def gc(
             progress.advance(1)
     summary = _summary(rows, dry_run=context.options.dry_run)
     _note(context, summary)
-    return Checked(Report(summary, rows), _error(refused, len(ids)))
+    return WithError(Report(summary, rows), _error(refused, len(ids)))
 
 
 def _question(older_than: str, *, claim: bool) -> str:

@@ -3,17 +3,17 @@
 from catactl.cli.commands.blob import OlderThan, moment_before
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONTENT, Orgs
+from catactl.cli.framework.options import CONTENT, OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.results.content import ContentProblem, VerifiedContent
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 from catactl.store import name_lookup
 
 
 @command(CONTENT)
 def verify(
-    context: Context, orgs: Orgs = None, older_than: OlderThan = "7d"
-) -> Checked[Report[VerifiedContent, ContentProblem]]:
+    context: Context, orgs: OrgArguments = None, older_than: OlderThan = "7d"
+) -> WithError[Report[VerifiedContent, ContentProblem]]:
     """Read all stored content and compare it with the log.
 
     The exit code is 6 if content is missing or damaged, or if unreferenced content is older than

@@ -5,11 +5,11 @@ from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.errors import BadConfiguration
 from catactl.results.program import ConfigProblem, ConfigValidation
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 
 
 @command(needs_settings=False)
-def validate(context: Context) -> Checked[Report[ConfigValidation, ConfigProblem]]:
+def validate(context: Context) -> WithError[Report[ConfigValidation, ConfigProblem]]:
     """Check the configuration file. Report unknown keys, invalid values, and files with a password
     that other users can read. The command does not connect to a database.
 
@@ -30,6 +30,6 @@ def validate(context: Context) -> Checked[Report[ConfigValidation, ConfigProblem
         if_empty=f"ok\t{found}" if found.exists() else f"ok\tthere is no {found}",
     )
     if not problems:
-        return Checked(report, None)
+        return WithError(report, None)
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return Checked(report, BadConfiguration(f"{count} in {found}"))
+    return WithError(report, BadConfiguration(f"{count} in {found}"))

@@ -2,7 +2,7 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.cli.output.text import counted
 from catactl.operations import organizations
 from catactl.results.organizations import OrganizationWritten
@@ -11,7 +11,7 @@ from catactl.store.canonical_json import format_instant
 
 
 @command(WRITES, EXPECTED_VERSION, CONFIRMATION)
-def correct_clock(context: Context, org: Org) -> OrganizationWritten:
+def correct_clock(context: Context, org: OrgArgument) -> OrganizationWritten:
     """Let a log that is ahead of the clock accept commands again. A log is ahead if a machine whose
     clock was wrong wrote to it.
 

@@ -9,7 +9,7 @@ import typer
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import MOST
-from catactl.cli.framework.options import Org
+from catactl.cli.framework.options import OrgArgument
 from catactl.errors import InvalidValue
 from catactl.results.events import EventResult, event_result
 from catactl.store import event_log, name_lookup
@@ -19,7 +19,7 @@ from catactl.values.ids import parse_id
 @command()
 def list_(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     stream: Annotated[
         str | None,
         typer.Option(

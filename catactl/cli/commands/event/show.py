@@ -2,14 +2,14 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org, Position
+from catactl.cli.framework.options import OrgArgument, PositionArgument
 from catactl.queries.events import get_event
 from catactl.results.events import EventResult, event_result
 from catactl.store import name_lookup
 
 
 @command()
-def show(context: Context, org: Org, position: Position) -> EventResult:
+def show(context: Context, org: OrgArgument, position: PositionArgument) -> EventResult:
     """Show one event with its payload and hash.
 
     Example: catactl event show acme 7 --json

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org, Position
+from catactl.cli.framework.options import OrgArgument, PositionArgument
 from catactl.queries.events import events_of_command
 from catactl.results.events import EventResult, event_result
 from catactl.results.result import Text
@@ -12,7 +12,9 @@ from catactl.store import name_lookup
 
 
 @command()
-def trace(context: Context, org: Org, position: Position) -> Text[Iterator[EventResult]]:
+def trace(
+    context: Context, org: OrgArgument, position: PositionArgument
+) -> Text[Iterator[EventResult]]:
     """Show the effects of one command: its events, the commands that sagas sent in reaction, and
     the updated views.
 

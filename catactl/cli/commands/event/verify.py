@@ -2,16 +2,16 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Orgs
+from catactl.cli.framework.options import OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.errors import Findings
 from catactl.results.events import VerifiedLog
-from catactl.results.result import Checked
+from catactl.results.result import WithError
 from catactl.store import hash_chain, name_lookup
 
 
 @command()
-def verify(context: Context, orgs: Orgs = None) -> Checked[list[VerifiedLog]]:
+def verify(context: Context, orgs: OrgArguments = None) -> WithError[list[VerifiedLog]]:
     """Verify the hash chain of each log. The command finds events that were changed, removed,
     inserted or reordered in the table.
 
@@ -39,7 +39,7 @@ def verify(context: Context, orgs: Orgs = None) -> Checked[list[VerifiedLog]]:
                 }
             )
             progress.advance(1)
-    return Checked(logs, _error(logs))
+    return WithError(logs, _error(logs))
 
 
 def _error(logs: list[VerifiedLog]) -> Findings | None:

@@ -6,7 +6,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, OrgArgument
 from catactl.operations.files import create_file
 from catactl.results.files import FileWritten
 
@@ -14,7 +14,7 @@ from catactl.results.files import FileWritten
 @command(WRITES, EXPECTED_VERSION, grows=True)
 def create(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A relative path, unique among live files.")
     ],

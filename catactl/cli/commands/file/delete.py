@@ -8,7 +8,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.errors import CatactlError, PartialFailure
 from catactl.operations.arguments import canonical_name
 from catactl.operations.files import delete_file
@@ -19,7 +19,7 @@ from catactl.store.idempotency import key_suffix
 @command(WRITES, EXPECTED_VERSION, CONFIRMATION)
 def delete(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files, by name or id.")],
 ) -> FileWritten | Iterator[FileWritten]:
     """Delete files. Their bytes stop counting immediately. `file restore` restores a file.

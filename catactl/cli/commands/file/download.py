@@ -12,7 +12,7 @@ import typer
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONTENT, Org
+from catactl.cli.framework.options import CONTENT, OrgArgument
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.content.download import (
@@ -35,7 +35,7 @@ _STDOUT = "-"
 @command(CONTENT)
 def download(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     files: Annotated[
         list[str] | None, typer.Argument(metavar="[FILE…]", help="Files, by name or id.")
     ] = None,

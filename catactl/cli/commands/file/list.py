@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org, WithDeleted
+from catactl.cli.framework.options import OrgArgument, WithDeleted
 from catactl.queries.files import list_files
 from catactl.results.files import FileResult
 from catactl.store import name_lookup
 
 
 @command()
-def list_(context: Context, org: Org, deleted: WithDeleted = False) -> Iterator[FileResult]:
+def list_(context: Context, org: OrgArgument, deleted: WithDeleted = False) -> Iterator[FileResult]:
     """List an organization's files.
 
     Example: catactl file list acme

@@ -2,13 +2,13 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, File, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, FileArgument, OrgArgument
 from catactl.operations.files import restore_file
 from catactl.results.files import FileWritten
 
 
 @command(WRITES, EXPECTED_VERSION)
-def restore(context: Context, org: Org, file: File) -> FileWritten:
+def restore(context: Context, org: OrgArgument, file: FileArgument) -> FileWritten:
     """Restore a deleted file, unless `blob gc` removed its content. Its bytes count again, so the
     quota must have room for them.
 

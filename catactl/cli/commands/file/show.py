@@ -2,7 +2,7 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import AsOf, AtVersion, File, Org
+from catactl.cli.framework.options import AsOf, AtVersion, FileArgument, OrgArgument
 from catactl.cli.framework.past_names import organization_at
 from catactl.queries.files import get_file
 from catactl.results.files import FileResult
@@ -11,7 +11,11 @@ from catactl.store import name_lookup
 
 @command()
 def show(
-    context: Context, org: Org, file: File, as_of: AsOf = None, at_version: AtVersion = None
+    context: Context,
+    org: OrgArgument,
+    file: FileArgument,
+    as_of: AsOf = None,
+    at_version: AtVersion = None,
 ) -> FileResult:
     """Show a file, now or in the past. A name means the live file, or otherwise the file of that
     name that was deleted last. With --as-of, names mean the organization and the file that had them

@@ -12,7 +12,7 @@ import typer
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONTENT, WRITES, Org
+from catactl.cli.framework.options import CONTENT, WRITES, OrgArgument
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.content import stream_source
@@ -34,7 +34,7 @@ _MAX_WORKERS = 64
 @command(WRITES, CONTENT, grows=True)
 def upload(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     paths: Annotated[
         list[str],
         typer.Argument(

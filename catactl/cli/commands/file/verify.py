@@ -7,23 +7,23 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONTENT, Org
+from catactl.cli.framework.options import CONTENT, OrgArgument
 from catactl.cli.output.progress import Progress
 from catactl.queries.files import list_files
 from catactl.results.content import ContentProblem, VerifiedContent
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 from catactl.store import name_lookup
 
 
 @command(CONTENT)
 def verify(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE…]", help="Files, by name or id. [default: all live files]"),
     ] = None,
-) -> Checked[Report[VerifiedContent, ContentProblem]]:
+) -> WithError[Report[VerifiedContent, ContentProblem]]:
     """Read the content of files again and compare it with the log.
 
     The exit code is 6 if content is missing or damaged. The command does not check recorded parts,

@@ -5,20 +5,20 @@ from typing import Annotated
 import typer
 
 from catactl.cli.commands.job.fields import (
-    Cpu,
-    Env,
-    From,
-    Image,
-    Input,
-    JobCommand,
-    Memory,
-    Schedule,
-    Timeout,
+    CommandOption,
+    CpuOption,
+    EnvOption,
+    FromOption,
+    ImageOption,
+    InputOption,
+    MemoryOption,
+    ScheduleOption,
+    TimeoutOption,
     read_fields,
 )
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, OrgArgument
 from catactl.errors import InvalidValue
 from catactl.operations.jobs import create_job
 from catactl.results.jobs import JobWritten
@@ -27,17 +27,17 @@ from catactl.results.jobs import JobWritten
 @command(WRITES, EXPECTED_VERSION, grows=True)
 def create(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live jobs.")],
-    image: Image = None,
-    command: JobCommand = None,
-    env: Env = None,
-    cpu: Cpu = None,
-    memory: Memory = None,
-    timeout: Timeout = None,
-    schedule: Schedule = None,
-    input_: Input = None,
-    from_: From = None,
+    image: ImageOption = None,
+    command: CommandOption = None,
+    env: EnvOption = None,
+    cpu: CpuOption = None,
+    memory: MemoryOption = None,
+    timeout: TimeoutOption = None,
+    schedule: ScheduleOption = None,
+    input_: InputOption = None,
+    from_: FromOption = None,
     if_not_exists: IfNotExists = False,
 ) -> JobWritten:
     """Create a job configuration. While it uses a file as input, the file cannot be deleted.

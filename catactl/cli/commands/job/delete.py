@@ -1,15 +1,15 @@
 """catactl job delete"""
 
-from catactl.cli.commands.job.fields import Job
+from catactl.cli.commands.job.fields import JobArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import delete_job
 from catactl.results.jobs import JobWritten
 
 
 @command(WRITES, EXPECTED_VERSION, CONFIRMATION)
-def delete(context: Context, org: Org, job: Job) -> JobWritten:
+def delete(context: Context, org: OrgArgument, job: JobArgument) -> JobWritten:
     """Delete a job configuration permanently. Its input files can then be deleted.
 
     Example: catactl job delete acme nightly --yes

@@ -1,15 +1,15 @@
 """catactl job disable"""
 
-from catactl.cli.commands.job.fields import Job
+from catactl.cli.commands.job.fields import JobArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import disable_job
 from catactl.results.jobs import JobWritten
 
 
 @command(WRITES, EXPECTED_VERSION)
-def disable(context: Context, org: Org, job: Job) -> JobWritten:
+def disable(context: Context, org: OrgArgument, job: JobArgument) -> JobWritten:
     """Stop a job from running on its schedule. `job enable` reverses this.
 
     Example: catactl job disable acme nightly

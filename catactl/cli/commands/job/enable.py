@@ -1,15 +1,15 @@
 """catactl job enable"""
 
-from catactl.cli.commands.job.fields import Job
+from catactl.cli.commands.job.fields import JobArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import enable_job
 from catactl.results.jobs import JobWritten
 
 
 @command(WRITES, EXPECTED_VERSION)
-def enable(context: Context, org: Org, job: Job) -> JobWritten:
+def enable(context: Context, org: OrgArgument, job: JobArgument) -> JobWritten:
     """Let a job run on its schedule again.
 
     Example: catactl job enable acme nightly

@@ -16,36 +16,40 @@ from catactl.values.text_input import decode
 
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 
-Job = Annotated[str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")]
-Image = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Image to run.")]
-JobCommand = Annotated[
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="JobArgument configuration, by name or id.")
+]
+ImageOption = Annotated[
+    str | None, typer.Option("--image", metavar="IMAGE", help="ImageOption to run.")
+]
+CommandOption = Annotated[
     str | None, typer.Option("--command", metavar="TEXT", help="Command to run in the image.")
 ]
-Env = Annotated[
+EnvOption = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="K=V", help="Environment variable; may be repeated."),
 ]
-Cpu = Annotated[
+CpuOption = Annotated[
     str | None, typer.Option("--cpu", metavar="N", help="Number of processors, for example 0.5.")
 ]
-Memory = Annotated[
+MemoryOption = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="Memory, for example 512MiB.")
 ]
-Timeout = Annotated[
+TimeoutOption = Annotated[
     str | None,
     typer.Option("--timeout", metavar="D", help="Maximum run time: seconds, or 90s, 15m, 2h, 1d."),
 ]
-Schedule = Annotated[
+ScheduleOption = Annotated[
     str | None,
     typer.Option(
         "--schedule", metavar="CRON", help="Schedule, for example '30 4 * * 1-5' or @daily."
     ),
 ]
-Input = Annotated[
+InputOption = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="FILE", help="Input file, by name or id; may be repeated."),
 ]
-From = Annotated[
+FromOption = Annotated[
     str | None,
     typer.Option(
         "--from", metavar="FILE.json|-", help="The same fields as JSON; options override them."

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org, WithDeleted
+from catactl.cli.framework.options import OrgArgument, WithDeleted
 from catactl.queries.jobs import list_jobs
 from catactl.results.jobs import JobResult
 from catactl.store import name_lookup
 
 
 @command()
-def list_(context: Context, org: Org, deleted: WithDeleted = False) -> Iterator[JobResult]:
+def list_(context: Context, org: OrgArgument, deleted: WithDeleted = False) -> Iterator[JobResult]:
     """List an organization's job configurations.
 
     Example: catactl job list acme

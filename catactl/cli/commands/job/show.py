@@ -1,9 +1,9 @@
 """catactl job show"""
 
-from catactl.cli.commands.job.fields import Job
+from catactl.cli.commands.job.fields import JobArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import AsOf, AtVersion, Org
+from catactl.cli.framework.options import AsOf, AtVersion, OrgArgument
 from catactl.cli.framework.past_names import organization_at
 from catactl.queries.jobs import get_job
 from catactl.results.jobs import JobResult
@@ -12,7 +12,11 @@ from catactl.store import name_lookup
 
 @command()
 def show(
-    context: Context, org: Org, job: Job, as_of: AsOf = None, at_version: AtVersion = None
+    context: Context,
+    org: OrgArgument,
+    job: JobArgument,
+    as_of: AsOf = None,
+    at_version: AtVersion = None,
 ) -> JobResult:
     """Show a job configuration, now or in the past. With --as-of, names mean the organization and
     the job configuration that had them at that time.

@@ -5,21 +5,21 @@ from typing import Annotated, cast
 import typer
 
 from catactl.cli.commands.job.fields import (
-    Cpu,
-    Env,
-    From,
-    Image,
-    Input,
-    Job,
-    JobCommand,
-    Memory,
-    Schedule,
-    Timeout,
+    CommandOption,
+    CpuOption,
+    EnvOption,
+    FromOption,
+    ImageOption,
+    InputOption,
+    JobArgument,
+    MemoryOption,
+    ScheduleOption,
+    TimeoutOption,
     read_fields,
 )
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import JobChanges, update_job
 from catactl.results.jobs import JobWritten
 
@@ -27,18 +27,18 @@ from catactl.results.jobs import JobWritten
 @command(WRITES, EXPECTED_VERSION)
 def update(
     context: Context,
-    org: Org,
-    job: Job,
+    org: OrgArgument,
+    job: JobArgument,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="A new name.")] = None,
-    image: Image = None,
-    command: JobCommand = None,
-    env: Env = None,
-    cpu: Cpu = None,
-    memory: Memory = None,
-    timeout: Timeout = None,
-    schedule: Schedule = None,
-    input_: Input = None,
-    from_: From = None,
+    image: ImageOption = None,
+    command: CommandOption = None,
+    env: EnvOption = None,
+    cpu: CpuOption = None,
+    memory: MemoryOption = None,
+    timeout: TimeoutOption = None,
+    schedule: ScheduleOption = None,
+    input_: InputOption = None,
+    from_: FromOption = None,
 ) -> JobWritten:
     """Change the given fields of a job configuration. --env replaces all variables, and --input
     replaces all input files. In the JSON of --from, null clears a field.

@@ -6,7 +6,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.errors import ConfirmationRequired
 from catactl.operations.organizations import delete_organization
 from catactl.results.organizations import OrganizationWritten
@@ -16,7 +16,7 @@ from catactl.values.spelling import normalized
 @command(WRITES, EXPECTED_VERSION)
 def delete(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     confirm: Annotated[
         str | None,
         typer.Option(

@@ -6,7 +6,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.organizations import rename_organization
 from catactl.results.organizations import OrganizationWritten
 
@@ -14,7 +14,7 @@ from catactl.results.organizations import OrganizationWritten
 @command(WRITES, EXPECTED_VERSION)
 def rename(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
 ) -> OrganizationWritten:
     """Change the name of an organization. Its id stays the same.

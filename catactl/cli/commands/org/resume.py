@@ -2,13 +2,13 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.organizations import resume_organization
 from catactl.results.organizations import OrganizationWritten
 
 
 @command(WRITES, EXPECTED_VERSION)
-def resume(context: Context, org: Org) -> OrganizationWritten:
+def resume(context: Context, org: OrgArgument) -> OrganizationWritten:
     """End the suspension of an organization.
 
     Example: catactl org resume acme

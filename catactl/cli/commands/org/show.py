@@ -2,14 +2,14 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import AsOf, AtVersion, Org
+from catactl.cli.framework.options import AsOf, AtVersion, OrgArgument
 from catactl.queries.organizations import get_organization
 from catactl.results.organizations import OrganizationResult
 
 
 @command()
 def show(
-    context: Context, org: Org, as_of: AsOf = None, at_version: AtVersion = None
+    context: Context, org: OrgArgument, as_of: AsOf = None, at_version: AtVersion = None
 ) -> OrganizationResult:
     """Show an organization, now or in the past. With --as-of, a name means the organization that
     had it at that time.

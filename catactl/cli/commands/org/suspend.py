@@ -2,13 +2,13 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.organizations import suspend_organization
 from catactl.results.organizations import OrganizationWritten
 
 
 @command(WRITES, EXPECTED_VERSION)
-def suspend(context: Context, org: Org) -> OrganizationWritten:
+def suspend(context: Context, org: OrgArgument) -> OrganizationWritten:
     """Suspend an organization. It then accepts no new parts, files or jobs. Files and jobs can
     still be deleted.
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import File, Org
+from catactl.cli.framework.options import FileArgument, OrgArgument
 from catactl.queries.files import list_parts
 from catactl.results.parts import ListedPart
 from catactl.store import name_lookup
 
 
 @command()
-def list_(context: Context, org: Org, file: File) -> Iterator[ListedPart]:
+def list_(context: Context, org: OrgArgument, file: FileArgument) -> Iterator[ListedPart]:
     """List a file's parts.
 
     Example: catactl part list acme data.bin

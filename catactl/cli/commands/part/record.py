@@ -6,7 +6,13 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, File, Org, PartNumber
+from catactl.cli.framework.options import (
+    EXPECTED_VERSION,
+    WRITES,
+    FileArgument,
+    OrgArgument,
+    PartNumberArgument,
+)
 from catactl.operations.parts import record_part
 from catactl.results.parts import PartWritten
 from catactl.values.numbers import parse_part_number
@@ -16,9 +22,9 @@ from catactl.values.sizes import parse_size
 @command(WRITES, EXPECTED_VERSION, grows=True)
 def record(
     context: Context,
-    org: Org,
-    file: File,
-    number: PartNumber,
+    org: OrgArgument,
+    file: FileArgument,
+    number: PartNumberArgument,
     size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Size of the part.")],
     sha256: Annotated[
         str, typer.Option("--sha256", metavar="HEX", help="SHA-256 digest of the part.")

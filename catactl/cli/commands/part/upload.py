@@ -12,9 +12,9 @@ from catactl.cli.framework.options import (
     CONTENT,
     EXPECTED_VERSION,
     WRITES,
-    File,
-    Org,
-    PartNumber,
+    FileArgument,
+    OrgArgument,
+    PartNumberArgument,
 )
 from catactl.operations.arguments import canonical_name
 from catactl.results.parts import PartWritten
@@ -24,9 +24,9 @@ from catactl.values.numbers import parse_part_number
 @command(WRITES, CONTENT, EXPECTED_VERSION, grows=True)
 def upload(
     context: Context,
-    org: Org,
-    file: File,
-    number: PartNumber,
+    org: OrgArgument,
+    file: FileArgument,
+    number: PartNumberArgument,
     path: Annotated[str, typer.Argument(metavar="PATH", help="A file, or - (stdin).")],
 ) -> PartWritten:
     """Upload a part with its content. Repeating the command records nothing new, but restores lost

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Orgs
+from catactl.cli.framework.options import OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import CatactlError, CorruptLog, Findings
@@ -16,7 +16,7 @@ from catactl.results.projections import (
     RowsChecked,
     difference_result,
 )
-from catactl.results.result import Checked, Report
+from catactl.results.result import Report, WithError
 from catactl.store import name_lookup
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @command()
 def check(
-    context: Context, orgs: Orgs = None
-) -> Checked[Report[RowsChecked, OrganizationDifference]]:
+    context: Context, orgs: OrgArguments = None
+) -> WithError[Report[RowsChecked, OrganizationDifference]]:
     """Compare every stored row with the events: organizations and their names, files and their
     parts, job configurations, and the views.
 
@@ -58,10 +58,10 @@ def check(
         for each in organizations
         for row in each["rows"]
     ]
-    return Checked(Report(summary, rows), _error(context, checked))
+    return WithError(Report(summary, rows), _error(context, checked))
 
 
-def _result(checked: "row_check.Checked") -> CheckedOrganization:
+def _result(checked: "row_check.CheckedRows") -> CheckedOrganization:
     error = exit_codes.as_fields(checked.error) if checked.error is not None else None
     return {
         "org_id": checked.org_id,
@@ -72,7 +72,7 @@ def _result(checked: "row_check.Checked") -> CheckedOrganization:
     }
 
 
-def _error(context: Context, checked: Sequence["row_check.Checked"]) -> CatactlError | None:
+def _error(context: Context, checked: Sequence["row_check.CheckedRows"]) -> CatactlError | None:
     """Return the error if stored rows differ or events cannot be read; print each reason."""
     total = counted(len(checked), "organization")
     differing = [each for each in checked if each.differs]

@@ -11,7 +11,7 @@ from catactl.cli.framework.options import WRITES
 from catactl.cli.output.progress import Progress
 from catactl.errors import AlreadyExists, Busy, CatactlError, CorruptLog, NotFound, SchemaMismatch
 from catactl.results.projections import RebuiltProjection
-from catactl.results.result import Checked
+from catactl.results.result import WithError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +24,7 @@ def rebuild(
         list[str] | None,
         typer.Argument(metavar="[VIEW…]", help="Names of views, or states; default: all."),
     ] = None,
-) -> Checked[list[RebuiltProjection]]:
+) -> WithError[list[RebuiltProjection]]:
     """Rebuild views and states from the events. The command locks one organization at a time, so
     that other commands can write meanwhile. It rewrites only tables that differ from the events,
     and deletes rows of organizations without any event.
@@ -75,7 +75,7 @@ def rebuild(
         _result(name, len(org_ids) - len(failures), count, dry_run=context.options.dry_run)
         for name, count in events.items()
     ]
-    return Checked(rows, failures[0] if failures else None)
+    return WithError(rows, failures[0] if failures else None)
 
 
 def _result(name: str, organizations: int, events: int, *, dry_run: bool) -> RebuiltProjection:

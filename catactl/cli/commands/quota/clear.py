@@ -2,13 +2,13 @@
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.organizations import clear_quota
 from catactl.results.organizations import OrganizationWritten
 
 
 @command(WRITES, EXPECTED_VERSION)
-def clear(context: Context, org: Org) -> OrganizationWritten:
+def clear(context: Context, org: OrgArgument) -> OrganizationWritten:
     """Remove the limit on what an organization may store.
 
     Example: catactl quota clear acme

@@ -6,7 +6,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, Org
+from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.organizations import set_quota
 from catactl.results.organizations import OrganizationWritten
 from catactl.values.sizes import parse_size
@@ -15,7 +15,7 @@ from catactl.values.sizes import parse_size
 @command(WRITES, EXPECTED_VERSION)
 def set_(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     size: Annotated[
         str, typer.Argument(metavar="SIZE", help="Bytes, or for example 10GB or 10GiB.")
     ],

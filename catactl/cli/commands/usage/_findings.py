@@ -6,7 +6,7 @@ from catactl.cli.framework import exit_codes
 from catactl.cli.framework.context import Context
 from catactl.cli.output.text import counted
 from catactl.errors import CorruptLog
-from catactl.results.usage import FindingResult, RecomputeResult
+from catactl.results.usage import RecomputeResult, UsageFindingResult
 from catactl.usage.comparison import Comparison
 
 
@@ -22,7 +22,7 @@ def check_result(findings: Sequence[Comparison], *, dry_run: bool = False) -> Re
     return result
 
 
-def _result(finding: Comparison) -> FindingResult:
+def _result(finding: Comparison) -> UsageFindingResult:
     error = exit_codes.as_fields(finding.error) if finding.error is not None else None
     return {**finding.as_result(), "error": error}
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Orgs
+from catactl.cli.framework.options import OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.errors import CatactlError, Findings
-from catactl.results.result import Checked, Report
-from catactl.results.usage import CheckResult, FindingResult
+from catactl.results.result import Report, WithError
+from catactl.results.usage import CheckResult, UsageFindingResult
 from catactl.store import clock, name_lookup
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 @command()
-def check(context: Context, orgs: Orgs = None) -> Checked[Report[CheckResult, FindingResult]]:
+def check(
+    context: Context, orgs: OrgArguments = None
+) -> WithError[Report[CheckResult, UsageFindingResult]]:
     """Check storage usage. The command recomputes usage from the file events alone and compares it
     with the organization, its files, the view, and the usage in the last event. Every file event
     must have its usage event, and the usage of each day must be the sum of its usage events.
@@ -41,7 +43,7 @@ def check(context: Context, orgs: Orgs = None) -> Checked[Report[CheckResult, Fi
             findings.append(finding)
             progress.advance(1)
     summary = check_result(findings)
-    return Checked(Report(summary, summary["organizations"]), _error(context, findings))
+    return WithError(Report(summary, summary["organizations"]), _error(context, findings))
 
 
 def _error(context: Context, findings: Sequence["Comparison"]) -> CatactlError | None:

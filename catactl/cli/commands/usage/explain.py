@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import MOST
-from catactl.cli.framework.options import Org
+from catactl.cli.framework.options import OrgArgument
 from catactl.cli.framework.past_names import organization_between
 from catactl.cli.framework.time_range import time_range
 from catactl.errors import Findings, InvalidValue
@@ -24,7 +24,7 @@ from catactl.usage.explain import explain as explain_usage
 @command()
 def explain(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     last: Annotated[
         int | None,
         typer.Option("--last", metavar="N", min=1, max=MOST, help="Only the last N usage events."),

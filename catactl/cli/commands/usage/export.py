@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import MOST
-from catactl.cli.framework.options import Orgs
+from catactl.cli.framework.options import OrgArguments
 from catactl.cli.framework.past_names import organizations_between
 from catactl.cli.framework.time_range import time_range
 from catactl.cli.output.atomic_file import atomic_file
@@ -31,7 +31,7 @@ def export(
         Literal["prometheus", "cloudevents"],
         typer.Option("--format", help="Format of the output."),
     ],
-    orgs: Orgs = None,
+    orgs: OrgArguments = None,
     write: Annotated[
         str | None,
         typer.Option("--write", metavar="PATH", help="File to write; it is replaced as a whole."),

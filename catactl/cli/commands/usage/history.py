@@ -7,7 +7,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org
+from catactl.cli.framework.options import OrgArgument
 from catactl.cli.framework.past_names import organization_between
 from catactl.results.result import Text
 from catactl.results.usage import HistoryResult
@@ -20,7 +20,7 @@ _BUCKETS = 30
 @command()
 def history(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     from_: Annotated[
         str | None,
         typer.Option("--from", metavar="TIME", help="Start, included. [default: 30 periods ago]"),

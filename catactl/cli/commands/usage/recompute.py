@@ -7,12 +7,12 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import WRITES, Orgs
+from catactl.cli.framework.options import WRITES, OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import Busy, CatactlError, ClockBehindLog, Findings
-from catactl.results.result import Checked, Report
-from catactl.results.usage import FindingResult, RecomputeResult
+from catactl.results.result import Report, WithError
+from catactl.results.usage import RecomputeResult, UsageFindingResult
 from catactl.store import clock, name_lookup
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @command(WRITES)
 def recompute(
     context: Context,
-    orgs: Orgs = None,
+    orgs: OrgArguments = None,
     fail_on_drift: Annotated[
         bool, typer.Option("--fail-on-drift", help="Exit with 6 if usage was corrected.")
     ] = False,
-) -> Checked[Report[RecomputeResult, FindingResult]]:
+) -> WithError[Report[RecomputeResult, UsageFindingResult]]:
     """Check storage usage and correct it where it differs, in one transaction per organization.
 
     If a stored row or view differs from its events, the command rebuilds it. If the usage in the
@@ -50,7 +50,7 @@ def recompute(
             progress.advance(1)
     summary = check_result(findings, dry_run=context.options.dry_run)
     error = _error(context, findings, fail_on_drift=fail_on_drift)
-    return Checked(Report(summary, summary["organizations"]), error)
+    return WithError(Report(summary, summary["organizations"]), error)
 
 
 def _error(

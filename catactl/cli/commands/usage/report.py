@@ -9,7 +9,7 @@ import typer
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Orgs
+from catactl.cli.framework.options import OrgArguments
 from catactl.cli.framework.past_names import organizations_between
 from catactl.cli.output.atomic_file import write_file
 from catactl.cli.output.clock_warning import LogsAhead
@@ -31,7 +31,7 @@ from catactl.values.times import Every, Interval, checked_interval, parse_month,
 @command()
 def report(
     context: Context,
-    orgs: Orgs = None,
+    orgs: OrgArguments = None,
     month: Annotated[
         str | None,
         typer.Option(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import AsOf, Orgs
+from catactl.cli.framework.options import AsOf, OrgArguments
 from catactl.cli.framework.past_names import organization_at
 from catactl.cli.output.clock_warning import LogsAhead
 from catactl.results.usage import CurrentUsage, UsageResult, UsageWithGrowth
@@ -14,7 +14,7 @@ from catactl.usage import growth
 
 @command()
 def show(
-    context: Context, orgs: Orgs = None, as_of: AsOf = None
+    context: Context, orgs: OrgArguments = None, as_of: AsOf = None
 ) -> UsageResult | Iterator[UsageResult]:
     """Show storage usage, now or in the past: bytes, files and parts. With --as-of, a name means
     the organization that had it at that time.

@@ -6,10 +6,10 @@ import typer
 
 from catactl.store import users
 
-User = Annotated[str, typer.Argument(metavar="USER", help="User, by e-mail address or id.")]
-PersonName = Annotated[
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User, by e-mail address or id.")]
+NameOption = Annotated[
     str | None, typer.Option("--name", metavar="TEXT", help="Name of the person.")
 ]
-Role = Annotated[
+RoleOption = Annotated[
     users.Role | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")
 ]

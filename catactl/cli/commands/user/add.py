@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.commands.user import PersonName, Role
+from catactl.cli.commands.user import NameOption, RoleOption
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import WRITES, IfNotExists, Org
+from catactl.cli.framework.options import WRITES, IfNotExists, OrgArgument
 from catactl.operations.users import add_user
 from catactl.results.users import UserWritten
 
@@ -15,10 +15,10 @@ from catactl.results.users import UserWritten
 @command(WRITES, grows=True)
 def add(
     context: Context,
-    org: Org,
+    org: OrgArgument,
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="Unique in the organization.")],
-    name: PersonName = None,
-    role: Role = None,
+    name: NameOption = None,
+    role: RoleOption = None,
     if_not_exists: IfNotExists = False,
 ) -> UserWritten:
     """Add a user to an organization. The default role is member.

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org
+from catactl.cli.framework.options import OrgArgument
 from catactl.queries.users import list_users
 from catactl.results.users import UserResult
 from catactl.store import name_lookup
 
 
 @command()
-def list_(context: Context, org: Org) -> Iterator[UserResult]:
+def list_(context: Context, org: OrgArgument) -> Iterator[UserResult]:
     """List an organization's users.
 
     Example: catactl user list acme

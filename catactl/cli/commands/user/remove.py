@@ -1,15 +1,15 @@
 """catactl user remove"""
 
-from catactl.cli.commands.user import User
+from catactl.cli.commands.user import UserArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import CONFIRMATION, WRITES, Org
+from catactl.cli.framework.options import CONFIRMATION, WRITES, OrgArgument
 from catactl.operations.users import remove_user
 from catactl.results.users import UserWritten
 
 
 @command(WRITES, CONFIRMATION)
-def remove(context: Context, org: Org, user: User) -> UserWritten:
+def remove(context: Context, org: OrgArgument, user: UserArgument) -> UserWritten:
     """Remove a user permanently.
 
     Example: catactl user remove acme ada@example.com --yes

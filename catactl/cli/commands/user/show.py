@@ -1,16 +1,16 @@
 """catactl user show"""
 
-from catactl.cli.commands.user import User
+from catactl.cli.commands.user import UserArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import Org
+from catactl.cli.framework.options import OrgArgument
 from catactl.queries.users import user_result
 from catactl.results.users import UserResult
 from catactl.store import name_lookup, users
 
 
 @command()
-def show(context: Context, org: Org, user: User) -> UserResult:
+def show(context: Context, org: OrgArgument, user: UserArgument) -> UserResult:
     """Show a user.
 
     Example: catactl user show acme ada@example.com

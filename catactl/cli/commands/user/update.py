@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.commands.user import PersonName, Role, User
+from catactl.cli.commands.user import NameOption, RoleOption, UserArgument
 from catactl.cli.framework.command import command
 from catactl.cli.framework.context import Context
-from catactl.cli.framework.options import WRITES, Org
+from catactl.cli.framework.options import WRITES, OrgArgument
 from catactl.operations.users import update_user
 from catactl.results.users import UserWritten
 
@@ -15,13 +15,13 @@ from catactl.results.users import UserWritten
 @command(WRITES)
 def update(
     context: Context,
-    org: Org,
-    user: User,
+    org: OrgArgument,
+    user: UserArgument,
     email: Annotated[
         str | None, typer.Option("--email", metavar="EMAIL", help="The new address.")
     ] = None,
-    name: PersonName = None,
-    role: Role = None,
+    name: NameOption = None,
+    role: RoleOption = None,
 ) -> UserWritten:
     """Change a user's address, name or role.
 
