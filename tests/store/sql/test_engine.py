@@ -20,7 +20,7 @@ from catactl.errors import (
     Unreachable,
 )
 from catactl.handling.handler import Handler
-from catactl.store import migrations
+from catactl.store import migrations, name_lookup
 from catactl.store.event_log import lock
 from catactl.store.sql import pipeline
 from catactl.store.sql.engine import lock_timeout_seconds, open_engine, reading, writing
@@ -98,10 +98,19 @@ def test_a_database_without_the_schema_is_a_schema_mismatch(
     empty_postgresql_url: URL, tmp_path: Path
 ) -> None:
     for url in (empty_postgresql_url, parse_url(f"sqlite:///{tmp_path}/new.db")):
-        for attempt in (read, write):
-            with pytest.raises(SchemaMismatch, match="does not have catactl's schema") as raised:
-                attempt(url)
-            assert raised.value.hint == "catactl db upgrade"
+        with pytest.raises(SchemaMismatch, match="does not have catactl's schema") as raised:
+            read(url)
+        assert raised.value.hint == "catactl db upgrade"
+    with pytest.raises(SchemaMismatch, match="the database is empty") as raised:
+        write(empty_postgresql_url)
+    assert raised.value.hint == "catactl db upgrade"
+
+
+def test_a_write_creates_a_sqlite_database(tmp_path: Path) -> None:
+    url = parse_url(f"sqlite:///{tmp_path}/new.db")
+    write(url)
+    with opened(url) as engine, reading(engine) as conn:
+        assert len(name_lookup.all_logs(conn)) == 1
 
 
 def test_a_role_without_privileges_is_forbidden(postgresql_url: URL) -> None:
