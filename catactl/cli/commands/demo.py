@@ -73,7 +73,7 @@ def demo(
 
     Example: catactl demo .
     """
-    folder = path if path is not None else os.path.relpath(Path(catactl.__file__).parent)
+    folder = path if path is not None else os.path.relpath(Path(catactl.__file__).parent / "store")
     if not os.path.isdir(folder):
         raise InvalidValue(f"{folder!r} is not a folder")
     scratch = tempfile.mkdtemp(prefix="catactl-demo-")
