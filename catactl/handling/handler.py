@@ -26,7 +26,8 @@ from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store import migrations
 from catactl.store.event_log import StoredEvent
 from catactl.store.idempotency import Result
-from catactl.store.sql.engine import lock_timeout_seconds, make_room, writing
+from catactl.store.sql.engine import make_room, writing
+from catactl.store.sql.lock_timeout import lock_timeout_seconds
 from catactl.values.names import check_text
 
 CommitListener = Callable[[Sequence[StoredEvent] | None, Intent], None]

@@ -12,7 +12,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, false, text, update
 
 from catactl.errors import Busy, Forbidden
-from catactl.store.sql.engine import lock_timeout_seconds, reading, writing
+from catactl.store.sql.engine import reading, writing
+from catactl.store.sql.lock_timeout import lock_timeout_seconds
 from catactl.store.tables import logs
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.5

@@ -94,7 +94,7 @@ class Storage(Console):
     @property
     def lock_timeout_setting(self) -> Setting:
         """The maximum wait for a lock, in seconds."""
-        from catactl.store.sql.engine import DEFAULT_LOCK_TIMEOUT_SECONDS
+        from catactl.store.sql.lock_timeout import DEFAULT_LOCK_TIMEOUT_SECONDS
 
         default = Setting(f"{DEFAULT_LOCK_TIMEOUT_SECONDS:g}", "default")
         return self.settings.lock_timeout or default

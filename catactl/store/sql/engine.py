@@ -13,11 +13,10 @@ from sqlalchemy import URL, Connection, Engine
 from catactl.errors import ConnectionLost
 from catactl.store.reserve import Reserve
 from catactl.store.sql.errors import translated_errors
+from catactl.store.sql.lock_timeout import DEFAULT_LOCK_TIMEOUT_SECONDS, LOCK_TIMEOUT
 from catactl.store.sql.sqlite import open_sqlite, read_only
 from catactl.store.sql.statements import begin
 
-DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
-_LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
 _RESERVE = "catactl_reserve"
 
 
@@ -38,7 +37,7 @@ def open_engine(
         from catactl.store.sql.postgresql import open_postgresql
 
         engine = open_postgresql(url)
-    engine.update_execution_options(**{_LOCK_TIMEOUT: lock_timeout_seconds, _RESERVE: reserve})
+    engine.update_execution_options(**{LOCK_TIMEOUT: lock_timeout_seconds, _RESERVE: reserve})
     return engine
 
 
@@ -52,12 +51,6 @@ def make_room(engine: Engine) -> bool:
         return False
     engine.dispose()
     return True
-
-
-def lock_timeout_seconds(engine: Engine | Connection) -> float:
-    """Return how long the engine's writes wait for a lock."""
-    seconds: float = engine.get_execution_options()[_LOCK_TIMEOUT]
-    return seconds
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.base import Executable
 
 from catactl.errors import ConnectionLost
-from catactl.store.sql.engine import lock_timeout_seconds
 from catactl.store.sql.guarded_statement import GuardedStatement, SqlRow
+from catactl.store.sql.lock_timeout import lock_timeout_seconds
 
 # A connection prepares a statement at its third use, so that short processes prepare none.
 _PREPARE_AFTER_USES = 2

@@ -23,8 +23,9 @@ from catactl.handling.handler import Handler
 from catactl.store import migrations, name_lookup
 from catactl.store.event_log import lock
 from catactl.store.sql import pipeline
-from catactl.store.sql.engine import lock_timeout_seconds, open_engine, reading, writing
+from catactl.store.sql.engine import open_engine, reading, writing
 from catactl.store.sql.errors import translated_errors
+from catactl.store.sql.lock_timeout import lock_timeout_seconds
 from catactl.store.sql.urls import parse_url
 from catactl.store.tables import files, organizations
 from tests.support import (

@@ -1,0 +1,12 @@
+"""The maximum wait for a lock, as an option of an engine and its connections."""
+
+from sqlalchemy import Connection, Engine
+
+DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
+LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
+
+
+def lock_timeout_seconds(engine: Engine | Connection) -> float:
+    """Return how long the engine's writes wait for a lock."""
+    seconds: float = engine.get_execution_options()[LOCK_TIMEOUT]
+    return seconds
