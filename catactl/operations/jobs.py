@@ -35,18 +35,13 @@ class JobFields(TypedDict, total=False):
     inputs: FileRefs
 
 
-class JobChanges(TypedDict, total=False):
-    """The fields that an update may change. None clears a field."""
-
+class _Named(TypedDict, total=False):
     name: Name
     image: str
-    job_command: str | None
-    env: dict[str, str]
-    cpu_millis: int | None
-    memory_bytes: int | None
-    timeout_seconds: int | None
-    schedule: str | None
-    inputs: FileRefs
+
+
+class JobChanges(_Named, JobFields, total=False):
+    """The fields that an update may change. None clears a field."""
 
 
 @operation("job.create")

@@ -24,20 +24,14 @@ class JobSpecResult(TypedDict):
     inputs: list[str]
 
 
-@columns("job_id", "name", "status", "image", "schedule", "created_at")
-class JobResult(TypedDict):
+class _JobState(TypedDict):
     org_id: Uuid
     job_id: Uuid
     status: str
-    name: str
-    image: str
-    command: str | None
-    env: JsonObject
-    cpu_millis: int | None
-    memory_bytes: int | None
-    timeout_seconds: int | None
-    schedule: str | None
-    inputs: list[str]
+
+
+@columns("job_id", "name", "status", "image", "schedule", "created_at")
+class JobResult(_JobState, JobSpecResult):
     created_at: Time
     version: int
 

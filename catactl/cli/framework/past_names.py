@@ -17,7 +17,7 @@ _INSTANT = timedelta(microseconds=1)
 
 
 def organizations_between(
-    run: Context,
+    context: Context,
     conn: Connection,
     orgs: Iterable[str],
     start: datetime | None,
@@ -32,14 +32,14 @@ def organizations_between(
     ids: dict[UUID, None] = {}
     for org in orgs:
         found = _had(conn, org, start, end)
-        _note(run, org, found)
+        _note(context, org, found)
         now = [] if found else [name_lookup.resolve_organization(conn, org)]
         ids |= dict.fromkeys([*(each.org_id for each in found), *now])
     return list(ids)
 
 
 def organization_between(
-    run: Context,
+    context: Context,
     conn: Connection,
     org: str,
     start: datetime | None,
@@ -59,17 +59,17 @@ def organization_between(
             + "; ".join(map(_in_words, found)),
             "give an id in place of the name, or a shorter time",
         )
-    _note(run, org, found)
+    _note(context, org, found)
     return ids[0] if ids else name_lookup.resolve_organization(conn, org)
 
 
-def organization_at(run: Context, conn: Connection, org: str, moment: datetime | None) -> UUID:
+def organization_at(context: Context, conn: Connection, org: str, moment: datetime | None) -> UUID:
     """Return the id of the organization that had a name at a moment, or has it now if `moment` is
     None.
     """
     if moment is None:
         return name_lookup.resolve_organization(conn, org)
-    return organization_between(run, conn, org, moment, moment + _INSTANT)
+    return organization_between(context, conn, org, moment, moment + _INSTANT)
 
 
 def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:
@@ -78,10 +78,10 @@ def _had(conn: Connection, org: str, start: datetime | None, end: datetime | Non
     return [each for each in bearers(conn, org) if each.had_it_between(start, end)]
 
 
-def _note(run: Context, org: str, found: Iterable[Bearer]) -> None:
+def _note(context: Context, org: str, found: Iterable[Bearer]) -> None:
     for bearer in found:
         if bearer.until is not None:
-            run.note(f"{org!r} was the name of organization {_in_words(bearer)}")
+            context.note(f"{org!r} was the name of organization {_in_words(bearer)}")
 
 
 def _in_words(bearer: Bearer) -> str:

@@ -7,7 +7,7 @@ from catactl.values.times import checked_interval, parse_time
 
 
 def time_range(
-    run: Context, from_: str | None, to: str | None
+    context: Context, from_: str | None, to: str | None
 ) -> tuple[datetime | None, datetime | None]:
     """Return the moments of --from and --to, the second excluded; raise `InvalidValue`.
 
@@ -15,7 +15,7 @@ def time_range(
     """
     if from_ is None and to is None:
         return None, None
-    now = run.now()
+    now = context.now()
     start = parse_time(from_, now) if from_ is not None else None
     end = parse_time(to, now) if to is not None else now
     if start is not None:
