@@ -1,4 +1,4 @@
-"""Where the program starts. Signals are answered before anything large is imported."""
+"""Start the program. Handle signals before the large imports."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ from types import FrameType
 
 
 def main() -> None:
-    """Run the command that the arguments name. One that is interrupted while the program is still
-    being loaded, or when it has already done its work, ends at once and without a word.
+    """Run the command that the arguments name. A signal before or after the command ends the
+    process at once, without a message.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as nohup and `&` leave it
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored after `&` in a script
         signal.signal(signal.SIGINT, _leave)
     signal.signal(signal.SIGTERM, _leave)
     from catactl.cli.main import main as run

@@ -52,7 +52,7 @@ def _open_standard_streams() -> None:
     """Open the null device in place of closed standard streams, before other files get their
     numbers.
 
-    Its mode is the wrong one for stdin and stdout, so that a command that uses them fails.
+    It is write-only for stdin and read-only for stdout, so that a command that uses them fails.
     """
     modes = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
     for file, mode in modes.items():
@@ -116,8 +116,8 @@ def _signals_raised(arguments: Sequence[str]) -> Iterator[None]:
     unraisable = sys.unraisablehook
 
     def end_if_interrupted(lost: Any) -> None:
-        # Python ignores exceptions in some places, such as callbacks of imports. The command would
-        # go on after the signal.
+        # Exit here, because Python ignores exceptions in some places, such as callbacks of imports,
+        # and the command would continue after the signal.
         if issubclass(lost.exc_type, KeyboardInterrupt | Terminated):
             os._exit(_fail(arguments, lost.exc_type()))
         unraisable(lost)

@@ -2,7 +2,7 @@
 
 The function's parameters after the first are arguments and options of its own, its docstring is the
 help text, and its return type is the result: JSON, columns and schema follow from it. Annotations
-are read at run time, so command modules import what they annotate with.
+are read at run time, so command modules import the types of their annotations.
 """
 
 import importlib
@@ -42,11 +42,11 @@ class Declaration:
 
     @property
     def returned(self) -> Any:
-        """The annotation of what the function returns."""
+        """The return annotation of the function."""
         return self.hints["return"]
 
     def as_typer(self, name: str) -> CommandInfo:
-        """Return the command as Typer takes it: a callback with all options as parameters."""
+        """Return the command for Typer: a callback with all options as parameters."""
         options = {
             option: annotation
             for group in (EVERY_COMMAND, *self.groups)

@@ -1,4 +1,4 @@
-"""The command tree: nouns with their verbs, and commands that stand alone.
+"""The command tree: nouns with their verbs, and commands without a noun.
 
 The module of a command is imported when the command is run or described, and not before.
 """
@@ -31,7 +31,7 @@ NOUNS = {
         ("add", "list", "show", "update", "disable", "enable", "remove"),
     ),
     "job": Noun(
-        "Job configurations: what runs, when, on which files.",
+        "Job configurations: image, schedule and input files.",
         ("create", "list", "show", "update", "enable", "disable", "delete"),
     ),
     "file": Noun(
@@ -68,7 +68,7 @@ NOUNS = {
         ("list", "show", "trace", "verify", "correct-clock"),
     ),
     "projection": Noun(
-        "Views, which are tables derived from events: check and rebuild them.",
+        "Projections, which are tables derived from events: check and rebuild them.",
         ("list", "check", "rebuild"),
     ),
     "db": Noun(
@@ -76,18 +76,18 @@ NOUNS = {
     ),
     "config": Noun("Settings and where they come from.", ("show", "path", "validate")),
 }
-# Commands that stand alone, with their help in the list of commands.
+# Commands without a noun, with their help in the list of commands.
 COMMANDS = {
-    "apply": "Run many commands, one JSON object a line.",
-    "doctor": "Examine settings, database, log and content; name the remedy for each problem.",
+    "apply": "Run many commands, one JSON object per line.",
+    "doctor": "Examine settings, database, log and content, and suggest corrections.",
     "help": "Print the help of a command, or of all of them.",
     "schema": "Print a description of all commands, options and results as JSON.",
-    "topology": "Print which commands, events, sagas and views lead to each other.",
-    "completion": "Print a script that makes a shell complete commands, options and names.",
-    "demo": "Run the main job on real files, in a database that is deleted afterwards.",
+    "topology": "Print how commands, events, sagas and projections are connected.",
+    "completion": "Print a script with which a shell completes commands, options and names.",
+    "demo": "Upload real files in a temporary database, and check usage and content.",
     "version": "Print the version.",
 }
-COMPLETION_VARIABLE = "_CATACTL_COMPLETE"  # names the shell that asks for completions
+COMPLETION_VARIABLE = "_CATACTL_COMPLETE"  # its value is the name of the shell
 _HELP = """Administer Catacloud: organizations, users, jobs and files.
 
 Storage usage is exact at every commit, and anyone can prove it from the events.
@@ -110,7 +110,7 @@ def _group_settings() -> dict[str, Any]:
 
 
 def _build(*path: str) -> Any:
-    from catactl.cli.framework.command import declaration  # which the list of commands does without
+    from catactl.cli.framework.command import declaration  # the list of commands does not show it
 
     info = declaration(*path).as_typer(path[-1])
     info.context_settings = context_settings()
@@ -118,7 +118,7 @@ def _build(*path: str) -> Any:
 
 
 class _Group(TyperGroup):
-    """A group that names similar commands when one is unknown."""
+    """A group that suggests similar commands for an unknown one."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = self.list_commands(ctx)
@@ -139,7 +139,7 @@ class _Group(TyperGroup):
 
 
 class _NounGroup(_Group):
-    """A noun, whose verbs are imported one by one."""
+    """A noun. It imports a verb only to run or describe it."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(NOUNS[str(self.name)].verbs)
@@ -151,13 +151,13 @@ class _NounGroup(_Group):
 
 
 class _Root(_Group):
-    """The nouns, and the commands that stand alone."""
+    """The nouns, and the commands without a noun."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*NOUNS, *COMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command with its help in one line; `resolve_command` imports the one to run."""
+        """Return a command with its help in one line. `resolve_command` imports the one to run."""
         if cmd_name in NOUNS:
             return _NounGroup(name=cmd_name, help=NOUNS[cmd_name].help, **_group_settings())
         if cmd_name in COMMANDS:

@@ -19,8 +19,8 @@ P = ParamSpec("P")
 class Console:
     """The settings and the output of a command.
 
-    A command that `finishes` its work goes on when nobody reads its output. A command that does not
-    need settings prints its result without them.
+    A command that `finishes` its work continues when the reader of its output closes it. A command
+    that does not need settings prints its result even if they are invalid.
     """
 
     def __init__(self, options: Options, *, finishes: bool, needs_settings: bool) -> None:
@@ -35,7 +35,7 @@ class Console:
 
     @property
     def output_setting(self) -> Setting:
-        """The output format; by default a table on a terminal, else tsv."""
+        """The output format. The default is table on a terminal, otherwise tsv."""
         default = Setting("table" if sys.stdout.isatty() else "tsv", "default")
         if self._needs_settings:
             return self.settings.output or default
@@ -69,7 +69,7 @@ class Console:
     def after_result(
         self, function: Callable[P, object], *arguments: P.args, **given: P.kwargs
     ) -> None:
-        """Call a function once the result is printed, or once printing it ended with an error."""
+        """Call a function after the result was printed, or after printing it failed."""
         self._after_result.append(partial(function, *arguments, **given))
 
     @cached_property
@@ -86,7 +86,7 @@ class Console:
         self.log.note(text)
 
     def failure(self, text: str) -> None:
-        """Print on stderr why one of several things failed; JSON output has it in the result."""
+        """Print on stderr the reason why one of several items failed."""
         self.log.failure(text)
 
     @property
@@ -95,8 +95,8 @@ class Console:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def confirm(self, question: str, flag: str = "--yes") -> None:
-        """Ask on a terminal; off it, or when declined, raise `ConfirmationRequired` naming the
-        flag.
+        """Request a confirmation on the terminal. Raise `ConfirmationRequired` if the user refuses,
+        or if there is no terminal; then the hint names the flag that confirms.
         """
         if self.options.yes or self.options.dry_run:
             return

@@ -1,4 +1,4 @@
-"""What a running command has: its options, settings, output, database, and a way to write to it."""
+"""The context of a running command: options, settings, output, database, and writes to it."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ class Context(Storage):
         except AlreadyExists:
             if not given.get("if_not_exists"):
                 raise
-            # Another process took the name just now. The second attempt compares what it created.
+            # Another process took the name just now. Try again, to compare its item with this one.
             return self.handler.execute(operation.run, intent, org_id, *arguments, **given)
 
     def intent(
@@ -70,9 +70,8 @@ class Context(Storage):
         *,
         key_suffix: str = "",
     ) -> "Intent":
-        """Return the intent that the options describe: who wants a change, why and how. `request`
-        returns the request under an idempotency key. `key_suffix` distinguishes the writes of one
-        command.
+        """Return the intent that the options describe. `request` returns the request under an
+        idempotency key. `key_suffix` distinguishes the writes of one command.
         """
         from catactl.handling.intent import Intent
 

@@ -83,10 +83,10 @@ def _fail(
 
 
 def _log(arguments: Sequence[str]) -> "Log":
-    """Return a log in the format that the command line, environment and file ask for, even if they
-    contain errors.
+    """Return a log in the format that the command line, the environment or the file chooses, even
+    if they contain errors.
     """
-    from catactl.cli.output.log import Log  # loads all of settings, which `--help` does not need
+    from catactl.cli.output.log import Log  # here, because `--help` does not need it
     from catactl.config.settings import guess
 
     settings = _options(arguments).settings
@@ -97,7 +97,7 @@ def _log(arguments: Sequence[str]) -> "Log":
 
 
 def _options(arguments: Sequence[str]) -> Options:
-    """Parse the options that the format depends on, and ignore all other arguments."""
+    """Parse the options that decide the format, and ignore all other arguments."""
     command = TyperCommand(
         "catactl",
         params=[

@@ -56,12 +56,12 @@ EXIT_CODES = {
         (Unreachable,),
     ),
     75: ExitCode(
-        "locked, a file changed while it was read, or else worth running again",
+        "locked, a file changed while it was read, or another temporary error",
         (Busy, SourceChanged),
     ),
     77: ExitCode("permission", (Forbidden,)),
     78: ExitCode(
-        "configuration, no place for content, content of another log, schema not at head, "
+        "configuration, no location for content, content of another log, schema not at head, "
         "a clock behind the log",
         (BadConfiguration,),
     ),

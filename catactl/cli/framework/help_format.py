@@ -1,4 +1,4 @@
-"""What a verb is to Typer, with its own options first in its help; and walking the tree of them."""
+"""Format the help of commands, with their own options first, and iterate over the command tree."""
 
 import inspect
 import re
@@ -13,25 +13,25 @@ from typer.core import TyperCommand, TyperGroup
 EVERY_COMMAND_TITLE = "Options every command takes"
 WRITES_TITLE = "Options of writes"
 
-MOST = 2**63 - 1  # that a database can count
+MOST = 2**63 - 1  # the largest integer of a database
 _MIN_WIDTH, _MAX_WIDTH = 30, 100
-_NARROW = 60  # from here down what is explained stands on a line of its own
+_NARROW = 60  # below this width each explanation has a line of its own
 _INDENT_IF_NARROW = 6
 
 
 class CatactlCommand(TyperCommand):
-    """A verb. An option whose `rich_help_panel` names a group is listed with that group."""
+    """A command. An option whose `rich_help_panel` names a group is listed with that group."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except TyperException as error:
-            if getattr(error, "ctx", ctx) is None:  # the parser does not say whose options they are
+            if getattr(error, "ctx", ctx) is None:  # the parser does not name the command
                 error.ctx = ctx  # type: ignore[attr-defined]
             raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What has to be given. An argument's metavar says already if it may be left out."""
+        """Return the usage: arguments, whose metavars mark optional ones, and required options."""
         arguments = [each for each in self.params if each.param_type_name == "argument"]
         required = [each for each in self.params if each not in arguments and each.required]
         return [
@@ -41,7 +41,7 @@ class CatactlCommand(TyperCommand):
         ]
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Typer would break a line within the name of an option."""
+        """Write the help text. Typer itself would break a line within the name of an option."""
         for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
             formatter.write_paragraph()
             text = textwrap.fill(
@@ -60,7 +60,7 @@ class CatactlCommand(TyperCommand):
         )
 
     def format_sections(self, ctx: Any, formatter: Any, *titles: str) -> None:
-        """Write those groups of arguments or options that the command has any of."""
+        """Write the groups of arguments or options that are not empty."""
         for title in titles:
             params = [each for each in self.get_params(ctx) if section_of(each) == title]
             found = filter(None, (each.get_help_record(ctx) for each in params))
@@ -71,13 +71,13 @@ class CatactlCommand(TyperCommand):
 
 
 def without_most(text: str) -> str:
-    """Return a help text without the most that is meant by no limit at all."""
+    """Return a help text without the maximum `MOST`, which means no limit."""
     text = text.replace(f"  [x<={MOST}]", "").replace(f"; x<={MOST}", "")
     return re.sub(rf"(\d+)<=x<={MOST}", r"x>=\1", text)
 
 
 def section_of(param: Any) -> str:
-    """Under which heading of the help an argument or option stands."""
+    """Return the heading of an argument or option in the help."""
     if param.param_type_name == "argument":
         return "Arguments"
     if param.name == "help":
@@ -97,7 +97,7 @@ def write_list(formatter: Any, rows: list[tuple[str, str]]) -> None:
 
 
 def contexts(root: Any, *path: str) -> Iterator[Any]:
-    """Yield the context of the command at a path, and those of all below it, in their order."""
+    """Yield the context of the command at a path, then of all commands below it, in order."""
     ctx = root.context_class(root, info_name="catactl", **root.context_settings)
     for name in path:
         name, command, _ = ctx.command.resolve_command(ctx, [name])
@@ -109,13 +109,13 @@ def contexts(root: Any, *path: str) -> Iterator[Any]:
 
 
 def first_sentence(command: Any) -> str:
-    """What a command does, whole where Typer would cut it off."""
+    """Return the first sentence of a command's help, which Typer itself would truncate."""
     sentence: str = command.get_short_help_str(limit=10_000)
     return sentence
 
 
 def context_settings() -> dict[str, Any]:
-    """How each command parses, and how wide its help is: as the terminal, 100 at most."""
+    """Return the settings of a command's parser and help, which is at most 100 columns wide."""
     columns = shutil.get_terminal_size().columns
     return {
         "help_option_names": ["-h", "--help"],

@@ -11,7 +11,7 @@ from catactl.config.settings import LogFormat, OutputFormat
 
 @dataclass(frozen=True)
 class Options:
-    """The values of the options in all groups; those that a command does not take are unset."""
+    """The values of the options in all groups. An option that a command does not take is unset."""
 
     database_url: str | None = None
     database_url_file: str | None = None
@@ -33,7 +33,7 @@ class Options:
 
     @property
     def settings(self) -> dict[str, str | None]:
-        """The options that are settings, by name, as `load_settings` takes them."""
+        """The options that are settings, by name, in the form that `load_settings` accepts."""
         output = self.output.removeprefix("=") if self.output is not None else None  # -o=json
         return {
             "database_url": self.database_url,
@@ -86,7 +86,7 @@ EVERY_COMMAND = OptionGroup(
             _every("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."),
         ],
         "json": Annotated[bool, _every("--json", help="The same as -o json.")],
-        "quiet": Annotated[bool, _every("--quiet", "-q", help="Print nothing but errors.")],
+        "quiet": Annotated[bool, _every("--quiet", "-q", help="Print only errors.")],
         "verbose": Annotated[
             bool, _every("--verbose", "-v", help="Print SQL, events and times on stderr.")
         ],
@@ -167,15 +167,17 @@ OrgArguments = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ORG…]", help="Organizations, by name or id. [default: all]"),
 ]
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="FileArgument, by name or id.")]
-PartNumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="1 to 10,000.")]
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
+PartNumberArgument = Annotated[
+    str, typer.Argument(metavar="NUMBER", help="Number of the part, 1 to 10,000.")
+]
 PositionArgument = Annotated[
     int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, starting at 1.")
 ]
-WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted ones.")]
+WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted items.")]
 IfNotExists = Annotated[
     bool,
-    typer.Option("--if-not-exists", help="Succeed if an identical one exists already."),
+    typer.Option("--if-not-exists", help="Succeed if an identical item exists already."),
 ]
 AsOf = Annotated[
     str | None,

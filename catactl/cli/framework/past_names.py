@@ -1,4 +1,4 @@
-"""Find organizations by the names that they had at the time that a command asks about."""
+"""Find organizations by their names in the past."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -26,8 +26,8 @@ def organizations_between(
     """Return the ids of all organizations that had one of the names in an interval, without
     duplicates.
 
-    If nobody had a name then, it means the organization that has it now. A note on stderr names the
-    organizations that no longer have the name.
+    A name that no organization had then means the organization that has it now. A note on stderr
+    lists the organizations that no longer have the name.
     """
     ids: dict[UUID, None] = {}
     for org in orgs:
@@ -57,7 +57,7 @@ def organization_between(
         raise AmbiguousName(
             f"{org!r} was the name of {len(ids)} organizations in that time: "
             + "; ".join(map(_in_words, found)),
-            "give an id in place of the name, or a shorter time",
+            "use an id instead of the name, or a shorter time",
         )
     _note(context, org, found)
     return ids[0] if ids else name_lookup.resolve_organization(conn, org)

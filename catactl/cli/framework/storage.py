@@ -43,7 +43,7 @@ class Storage(Console):
 
     @cached_property
     def database(self) -> "Engine":
-        """The configured database. Its schema may be any: see `engine`."""
+        """The configured database with any schema. See `engine`."""
         from catactl.store.sql.engine import open_engine
         from catactl.store.sql.urls import parse_url
 
@@ -80,8 +80,8 @@ class Storage(Console):
 
     @cached_property
     def snapshot(self) -> "Connection":
-        """A connection for reading that stays open until the result is printed, for results that
-        are read while they are printed.
+        """A connection that stays open until the result is printed, because rows are read while
+        they are printed.
         """
         return self.until_printed.enter_context(self.reading())
 
@@ -117,8 +117,8 @@ class Storage(Console):
             self._reserve.make()
 
     def finish(self) -> None:
-        """End the command: make the reserve again if it was released, and print how long the
-        command took if the user asked for that.
+        """End the command: make the reserve again if it was released, and print the duration with
+        --verbose.
         """
         reserve: Reserve | None = self.__dict__.get("_reserve")
         if reserve is not None and reserve.released_bytes and "database" in self.__dict__:
@@ -144,7 +144,7 @@ class Storage(Console):
 
     @cached_property
     def blob_url(self) -> str:
-        """Where content is kept: as configured, else beside a SQLite database."""
+        """The configured URL of the blob store, else the folder beside a SQLite database."""
         from catactl.store.sql.urls import file_of
 
         engine = self.engine
@@ -153,7 +153,7 @@ class Storage(Console):
             self.is_content_beside and not os.path.isfile(file_of(engine.url) or "")
         ):
             raise BadConfiguration(
-                "no place for content is configured",
+                "no location for content is configured",
                 "set CATACTL_BLOB_URL, as in file:///srv/catactl/blobs; see: catactl help content",
             )
         self.log.detail(f"content {setting.value} ({setting.origin})")
@@ -161,17 +161,15 @@ class Storage(Console):
 
     @property
     def is_content_beside(self) -> bool:
-        """Return whether content is kept beside a SQLite database, because no other place is
-        configured.
-
-        Like the database it is then private to its owner.
+        """Return whether content is beside a SQLite database, because no other location is
+        configured. The content is then private to its owner, like the database.
         """
         setting = self.blob_url_setting
         return setting is not None and setting.origin == _BESIDE
 
     @property
     def blob_url_setting(self) -> Setting | None:
-        """Where content is, or would be; nothing is opened to find out."""
+        """The configured or default location of content. Reading it opens nothing."""
         from catactl.blobs.opening import url_beside
         from catactl.store.sql.urls import file_of, parse_url
 
@@ -186,6 +184,6 @@ def _make_folder(folder: "Path") -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BadConfiguration(
-            f"cannot make the folder {folder} for the database: {error.strerror}",
+            f"cannot create the folder {folder} for the database: {error.strerror}",
             "name a database: --database-url URL",
         ) from error

@@ -1,4 +1,4 @@
-"""Ranges of time that options name, open at either end."""
+"""Parse the options --from and --to."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ def time_range(
 ) -> tuple[datetime | None, datetime | None]:
     """Return the moments of --from and --to, the second excluded; raise `InvalidValue`.
 
-    None stands for the beginning, and for now, beyond which no range goes.
+    A start of None means the beginning, an end of None means now. No range ends in the future.
     """
     if from_ is None and to is None:
         return None, None

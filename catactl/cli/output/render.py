@@ -1,8 +1,7 @@
-"""Results to stdout: rows to table, json, jsonl, csv, tsv or id. Commands never branch on the
-format.
+"""Print results in the chosen format: table, json, jsonl, csv, tsv or id.
 
-On a terminal a table, with sizes and times for people; anywhere else plain values, untruncated.
-Control characters in data are shown, never sent, and nothing in data is ever markup.
+Commands do not depend on the format. A table has sizes and times for people, the other formats have
+plain values. Control characters in values are escaped, and values are never read as markup.
 """
 
 import csv
@@ -18,19 +17,19 @@ from catactl.results.result import Columns, Json, Listed, Report, Text, WithErro
 
 
 class ReaderGone(Exception):
-    """Whoever read our output has seen enough. No `OSError`: Typer would exit 1 at that."""
+    """The reader of stdout closed it. Not an `OSError`, because Typer exits with 1 on those."""
 
 
 def complain(line: str) -> None:
-    """Say something on stderr; if nobody can be told, go on."""
+    """Print a line on stderr. Continue without it if stderr is closed."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        discard(sys.stderr.fileno())  # or it would be tried again at the end
+        discard(sys.stderr.fileno())  # otherwise Python writes it again at exit
 
 
 class Lasting:
-    """A stream for a command that has work to finish: when its reader goes away, nobody reads."""
+    """A stream for a command that must finish. When the reader closes it, the rest is discarded."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -53,7 +52,7 @@ class Lasting:
 
 
 def discard(file: int) -> None:
-    """Let all that is written to a descriptor from here on go nowhere."""
+    """Discard everything that is written to a descriptor from now on."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, file)
     os.close(null)
@@ -69,9 +68,9 @@ class Output:
         self._stream = stream
 
     def print(self, result: Any, result_type: type) -> None:
-        """Print what a command returned; raise the error of a `WithError` result after it.
+        """Print the result of a command, then raise the error of a `WithError` result.
 
-        A list may be an iterator that raises an error at its end: its rows are printed before.
+        A list may be an iterator that raises an error at its end. Its rows are printed first.
         """
         columns = columns_of(result_type)
         match result:
@@ -123,7 +122,7 @@ class Output:
                     self._line(line)
 
     def rows(self, rows: Iterable[Row], columns: Columns) -> None:
-        """Print a list. All formats but the table stream it."""
+        """Print a list. All formats except the table stream it."""
         match self.format:
             case _ if self._quiet:
                 for _ in rows:
@@ -146,7 +145,7 @@ class Output:
 
     @property
     def is_for_programs(self) -> bool:
-        """Whether a result that people get as text is printed as fields."""
+        """Return whether the format prints fields where a terminal shows text."""
         return self.format in {"json", "jsonl", "csv"}
 
     @property
@@ -154,11 +153,11 @@ class Output:
         return self.format in {"json", "jsonl"}
 
     def to(self, stream: TextIO) -> "Output":
-        """Return the same output to a file, where it is never quiet."""
+        """Return an output in the same format to a file, which ignores --quiet."""
         return Output(self.format, quiet=False, color=False, stream=stream)
 
     def _in_json(self, otherwise: str) -> "Output":
-        """Return the same output in its own JSON format, or in the other one."""
+        """Return the same output in JSON: in its own JSON format, else in the given one."""
         format_ = self.format if self.is_json else otherwise
         return Output(format_, quiet=self._quiet, color=self._color, stream=self._stream)
 
@@ -168,7 +167,7 @@ class Output:
                 self._line(line)
 
     def _markdown(self, text: str) -> None:
-        """Print Markdown: rendered on a terminal, otherwise as it is."""
+        """Print Markdown, rendered on a terminal, otherwise unchanged."""
         if self.format == "table" and self._stream.isatty() and not self._quiet:
             from catactl.cli.output.markdown import print_markdown
 
@@ -182,7 +181,7 @@ class Output:
     def _id(self, row: Row, columns: Columns) -> None:
         if columns.id_field not in row:
             raise InvalidValue("this result has no id", "use another output format")
-        if row[columns.id_field] is not None:  # something that failed has none
+        if row[columns.id_field] is not None:  # a failed item has no id
             self._line(plain(row[columns.id_field]))
 
     def _json_array(self, rows: Iterable[Row]) -> None:
@@ -191,7 +190,7 @@ class Output:
             for row in rows:
                 self._stream.write(f"{separator}\n  {as_json(row)}")
                 separator = ","
-        finally:  # what broke off is JSON still, of what there was
+        finally:  # so that the array is valid JSON even after an error
             self._line("[]" if separator == "[" else "\n]")
 
     def _csv(self, rows: Iterable[Row], names: tuple[str, ...]) -> None:
@@ -217,7 +216,7 @@ _indented = json.JSONEncoder(ensure_ascii=False, indent=2).encode
 
 
 def as_json(value: Any, *, is_indented: bool = False) -> str:
-    """Return JSON in which what is not printable stands escaped."""
+    """Return JSON in which unprintable characters are escaped."""
     text = _indented(value) if is_indented else _compact(value)
     if text.replace("\n", "").isprintable():
         return text

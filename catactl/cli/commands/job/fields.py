@@ -17,11 +17,9 @@ from catactl.values.text_input import decode
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 
 JobArgument = Annotated[
-    str, typer.Argument(metavar="JOB", help="JobArgument configuration, by name or id.")
+    str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")
 ]
-ImageOption = Annotated[
-    str | None, typer.Option("--image", metavar="IMAGE", help="ImageOption to run.")
-]
+ImageOption = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Image to run.")]
 CommandOption = Annotated[
     str | None, typer.Option("--command", metavar="TEXT", help="Command to run in the image.")
 ]
@@ -68,8 +66,8 @@ def read_fields(
     input_: list[str] | None,
     from_: str | None,
 ) -> tuple[str | None, JobFields]:
-    """Return the image and the other fields that options or a document give. Options override the
-    document.
+    """Return the image and the other fields, from the options and the document. Options override
+    the document.
     """
     given: dict[str, Any] = {
         "image": image,
@@ -103,9 +101,9 @@ def _read_document(path: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidValue(f"{path} is not JSON that can be read: {error}") from error
+        raise InvalidValue(f"{path} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise InvalidValue(f"{path} does not hold a JSON object")
+        raise InvalidValue(f"{path} does not contain a JSON object")
     known = {
         "command" if name == "job_command" else name: (name, argument)
         for name, argument in update_job.arguments.items()
