@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
     `BadConfiguration` with the first problem.
     """
     document = parse(path)
-    for problem in problems(path, document):
+    for problem in problems(path, document) if document else ():
         raise BadConfiguration(f"{problem.where}: {problem.message}", problem.hint)
     return document
 
@@ -82,11 +82,7 @@ def tables(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, dict[str
     """Yield the place and the settings of each table."""
     yield str(path), {key: value for key, value in document.items() if key != "profiles"}
     for name, table in profiles_in(document).items():
-        yield place_of_profile(path, name), table
-
-
-def place_of_profile(path: Path, name: str) -> str:
-    return f"{path} [profiles.{name}]"
+        yield f"{path} [profiles.{name}]", table
 
 
 def profiles_in(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -50,17 +50,14 @@ def sqlite_url(path: Path) -> str:
 
 
 def _xdg_folder(environ: Mapping[str, str], variable: str, default: str) -> Path | None:
+    """Return the folder that a variable names, else the default in HOME, or in the home folder in
+    passwd if HOME is not set; None if that path is not absolute.
+    """
     configured = environ.get(variable, "")
     if os.path.isabs(configured):  # the specification requires to ignore relative paths
         return Path(configured)
-    home = _home(environ)
-    return home / default if home is not None else None
-
-
-def _home(environ: Mapping[str, str]) -> Path | None:
-    """Return HOME, or the folder in passwd if HOME is not set; None if the path is not absolute."""
     home = environ.get("HOME")
     if home is None:
         with suppress(KeyError):  # a container may run under a user id that passwd does not list
             home = pwd.getpwuid(os.getuid()).pw_dir
-    return Path(home) if home is not None and os.path.isabs(home) else None
+    return Path(home, default) if home is not None and os.path.isabs(home) else None

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from catactl.config import file as config_file
 from catactl.config.paths import config_path, default_database_path, sqlite_url
 from catactl.errors import BadConfiguration, CatactlError, InvalidValue
-from catactl.values.durations import parse_lock_timeout
+from catactl.values.durations import DEFAULT_LOCK_TIMEOUT_SECONDS, parse_lock_timeout
 
 OutputFormat = Literal["table", "json", "jsonl", "csv", "tsv", "id"]
 LogFormat = Literal["text", "json"]
@@ -48,7 +48,7 @@ class Settings:
     blob_url: Setting | None
     actor: Setting
     output: Setting | None
-    lock_timeout: Setting | None
+    lock_timeout: Setting
     log_format: Setting
     profile: Setting | None
     config_path: Path | None
@@ -77,10 +77,11 @@ def load_settings(
     path = config_path(environ)
     document = config_file.read(path) if path is not None else {}
     layers = _layers(flags or {}, environ, path, document)
-    _check_profile(layers.get("profile"), path, document)
+    if "profile" in layers:
+        _check_profile(layers["profile"].value, path, document)
     database_url, database_url_file = _database_url(layers)
-    if database_url is not None:
-        _check_printable(database_url)
+    if database_url is not None and not database_url.value.isprintable():
+        raise _unprintable(database_url)
     for key, check in CHECKS.items():
         if key in layers:
             _check(layers[key], check)
@@ -91,11 +92,12 @@ def load_settings(
         blob_url=layers.get("blob_url"),
         actor=layers.get("actor") or Setting(_user_at_host(), "default"),
         output=layers.get("output"),
-        lock_timeout=layers.get("lock_timeout"),
+        lock_timeout=layers.get("lock_timeout")
+        or Setting(f"{DEFAULT_LOCK_TIMEOUT_SECONDS:g}", "default"),
         log_format=layers.get("log_format") or Setting("text", "default"),
         profile=layers.get("profile"),
         config_path=path,
-        overridden=_overridden(layers),
+        overridden=_overridden(layers) if "profile" in layers else None,
     )
 
 
@@ -150,33 +152,27 @@ def _layers(
         for key in (*config_file.KEYS, "profile")
         if environ.get(name := f"CATACTL_{key.upper()}")
     }
-    profile = given.get("profile") or variables.get("profile")
-    named: dict[str, Setting] = {}
-    if profile is not None and path is not None:
-        table = config_file.profiles_in(document).get(profile.value, {})
-        named = _table(table, config_file.place_of_profile(path, profile.value))
-    return ChainMap(given, variables, named, _table(document, str(path)))
+    layers = ChainMap(given, variables)
+    profile = layers.get("profile")
+    tables = dict(config_file.tables(path, document)) if path is not None and document else {}
+    for where in (f"{path} [profiles.{profile.value}]" if profile else "", str(path)):
+        table = tables.get(where, {})
+        layers.maps.append({key: Setting(str(value), where) for key, value in table.items()})
+    return layers
 
 
-def _table(table: Mapping[str, Any], origin: str) -> dict[str, Setting]:
-    return {key: Setting(str(value), origin) for key, value in table.items()}
-
-
-def _check_profile(profile: Setting | None, path: Path | None, document: dict[str, Any]) -> None:
+def _check_profile(name: str, path: Path | None, document: dict[str, Any]) -> None:
     """Raise `BadConfiguration` if the file does not have the profile."""
-    profiles = config_file.profiles_in(document)
-    if profile is None or profile.value in profiles:
-        return
     if path is None:
         raise BadConfiguration(
-            f"no profile {profile.value!r}: there is no home folder for a configuration file",
+            f"no profile {name!r}: there is no home folder for a configuration file",
             "set HOME or XDG_CONFIG_HOME",
         )
-    close = get_close_matches(profile.value, profiles, n=1)
-    raise BadConfiguration(
-        f"no profile {profile.value!r} in {path}",
-        f"did you mean {close[0]!r}?" if close else f"add [profiles.{profile.value}] to it",
-    )
+    profiles = config_file.profiles_in(document)
+    if name not in profiles:
+        close = get_close_matches(name, profiles, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"add [profiles.{name}] to it"
+        raise BadConfiguration(f"no profile {name!r} in {path}", hint)
 
 
 def _check(setting: Setting, check: Callable[[str], object]) -> None:
@@ -199,14 +195,12 @@ def _database_url(layers: _Layers) -> tuple[Setting | None, Path | None]:
     return None, None
 
 
-def _check_printable(database_url: Setting) -> None:
-    unprintable = next((each for each in database_url.value if not each.isprintable()), None)
-    if unprintable is not None:
-        raise BadConfiguration(
-            f"the database URL ({database_url.origin}) contains {unprintable!a}, which cannot be "
-            "printed",
-            "write its bytes percent-encoded, for example %0A",
-        )
+def _unprintable(database_url: Setting) -> BadConfiguration:
+    character = next(each for each in database_url.value if not each.isprintable())
+    return BadConfiguration(
+        f"the database URL ({database_url.origin}) contains {character!a}, which cannot be printed",
+        "write its bytes percent-encoded, for example %0A",
+    )
 
 
 def _database(layer: Mapping[str, Setting]) -> Setting | None:

@@ -8,14 +8,7 @@ from uuid import UUID
 
 from catactl.domain.decider import Command, Decider, Event, fast_replace, wrong_stream
 from catactl.domain.parts import Part, Parts
-from catactl.errors import (
-    AlreadyExists,
-    Conflict,
-    CorruptLog,
-    InUse,
-    NotFound,
-    Refused,
-)
+from catactl.errors import AlreadyExists, Conflict, CorruptLog, InUse, NotFound, Refused
 from catactl.values.digests import check_sha256
 from catactl.values.names import check_file_name
 from catactl.values.numbers import check_part_number

@@ -71,10 +71,7 @@ class Handler:
         self._caches = StateCaches()
 
     def inspect_and_handle(
-        self,
-        org_id: UUID,
-        intent: Intent,
-        inspect: Callable[[Connection], Command | None],
+        self, org_id: UUID, intent: Intent, inspect: Callable[[Connection], Command | None]
     ) -> None:
         """Let `inspect` read and rebuild stored rows under the lock; run the command it returns.
 
@@ -107,10 +104,7 @@ class Handler:
         return self.transact(org_id, intent, work)
 
     def transact(
-        self,
-        org_id: UUID | None,
-        intent: Intent,
-        work: Callable[[Connection, UnitOfWork], R],
+        self, org_id: UUID | None, intent: Intent, work: Callable[[Connection, UnitOfWork], R]
     ) -> R:
         """Run `work`, which runs any number of commands of one organization: all of them or none.
 

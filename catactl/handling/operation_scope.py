@@ -56,10 +56,7 @@ class OperationScope:
         return self._find(JOB_CONFIGURATION, reference, name_lookup.resolve_job)
 
     def _find(
-        self,
-        aggregate: Aggregate,
-        reference: str,
-        resolve: Callable[[Connection, UUID, str], UUID],
+        self, aggregate: Aggregate, reference: str, resolve: Callable[[Connection, UUID, str], UUID]
     ) -> UUID:
         try:
             return self.unit.resolve(aggregate, reference)

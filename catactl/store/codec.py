@@ -54,7 +54,7 @@ EVENT_CLASSES: dict[str, type[Event]] = {name: cls for cls, name in EVENT_NAMES.
 # (stored name, schema version) -> the function that converts a payload to the next version.
 UPCASTERS: dict[tuple[str, int], Callable[[Payload], Payload]] = {
     # In version 1 catactl could only record parts, not store their content.
-    ("file.part_uploaded", 1): lambda payload: payload | {"stored": False},
+    ("file.part_uploaded", 1): lambda payload: payload | {"stored": False}
 }
 
 

@@ -129,9 +129,7 @@ def position_of_version(
     """Return the position of a stream's version in its log, None if there is none."""
     position: int | None = conn.execute(
         select(events.c.position).where(
-            events.c.org_id == org_id,
-            events.c.stream_id == stream_id,
-            events.c.version == version,
+            events.c.org_id == org_id, events.c.stream_id == stream_id, events.c.version == version
         )
     ).scalar()
     return position

@@ -55,9 +55,7 @@ def bearers(conn: Connection, name: str) -> list[Bearer]:
     rows = conn.execute(
         select(events.c.org_id, events.c.position, events.c.type, new_name, events.c.recorded_at)
         .where(
-            IS_LIFECYCLE_EVENT,
-            events.c.type.in_((*_NAMED, _DELETED)),
-            events.c.org_id.in_(org_ids),
+            IS_LIFECYCLE_EVENT, events.c.type.in_((*_NAMED, _DELETED)), events.c.org_id.in_(org_ids)
         )
         .order_by(events.c.org_id, events.c.position)
     )

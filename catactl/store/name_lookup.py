@@ -8,17 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Select,
-    Table,
-    func,
-    or_,
-    select,
-    union,
-)
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, or_, select, union
 
 from catactl.errors import NotFound
 from catactl.store import canonical_json

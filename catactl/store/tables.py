@@ -132,11 +132,7 @@ files = Table(
     Column("version", CheckedBigInteger, nullable=False),
 )
 _partial(
-    "files_live_name_key",
-    files.c.org_id,
-    files.c.name,
-    where=text("NOT deleted"),
-    unique=True,
+    "files_live_name_key", files.c.org_id, files.c.name, where=text("NOT deleted"), unique=True
 )
 
 

@@ -6,6 +6,7 @@ from catactl.errors import InvalidValue
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw]?)")
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _MAX_LOCK_TIMEOUT_SECONDS = 24 * 3600
 
 

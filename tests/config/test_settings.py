@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from catactl.config.settings import Settings, load_settings
+from catactl.config.settings import Setting, Settings, load_settings
 from catactl.errors import BadConfiguration
 
 
@@ -57,7 +57,8 @@ def test_without_settings_the_defaults_apply(tmp_path: Path) -> None:
     path = tmp_path / ".local/share/catactl/catactl.db"
     assert settings.database_url == (f"sqlite:///{path}", "default")
     assert "@" in settings.actor.value
-    assert (settings.output, settings.lock_timeout, settings.profile) == (None, None, None)
+    assert (settings.output, settings.profile) == (None, None)
+    assert settings.lock_timeout == Setting("30", "default")
 
 
 def test_an_empty_variable_is_ignored(tmp_path: Path) -> None:

@@ -41,12 +41,7 @@ class Context(Storage):
         return Handler(self.database, on_commit=on_commit)
 
     def write(
-        self,
-        operation: "Operation[P, R]",
-        org_ref: str,
-        /,
-        *arguments: P.args,
-        **given: P.kwargs,
+        self, operation: "Operation[P, R]", org_ref: str, /, *arguments: P.args, **given: P.kwargs
     ) -> R:
         """Run an operation in an organization; return its result."""
         from catactl.values.ids import id_to_create

@@ -52,8 +52,7 @@ EXIT_CODES = {
     7: ExitCode("some of several failed", (PartialFailure,)),
     8: ExitCode("confirmation missing or declined", (ConfirmationRequired,)),
     69: ExitCode(
-        "database or content unreachable, disk full, outcome of a commit unknown",
-        (Unreachable,),
+        "database or content unreachable, disk full, outcome of a commit unknown", (Unreachable,)
     ),
     75: ExitCode(
         "locked, a file changed while it was read, or another temporary error",

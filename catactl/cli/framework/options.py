@@ -110,8 +110,7 @@ EVERY_COMMAND = OptionGroup(
 WRITES = OptionGroup(
     {
         "dry_run": Annotated[
-            bool,
-            _write("--dry-run", help="Run the command, then roll back instead of committing."),
+            bool, _write("--dry-run", help="Run the command, then roll back instead of committing.")
         ],
         "idempotency_key": Annotated[
             str | None,
@@ -176,8 +175,7 @@ PositionArgument = Annotated[
 ]
 WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted items.")]
 IfNotExists = Annotated[
-    bool,
-    typer.Option("--if-not-exists", help="Succeed if an identical item exists already."),
+    bool, typer.Option("--if-not-exists", help="Succeed if an identical item exists already.")
 ]
 AsOf = Annotated[
     str | None,

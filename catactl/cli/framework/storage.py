@@ -51,10 +51,11 @@ class Storage(Console):
         url = parse_url(setting.value)
         if self.settings.overridden is not None:
             self.log.warning(self.settings.overridden)
-        self.log.detail(f"database {setting.value} ({setting.origin})")
+        if self.options.verbose:
+            self.log.detail(f"database {setting.value} ({setting.origin})")
         if setting.origin == "default":
             _make_folder(default_database_path().parent)
-        seconds = parse_lock_timeout(self.lock_timeout_setting.value)
+        seconds = parse_lock_timeout(self.settings.lock_timeout.value)
         reserve = None if self._grows else self._reserve
         engine = open_engine(url, lock_timeout_seconds=seconds, reserve=reserve)
         if self.options.verbose:
@@ -90,14 +91,6 @@ class Storage(Console):
         from catactl.cli.output.verbose import VerboseLog
 
         return VerboseLog(self.log)
-
-    @property
-    def lock_timeout_setting(self) -> Setting:
-        """The maximum wait for a lock, in seconds."""
-        from catactl.store.sql.lock_timeout import DEFAULT_LOCK_TIMEOUT_SECONDS
-
-        default = Setting(f"{DEFAULT_LOCK_TIMEOUT_SECONDS:g}", "default")
-        return self.settings.lock_timeout or default
 
     @cached_property
     def _reserve(self) -> "Reserve | None":

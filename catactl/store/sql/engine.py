@@ -13,9 +13,10 @@ from sqlalchemy import URL, Connection, Engine
 from catactl.errors import ConnectionLost
 from catactl.store.reserve import Reserve
 from catactl.store.sql.errors import translated_errors
-from catactl.store.sql.lock_timeout import DEFAULT_LOCK_TIMEOUT_SECONDS, LOCK_TIMEOUT
+from catactl.store.sql.lock_timeout import LOCK_TIMEOUT
 from catactl.store.sql.sqlite import open_sqlite, read_only
 from catactl.store.sql.statements import begin
+from catactl.values.durations import DEFAULT_LOCK_TIMEOUT_SECONDS
 
 _RESERVE = "catactl_reserve"
 

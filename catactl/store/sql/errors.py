@@ -29,12 +29,7 @@ from catactl.errors import (
 
 _SQLITE_BUSY_PRIMARY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SQLITE_PASSING_CODES = frozenset(
-    {
-        sqlite3.SQLITE_ABORT,
-        sqlite3.SQLITE_INTERRUPT,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_SCHEMA,
-    }
+    {sqlite3.SQLITE_ABORT, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
 )
 _SQLITE_READ_ONLY_FOLDER = frozenset(
     {

@@ -2,7 +2,6 @@
 
 from sqlalchemy import Connection, Engine
 
-DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 LOCK_TIMEOUT = "catactl_lock_timeout_seconds"
 
 

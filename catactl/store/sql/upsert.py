@@ -25,9 +25,7 @@ class Upsert:
     """
 
     def __init__(
-        self,
-        table: Table,
-        merge: Callable[[Columns, Columns], Mapping[str, Any]] = _replace,
+        self, table: Table, merge: Callable[[Columns, Columns], Mapping[str, Any]] = _replace
     ) -> None:
         self._table = table
         self._merge = merge

@@ -6,7 +6,7 @@ itself applies the parameters (https://sqlite.org/uri.html).
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from difflib import get_close_matches
 from urllib.parse import quote, unquote, urlsplit
 
@@ -32,7 +32,8 @@ def parse_url(text: str) -> URL:
     may hold a password.
     """
     try:
-        url = _postgresql_with_hosts(text) or make_url(text)
+        hosts = _SEVERAL_HOSTS.fullmatch(text)
+        url = _postgresql_with_hosts(hosts) if hosts is not None else make_url(text)
         backend = "postgresql" if url.drivername == "postgres" else url.get_backend_name()
         if backend == "postgresql":
             _check_ports(url)
@@ -51,21 +52,18 @@ def parse_url(text: str) -> URL:
         if url.query:
             from psycopg import pq  # here, because SQLite does not need it
 
-            _check_parameters(url, (each.keyword.decode() for each in pq.Conninfo.get_defaults()))
+            _check_parameters(url, [each.keyword.decode() for each in pq.Conninfo.get_defaults()])
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
         return _sqlite_url(url, text)
     raise BadConfiguration(f"database {backend!r} is not supported", "use sqlite or postgresql")
 
 
-def _postgresql_with_hosts(text: str) -> URL | None:
-    """Return the URL of a PostgreSQL server with several hosts; None if the text names at most one.
+def _postgresql_with_hosts(match: re.Match[str]) -> URL:
+    """Return the URL of a PostgreSQL server with several hosts.
 
     libpq's `user@host1:port1,host2:port2` becomes SQLAlchemy's `user@/?host=host1,host2&port=…`.
     """
-    match = _SEVERAL_HOSTS.fullmatch(text)
-    if match is None:
-        return None
     hosts = [_HOST.fullmatch(each) for each in match["hosts"].split(",")]
     if None in hosts:
         raise ValueError("a host is invalid")
@@ -89,7 +87,8 @@ def _sqlite_url(url: URL, text: str) -> URL:
             "the database URL names a host, but SQLite has no server",
             "for example sqlite:///relative.db or sqlite:////var/lib/catactl.db",
         )
-    _check_parameters(url, _SQLITE_PARAMETERS)
+    if url.query:
+        _check_parameters(url, _SQLITE_PARAMETERS)
     mode = url.query.get("mode", "rwc")
     if mode not in _SQLITE_MODES:
         raise BadConfiguration(
@@ -107,12 +106,11 @@ def _sqlite_url(url: URL, text: str) -> URL:
     return URL.create("sqlite+pysqlite", database=database, query={**url.query, "uri": "true"})
 
 
-def _check_parameters(url: URL, known: Iterable[str]) -> None:
+def _check_parameters(url: URL, known: Collection[str]) -> None:
     """Raise `BadConfiguration` for a parameter that would have no effect."""
-    known = sorted(known)
     for name, value in url.query.items():
         if name not in known:
-            close = get_close_matches(name, known, n=1)
+            close = get_close_matches(name, sorted(known), n=1)
             raise BadConfiguration(
                 f"the database URL has the unknown parameter {name!r}",
                 f"did you mean {close[0]!r}?" if close else "remove it",

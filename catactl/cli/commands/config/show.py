@@ -26,7 +26,7 @@ def show(context: Context) -> list[SettingResult]:
         "actor": settings.actor,
         "output": context.output_setting,
         "log_format": settings.log_format,
-        "lock_timeout": context.lock_timeout_setting,
+        "lock_timeout": settings.lock_timeout,
     }
     with suppress(BadConfiguration):  # content beside a database that cannot be
         shown["blob_url"] = context.blob_url_setting
