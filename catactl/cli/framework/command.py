@@ -7,9 +7,10 @@ are read at run time, so command modules import the types of their annotations.
 
 import importlib
 import inspect
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, TypeVar, get_type_hints
 
 from typer.models import CommandInfo
@@ -47,11 +48,7 @@ class Declaration:
 
     def as_typer(self, name: str) -> CommandInfo:
         """Return the command for Typer: a callback with all options as parameters."""
-        options = {
-            option: annotation
-            for group in (EVERY_COMMAND, *self.groups)
-            for option, annotation in group.annotations.items()
-        }
+        options = reduce(operator.or_, self.groups, EVERY_COMMAND)
         own = [
             parameter.replace(annotation=self.hints[name], kind=parameter.KEYWORD_ONLY)
             for name, parameter in list(inspect.signature(self.function).parameters.items())[1:]

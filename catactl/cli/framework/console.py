@@ -2,7 +2,9 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property, partial
 from typing import Any, ParamSpec
 
@@ -20,13 +22,19 @@ class Console:
     """The settings and the output of a command.
 
     A command that `finishes` its work continues when the reader of its output closes it. A command
-    that does not need settings prints its result even if they are invalid.
+    that does not need settings prints its result even if they are invalid. One that `grows` the
+    database does not use the reserve for a full disk.
     """
 
-    def __init__(self, options: Options, *, finishes: bool, needs_settings: bool) -> None:
+    def __init__(
+        self, options: Options, *, finishes: bool, grows: bool, needs_settings: bool
+    ) -> None:
         self.options = options
+        self.until_printed = ExitStack()
         self._finishes = finishes
+        self._grows = grows
         self._needs_settings = needs_settings
+        self._started = time.monotonic()
         self._after_result: list[Callable[[], object]] = []
 
     @cached_property

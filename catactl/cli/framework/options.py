@@ -1,7 +1,8 @@
 """The options that many commands have, in groups. A command takes every group it needs."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -47,118 +48,90 @@ class Options:
         }
 
 
-class OptionGroup(NamedTuple):
-    """Options that a command takes together: annotations by the names of fields of `Options`."""
-
-    annotations: dict[str, Any]
+# Options that a command takes together: annotations by the names of fields of `Options`.
+OptionGroup = dict[str, Any]
 
 
-def _every(flag: str, *short: str, **settings: Any) -> Any:
-    return typer.Option(flag, *short, rich_help_panel=EVERY_COMMAND_TITLE, **settings)
+def _option(type_: Any, *flags: str, panel: str | None = None, **settings: Any) -> Any:
+    return Annotated[type_, typer.Option(*flags, rich_help_panel=panel, **settings)]
 
 
-def _write(flag: str, **settings: Any) -> Any:
-    return typer.Option(flag, rich_help_panel=WRITES_TITLE, **settings)
+_every = partial(_option, panel=EVERY_COMMAND_TITLE)
+_write = partial(_option, panel=WRITES_TITLE)
+_Text = str | None
 
-
-EVERY_COMMAND = OptionGroup(
-    {
-        "database_url": Annotated[
-            str | None,
-            _every("--database-url", metavar="URL", help="Database (CATACTL_DATABASE_URL)."),
-        ],
-        "database_url_file": Annotated[
-            str | None,
-            _every(
-                "--database-url-file",
-                metavar="PATH",
-                help="File that contains the URL (CATACTL_DATABASE_URL_FILE).",
-            ),
-        ],
-        "profile": Annotated[
-            str | None,
-            _every(
-                "--profile", metavar="PROFILE", help="Profile of config.toml (CATACTL_PROFILE)."
-            ),
-        ],
-        "output": Annotated[
-            OutputFormat | None,
-            _every("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv, tsv or id."),
-        ],
-        "json": Annotated[bool, _every("--json", help="The same as -o json.")],
-        "quiet": Annotated[bool, _every("--quiet", "-q", help="Print only errors.")],
-        "verbose": Annotated[
-            bool, _every("--verbose", "-v", help="Print SQL, events and times on stderr.")
-        ],
-        "log_format": Annotated[
-            LogFormat | None,
-            _every(
-                "--log-format", metavar="FORMAT", help="Format of messages on stderr: text or json."
-            ),
-        ],
-        "no_color": Annotated[bool, _every("--no-color", help="No colors (NO_COLOR).")],
-        "lock_timeout": Annotated[
-            float | None,
-            _every(
-                "--lock-timeout",
-                metavar="SECONDS",
-                help="Maximum time to wait for a lock; 0: do not wait. [default: 30]",
-            ),
-        ],
-    }
-)
-WRITES = OptionGroup(
-    {
-        "dry_run": Annotated[
-            bool, _write("--dry-run", help="Run the command, then roll back instead of committing.")
-        ],
-        "idempotency_key": Annotated[
-            str | None,
-            _write(
-                "--idempotency-key",
-                metavar="KEY",
-                help="Run the request only once, even if it is repeated with the same KEY.",
-            ),
-        ],
-        "actor": Annotated[
-            str | None,
-            _write(
-                "--actor",
-                metavar="NAME",
-                help="Name of the author, stored with the events (CATACTL_ACTOR).",
-            ),
-        ],
-        "reason": Annotated[
-            str | None, _write("--reason", metavar="TEXT", help="Reason, stored with the events.")
-        ],
-    }
-)
-CONTENT = OptionGroup(
-    {
-        "blob_url": Annotated[
-            str | None,
-            typer.Option(
-                "--blob-url", metavar="URL", help="Location of the content (CATACTL_BLOB_URL)."
-            ),
-        ]
-    }
-)
-EXPECTED_VERSION = OptionGroup(
-    {
-        "expected_version": Annotated[
-            int | None,
-            typer.Option(
-                "--expected-version",
-                metavar="N",
-                min=0,
-                help="Refuse the change unless the version is N.",
-            ),
-        ]
-    }
-)
-CONFIRMATION = OptionGroup(
-    {"yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for a confirmation.")]}
-)
+EVERY_COMMAND: OptionGroup = {
+    "database_url": _every(
+        _Text, "--database-url", metavar="URL", help="Database (CATACTL_DATABASE_URL)."
+    ),
+    "database_url_file": _every(
+        _Text,
+        "--database-url-file",
+        metavar="PATH",
+        help="File that contains the URL (CATACTL_DATABASE_URL_FILE).",
+    ),
+    "profile": _every(
+        _Text, "--profile", metavar="PROFILE", help="Profile of config.toml (CATACTL_PROFILE)."
+    ),
+    "output": _every(
+        OutputFormat | None,
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        help="table, json, jsonl, csv, tsv or id.",
+    ),
+    "json": _every(bool, "--json", help="The same as -o json."),
+    "quiet": _every(bool, "--quiet", "-q", help="Print only errors."),
+    "verbose": _every(bool, "--verbose", "-v", help="Print SQL, events and times on stderr."),
+    "log_format": _every(
+        LogFormat | None,
+        "--log-format",
+        metavar="FORMAT",
+        help="Format of messages on stderr: text or json.",
+    ),
+    "no_color": _every(bool, "--no-color", help="No colors (NO_COLOR)."),
+    "lock_timeout": _every(
+        float | None,
+        "--lock-timeout",
+        metavar="SECONDS",
+        help="Maximum time to wait for a lock; 0: do not wait. [default: 30]",
+    ),
+}
+WRITES: OptionGroup = {
+    "dry_run": _write(
+        bool, "--dry-run", help="Run the command, then roll back instead of committing."
+    ),
+    "idempotency_key": _write(
+        _Text,
+        "--idempotency-key",
+        metavar="KEY",
+        help="Run the request only once, even if it is repeated with the same KEY.",
+    ),
+    "actor": _write(
+        _Text,
+        "--actor",
+        metavar="NAME",
+        help="Name of the author, stored with the events (CATACTL_ACTOR).",
+    ),
+    "reason": _write(_Text, "--reason", metavar="TEXT", help="Reason, stored with the events."),
+}
+CONTENT: OptionGroup = {
+    "blob_url": _option(
+        _Text, "--blob-url", metavar="URL", help="Location of the content (CATACTL_BLOB_URL)."
+    )
+}
+EXPECTED_VERSION: OptionGroup = {
+    "expected_version": _option(
+        int | None,
+        "--expected-version",
+        metavar="N",
+        min=0,
+        help="Refuse the change unless the version is N.",
+    )
+}
+CONFIRMATION: OptionGroup = {
+    "yes": _option(bool, "--yes", "-y", help="Do not ask for a confirmation.")
+}
 
 # Arguments and options of several commands.
 OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]

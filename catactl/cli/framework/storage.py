@@ -3,13 +3,12 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catactl.cli.framework.console import Console
-from catactl.cli.framework.options import Options
 from catactl.config.paths import default_database_path
 from catactl.config.settings import Setting
 from catactl.errors import BadConfiguration
@@ -28,18 +27,7 @@ _BESIDE = "beside the database"
 
 
 class Storage(Console):
-    """The database and the content that the settings name.
-
-    A command that `grows` the database does not use its reserve for a full disk.
-    """
-
-    def __init__(
-        self, options: Options, *, finishes: bool, grows: bool, needs_settings: bool
-    ) -> None:
-        super().__init__(options, finishes=finishes, needs_settings=needs_settings)
-        self.until_printed = ExitStack()
-        self._grows = grows
-        self._started = time.monotonic()
+    """The database and the content that the settings name."""
 
     @cached_property
     def database(self) -> "Engine":

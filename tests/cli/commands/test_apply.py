@@ -180,7 +180,7 @@ def test_a_reader_that_leaves_keeps_no_line_from_being_done(sqlite_cli: Cli, sou
 # --- the same commands ----------------------------------------------------------------------------
 
 _GROUPS = (EVERY_COMMAND, WRITES, EXPECTED_VERSION, CONFIRMATION)
-_OPTIONS = [name for group in _GROUPS for name in group.annotations]
+_OPTIONS = [name for group in _GROUPS for name in group]
 # What every command takes, and ORG, which a line has beside its command.
 _OF_ALL = {"org", "help", *_OPTIONS}
 # Options with units or several values, as JSON has them: numbers of one unit, and lists.
