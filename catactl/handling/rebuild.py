@@ -29,28 +29,28 @@ _NAMED = {files: "file", job_configurations: "job"}
 
 def rebuild(conn: Connection, org_id: UUID, names: Collection[str] | None = None) -> dict[str, int]:
     """Replace an organization's rows by the rows that follow from its events, if they differ.
-    Return the number of events of each rebuilt projection by its name, and of the states.
-    Without names all are rebuilt.
+    Without names rebuild all. Return the number of events of each rebuilt projection by its name,
+    and of the states.
 
     The rows are byte for byte as commands write them. Call it with the log locked.
     """
-    events_say = replay(conn, org_id)
-    chosen = events_say.counts if names is None else names
+    replayed = replay(conn, org_id)
+    chosen = replayed.counts if names is None else names
     for table, name in TABLES.items():
-        if name in chosen and _count(differences(conn, events_say, table)):
+        if name in chosen and _count(differences(conn, replayed, table)):
             if table is organization_names:
-                _replace_name(conn, events_say)
+                _replace_name(conn, replayed)
             else:
                 if table in _NAMED:
-                    _check_live_names(events_say, table)
+                    _check_live_names(replayed, table)
                 conn.execute(delete(table).where(table.c.org_id == org_id))
-                _insert(conn, table, events_say.rows(table))
-    return {name: events_say.counts[name] for name in chosen}
+                _insert(conn, table, replayed.rows(table))
+    return {name: replayed.counts[name] for name in chosen}
 
 
 def delete_orphans(conn: Connection, names: Collection[str]) -> None:
     """Delete the rows of organizations that have neither a log nor an event."""
-    begin(conn)  # because only locking a log begins a transaction, and no log is locked
+    begin(conn)  # because locking a log begins a transaction, but no log is locked
     for table, name in TABLES.items():
         if name in names:
             conn.execute(delete(table).where(is_orphan(table)))
@@ -66,8 +66,8 @@ def _insert(conn: Connection, table: Table, rows: Iterator[SqlRow]) -> None:
         write_all(conn, table, columns, batch)
 
 
-def _check_live_names(events_say: Replay, table: Table) -> None:
-    """Raise `AlreadyExists` if events say that two live files, or two live jobs, have one name: the
+def _check_live_names(replayed: Replay, table: Table) -> None:
+    """Raise `AlreadyExists` if two live files, or two live jobs, have one name in the events: the
     row of the first was lost when the second was created.
     """
     noun, (id_column,) = _NAMED[table], [key for key in table.primary_key if key.name != "org_id"]
@@ -75,7 +75,7 @@ def _check_live_names(events_say: Replay, table: Table) -> None:
         list(table.columns).index, (id_column, table.c.name, table.c.deleted)
     )
     live: dict[str, UUID] = {}
-    for row in events_say.rows(table):
+    for row in replayed.rows(table):
         if row[deleted_at]:
             continue
         name, other = row[name_at], live.setdefault(row[name_at], row[id_at])
@@ -83,18 +83,18 @@ def _check_live_names(events_say: Replay, table: Table) -> None:
             raise AlreadyExists(
                 f"{noun}s {other} and {row[id_at]} both have the name {name!r}",
                 f"delete the one that is still stored: "
-                f"catactl {noun} delete {events_say.org_id} {shlex.quote(name)}",
+                f"catactl {noun} delete {replayed.org_id} {shlex.quote(name)}",
             )
 
 
-def _replace_name(conn: Connection, events_say: Replay) -> None:
+def _replace_name(conn: Connection, replayed: Replay) -> None:
     """Give an organization the name in its events, and delete its other names.
 
-    Take the name from another organization if the events of that one name it otherwise. Raise
-    `AlreadyExists` if they give it the same name, because then an operator has to decide.
+    Take the name from another organization if that one has another name in its own events. Raise
+    `AlreadyExists` if it has the same name there, because then an operator has to decide.
     """
-    org_id, column = events_say.org_id, organization_names.c
-    name = next((row[0] for row in events_say.rows(organization_names)), None)
+    org_id, column = replayed.org_id, organization_names.c
+    name = next((row[0] for row in replayed.rows(organization_names)), None)
     others = column.name.is_distinct_from(name)
     conn.execute(delete(organization_names).where(column.org_id == org_id, others))
     if name is None:

@@ -121,7 +121,7 @@ def _differences(
         elif row != from_events:
             for column, value, should_be in zip(table.columns, row, from_events, strict=True):
                 if value != should_be:
-                    values = _word(value), _word(should_be)
+                    values = _as_text(value), _as_text(should_be)
                     yield RowDifference(table.name, _words(key), "changed", column.name, *values)
     for key in left:
         yield RowDifference(table.name, _words(key), "missing")
@@ -138,10 +138,10 @@ def _key_of(table: Table) -> Callable[[SqlRow], Any]:
 
 
 def _words(key: Any) -> str:
-    return "/".join(str(_word(part)) for part in (key if isinstance(key, tuple) else (key,)))
+    return "/".join(str(_as_text(part)) for part in (key if isinstance(key, tuple) else (key,)))
 
 
-def _word(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     if value is None:
         return None
     return str(value).encode("utf-8", "backslashreplace").decode()  # a text may not be UTF-8
@@ -168,7 +168,7 @@ def orphans(conn: Connection) -> list[CheckedRows]:
         org_at = list(table.columns).index(table.c.org_id)
         query = select_stored(conn, table).where(is_orphan(table))
         for row in run_stored(conn, table, query):
-            checked = found.setdefault(row[org_at], CheckedRows(str(_word(row[org_at]))))
+            checked = found.setdefault(row[org_at], CheckedRows(str(_as_text(row[org_at]))))
             checked.add([RowDifference(table.name, _words(_key_of(table)(row)), "extra")])
     return list(found.values())
 

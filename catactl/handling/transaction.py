@@ -176,10 +176,10 @@ def find_organization(conn: Connection, intent: Intent, *, is_read: bool = True)
     if request is None:
         return name_lookup.resolve_organization(conn, org_ref)
     found = name_lookup.find_organizations(conn, [org_ref]).get(org_ref)
-    asked = idempotency.KeyLookup(request.key, request.org_ref, found)
-    used = list(idempotency.used(conn, [asked]))
+    lookup = idempotency.KeyLookup(request.key, request.org_ref, found)
+    used = list(idempotency.used(conn, [lookup]))
     done_for = idempotency.done_for(
-        asked, used, lambda answer: not is_read or answer.may_be_of(request)
+        lookup, used, lambda answer: not is_read or answer.may_be_of(request)
     )
     return done_for if done_for is not None else name_lookup.resolve_organization(conn, org_ref)
 

@@ -1,6 +1,4 @@
-"""Read the topics of `catactl help TOPIC`. NAME.md begins with a title and one sentence that says
-which question the topic answers.
-"""
+"""Read the topics of `catactl help TOPIC`. Each begins with a title and a sentence of summary."""
 
 import re
 from pathlib import Path

@@ -1,1 +1,4 @@
-"""The writes, one typed function each, and the registry by which `apply` finds them."""
+"""Writes, one typed function each, and the registry in which `apply` finds them.
+
+May import `usage`, `queries`, `results`, `handling` and the packages below them.
+"""

@@ -1,4 +1,4 @@
-"""Run the lines of `apply`: many operations in one transaction, with one lock an organization.
+"""Run the lines of `apply`: many operations in one transaction, with one lock per organization.
 
 A line that fails does not affect the others. The result of a line with an idempotency key is
 committed together with its events, so running the whole input again runs each such line once.
@@ -27,7 +27,7 @@ from catactl.wiring.flow import Aggregate
 
 
 class DoneLine(NamedTuple):
-    """A line that was run. `replayed`: an earlier run under its key did so."""
+    """A line that was run. `replayed` is true if an earlier run under its key ran it."""
 
     number: int
     result: Result
@@ -39,7 +39,7 @@ LineOutcome = DoneLine | FailedLine
 
 
 class StoppedAt(Exception):
-    """Ends an atomic batch at the first line that failed, so that nothing is committed."""
+    """Raised to end an atomic batch at the first line that failed, so that nothing is committed."""
 
     def __init__(self, failed: FailedLine) -> None:
         super().__init__(failed.number)
@@ -117,7 +117,7 @@ def _lock_all(transaction: Transaction, lines: Iterable[InputLine]) -> None:
 
 
 class _LineRunner:
-    """Runs lines in one transaction, after it looked up the names and keys of all of them."""
+    """Runs lines in one transaction, after looking up the names and keys of all of them."""
 
     def __init__(self, transaction: Transaction, lines: Sequence[BatchLine]) -> None:
         self._transaction = transaction
@@ -194,7 +194,7 @@ class _LineRunner:
         return result
 
     def _organization(self, line: BatchLine) -> UUID | None:
-        """Return the organization that a line creates or names, if there is one of that name."""
+        """Return the organization that a line creates or names, if it exists."""
         reference = line.intent.org_ref
         if line.operation.creates:
             return id_to_create(line.intent.idempotency_key, utc_now())
@@ -209,12 +209,12 @@ class _LineRunner:
 
     def _load_answers(self, references: Iterable[str]) -> None:
         """Load the stored results of the keyed lines that name or create these organizations."""
-        asked = [
+        lookups = [
             KeyLookup(key, normalized(reference), created or self._org_ids.get(reference))
             for reference in references
             for key, created in self._keys[reference].items()
         ]
-        for used in idempotency.used(self._conn, asked):
+        for used in idempotency.used(self._conn, lookups):
             self._answers[used.org_id, used.key] = used.answer
             self._answers_by_name[used.org_ref, used.key] = used.answer
 

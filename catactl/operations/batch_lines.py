@@ -1,4 +1,4 @@
-"""Read lines of JSON as operations: one object a line, checked before any is run."""
+"""Read lines of JSON as operations: one object per line, checked before any is run."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from catactl.values.text_input import without_mark
 
 MAX_LINE_BYTES = 1024 * 1024
 _MAX_DIGITS = 100
-# Fields that a line may have beside the arguments of its operation.
+# Fields that a line may have besides the arguments of its operation.
 _COMMON = ("org", "key", "actor", "reason", "expected_version")
 _RUN_BY_THEMSELVES = frozenset(
     {"file.upload", "part.upload", "usage.recompute", "projection.rebuild", "blob.gc", "apply"}
@@ -42,7 +42,7 @@ class FailedLine(NamedTuple):
 
 
 def read_lines(stream: BinaryIO, intent: Intent) -> Iterator[BatchLine | FailedLine]:
-    """Yield each line as a command with the caller's intent, or the error in it.
+    """Yield each line as an operation with the caller's intent, or as an error.
 
     Lines are numbered from 1, and empty lines are skipped. If the intent has an idempotency key, a
     line without its own key gets that key and its number. Raises `InvalidValue` for input in an
@@ -82,15 +82,15 @@ def _parse(number: int, text: bytes, intent: Intent, plain: dict[str, Intent]) -
         _check_common(field, value)
     operation.check(document)
     if operation.creates == ("org" in common):
-        message = "takes its name as 'name', no 'org'" if operation.creates else "needs 'org'"
+        message = "needs 'name' instead of 'org'" if operation.creates else "needs 'org'"
         raise InvalidValue(f"{operation.name} {message}")
     if "expected_version" in common and not operation.is_versioned:
-        raise InvalidValue(f"{operation.name} takes no 'expected_version'")
+        raise InvalidValue(f"{operation.name} has no 'expected_version'")
     key = common.get("key")
     if key is None and intent.idempotency_key is not None:
         key = f"{intent.idempotency_key}:{number}"
     if key is None and len(common) == 1:
-        # Most lines name nothing but their organization: they share an intent.
+        # Most lines have no common field except `org`. They share an intent per organization.
         own = plain.get(common["org"]) or replace(intent, org_ref=common["org"])
         plain[common["org"]] = own
         return BatchLine(number, operation, document, own)
@@ -113,7 +113,7 @@ def _no_such_command(name: object) -> InvalidValue:
         return InvalidValue("'command' is not a string")
     if name in _RUN_BY_THEMSELVES:
         by_itself = f"catactl {name.replace('.', ' ')}"
-        return InvalidValue(f"{name} is not done in a batch", f"run it by itself: {by_itself}")
+        return InvalidValue(f"{name} cannot be a line of apply", f"run it by itself: {by_itself}")
     # Never suggest a destructive command.
     close = get_close_matches(name, [each for each in OPERATIONS if each not in _DESTROY], n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(OPERATIONS)}"
@@ -123,7 +123,7 @@ def _no_such_command(name: object) -> InvalidValue:
 def _check_common(field: str, value: Any) -> None:
     if field == "expected_version":
         if type(value) is not int or value < 0:
-            raise InvalidValue("'expected_version' is not a whole number from 0 on")
+            raise InvalidValue("'expected_version' is not a whole number of at least 0")
     elif type(value) is not str:
         raise InvalidValue(f"{field!r} is not a string")
     elif field == "key":
@@ -159,7 +159,7 @@ def _check_escapes(document: dict[str, Any]) -> None:
     try:
         plain = json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise InvalidValue("the line holds half of a surrogate pair") from None
+        raise InvalidValue("the line contains half of a surrogate pair") from None
     if b"\\u0000" in plain.replace(b"\\\\", b""):  # an escaped backslash
         raise InvalidValue("the line contains the control character U+0000")
 
@@ -169,7 +169,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands twice")
+        raise ValueError(f"{twice!r} occurs twice")
     return document
 
 

@@ -72,7 +72,7 @@ def create_job(
 @operation("job.update")
 def update_job(scope: OperationScope, *, job: JobRef, **changes: Unpack[JobChanges]) -> JobWritten:
     if not changes:
-        raise InvalidValue("nothing to update", "give at least one field")
+        raise InvalidValue("nothing to update", "set at least one field")
     command = UpdateJobConfiguration(_spec_fields(scope, changes))
     return job_written(scope.run(scope.job_id(job), command))
 

@@ -57,7 +57,7 @@ class Argument(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The type in words."""
+        """The description of the type."""
         words = _WORDS[self.kind] + (" of strings" if self.members else "")
         return f"{words} or null" if self.takes_null else words
 
@@ -74,8 +74,8 @@ class Argument(NamedTuple):
 class Operation(Generic[P, R]):
     """A write by its name.
 
-    `creates`: it creates the organization, so a line of `apply` does not name one. `changes_names`:
-    it changes names of organizations. `is_versioned`: a line may have an expected version.
+    If it `creates` the organization, a line of `apply` has no `org`. If it `changes_names`, it
+    changes names of organizations. If it `is_versioned`, a line may have an expected version.
     """
 
     name: str

@@ -63,7 +63,7 @@ def update_user(
     given = {"email": email, "name": name, "role": role}
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
-        raise InvalidValue("nothing to update", "give email, name or role")
+        raise InvalidValue("nothing to update", "set email, name or role")
     return _change(scope, user, **changes)
 
 
@@ -97,7 +97,7 @@ def _change(scope: OperationScope, user: str, **changes: Any) -> UserWritten:
 def _write(
     scope: OperationScope, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
 ) -> UserWritten:
-    """Change a row of a user if the log's clock and the organization allow a write."""
+    """Write the row of a user, if the log's clock and the organization allow a write."""
     scope.unit.check_clock(Command())
     check_accepts(scope.unit.organization(), Command())
     row = change()

@@ -1,1 +1,4 @@
-"""Reads of stored rows, as they are and as they were at a time in the past."""
+"""Reads of the present, from stored rows, and of the past, from events.
+
+May import `results`, `handling` and the packages below them.
+"""

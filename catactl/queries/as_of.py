@@ -70,7 +70,7 @@ def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> JobResult
 
 def find_file(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
     """Return the id of the file that had a name at a moment. If no live file had it, return the
-    file of that name that was deleted last by then, else the file that has the name now. Raise
+    file of that name that was deleted last before then, else the file that has the name now. Raise
     `NotFound` if there is no such file.
     """
     its_names = is_named(files.c.name, reference)  # because files keep their names
@@ -184,12 +184,12 @@ def _did_not_exist(what: str, moment: datetime) -> NotFound:
 
 
 def point(moment: datetime | None, version: int | None, now: datetime) -> Point:
-    """Return the point that a moment or a version names.
+    """Return the point of a moment or a version; None if both are None.
 
     Raises `InvalidValue` if both are given, or if the moment is in the future.
     """
     if moment is not None and version is not None:
-        raise InvalidValue("--as-of and --at-version name two points", "give one of them")
+        raise InvalidValue("--as-of cannot be used with --at-version", "use one of them")
     if moment is not None and moment > now:
         raise InvalidValue(f"{format_instant(moment)} is in the future")
     return Point(moment, version)

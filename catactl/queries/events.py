@@ -19,8 +19,8 @@ def get_event(conn: Connection, org_id: UUID, position: int) -> StoredEvent:
 
 
 def events_of_command(conn: Connection, org_id: UUID, position: int) -> Iterator[StoredEvent]:
-    """Yield the event at a position and all events that the same command led to. They have one
-    correlation id, and follow one another because they were written under one lock.
+    """Yield the event at a position and all other events of the same command. They have one
+    correlation id, and are consecutive because they were written under one lock.
     """
     correlation_id = get_event(conn, org_id, position).correlation_id
     first = position

@@ -13,7 +13,7 @@ from catactl.store.tables import file_parts, files
 
 
 def list_files(conn: Connection, org_id: UUID, *, deleted: bool = False) -> Iterator[FileResult]:
-    """Yield an organization's files in order of name; with `deleted` deleted ones as well."""
+    """Yield an organization's files in order of name; with `deleted` also deleted ones."""
     query = select(files).where(files.c.org_id == org_id).order_by(files.c.name, files.c.file_id)
     return map(_result, stream_rows(conn, query if deleted else query.where(~files.c.deleted)))
 

@@ -13,7 +13,7 @@ from catactl.store.tables import job_configurations
 
 
 def list_jobs(conn: Connection, org_id: UUID, *, deleted: bool = False) -> Iterator[JobResult]:
-    """Yield job configurations in order of name; with `deleted` deleted ones as well."""
+    """Yield job configurations in order of name; with `deleted` also deleted ones."""
     jobs = job_configurations
     query = select(jobs).where(jobs.c.org_id == org_id).order_by(jobs.c.name, jobs.c.job_id)
     return map(_result, stream_rows(conn, query if deleted else query.where(~jobs.c.deleted)))

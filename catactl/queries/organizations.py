@@ -23,7 +23,7 @@ _ORGANIZATIONS = select(
 
 
 def list_organizations(conn: Connection, *, deleted: bool = False) -> Iterator[OrganizationResult]:
-    """Yield organizations in order of name; with `deleted` those that were deleted as well."""
+    """Yield organizations in order of name; with `deleted` also deleted ones."""
     live = _ORGANIZATIONS.where(_COLUMNS.status != "deleted")
     return map(_result, stream_rows(conn, _ORGANIZATIONS if deleted else live))
 

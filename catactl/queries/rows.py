@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 1_000
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: ids and times as strings."""
+    """Return a value in its JSON form: ids and times as strings."""
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):

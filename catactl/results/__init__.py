@@ -1,1 +1,4 @@
-"""What commands return and print: one type a resource. JSON, columns and schema follow from it."""
+"""Results of commands: one type per resource. JSON, columns and schema follow from the type.
+
+May import `handling` and the packages below it.
+"""

@@ -1,4 +1,4 @@
-"""What commands print about content."""
+"""Results about content."""
 
 from typing import NotRequired, TypedDict
 
@@ -20,7 +20,7 @@ class ContentProblem(TypedDict):
 
 
 class VerifiedContent(TypedDict):
-    """What a verification of content read and found. `elsewhere` counts parts without content."""
+    """The result of a verification of content. `elsewhere` counts parts without content."""
 
     files: int
     blobs: int
@@ -41,7 +41,7 @@ class SweptOrganization(TypedDict):
 
 
 class SweepResult(TypedDict):
-    """What `blob gc` removed, over all organizations and in each."""
+    """The content that `blob gc` removed, in total and by organization."""
 
     given_up_files: int
     removed_blobs: int

@@ -1,4 +1,4 @@
-"""Errors as programs get them."""
+"""Errors in JSON."""
 
 from typing import TypedDict
 

@@ -1,4 +1,4 @@
-"""Events and logs as commands print them."""
+"""Results about events and logs."""
 
 from typing import TYPE_CHECKING, TypedDict
 
@@ -29,7 +29,7 @@ class EventResult(TypedDict):
 
 
 class VerifiedLog(TypedDict):
-    """A log whose hashes were verified. `position` is that of the first event that is wrong."""
+    """A log whose hashes were verified. `position` is the position of the first wrong event."""
 
     org_id: Uuid
     name: str | None

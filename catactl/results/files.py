@@ -1,4 +1,4 @@
-"""Files as commands print them."""
+"""Results about files."""
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 from uuid import UUID
@@ -44,10 +44,10 @@ class FileUploaded(FileWritten):
 
 @columns("file_id", "name", "outcome", "size_bytes", "stored_bytes", "path")
 class UploadResult(TypedDict):
-    """A file that an upload was asked for. One that failed has an error and few other fields.
+    """The result for one file of an upload. A failed one has an error and few other fields.
 
     `outcome` is uploaded, resumed, unchanged or failed. `stored_bytes` were put into the blob
-    store, `skipped_bytes` were there already.
+    store, `skipped_bytes` were already there.
     """
 
     file_id: Uuid | None
@@ -72,7 +72,7 @@ class UploadResult(TypedDict):
 
 @columns("file_id", "name", "outcome", "size_bytes", "path")
 class DownloadResult(TypedDict):
-    """A file that a download was asked for. One that failed has an error and few other fields.
+    """The result for one file of a download. A failed one has an error and few other fields.
 
     `outcome` is downloaded, resumed, unchanged or failed.
     """

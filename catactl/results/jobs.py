@@ -1,4 +1,4 @@
-"""Job configurations as commands print them."""
+"""Results about job configurations."""
 
 from typing import TYPE_CHECKING, TypedDict, cast
 from uuid import UUID

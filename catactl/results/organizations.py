@@ -1,4 +1,4 @@
-"""Organizations as commands print them."""
+"""Results about organizations."""
 
 from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID

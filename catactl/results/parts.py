@@ -1,4 +1,4 @@
-"""Parts of files as commands print them."""
+"""Results about parts of files."""
 
 from typing import TYPE_CHECKING, TypedDict
 

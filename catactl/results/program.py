@@ -1,4 +1,4 @@
-"""What commands print about the program: its database, settings, health and commands."""
+"""Results about the program: its database, settings, health and commands."""
 
 from typing import NotRequired, TypedDict
 
@@ -60,7 +60,7 @@ class DoctorResult(TypedDict):
 
 @columns("line", "status", "result", "error")
 class AppliedLine(TypedDict):
-    """What a line of `apply` led to: `status` is ok or error."""
+    """The result of a line of `apply`. `status` is ok or error."""
 
     line: int
     status: str
@@ -99,7 +99,7 @@ class VersionResult(TypedDict):
 
 
 class CommandSchema(TypedDict):
-    """Every command as a program needs to know it; see `catactl schema`."""
+    """The description of all commands for programs; see `catactl schema`."""
 
     version: str
     commands: list[JsonObject]

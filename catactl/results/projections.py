@@ -1,4 +1,4 @@
-"""What commands print about projections and stored rows."""
+"""Results about projections and stored rows."""
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 

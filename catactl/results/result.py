@@ -39,7 +39,7 @@ _COLUMNS: dict[type, Columns] = {}
 def columns(
     *names: str, id: str | None = None, bar: str | None = None, for_programs: tuple[str, ...] = ()
 ) -> Callable[[_TypedDict], _TypedDict]:
-    """Declare the columns of a result type: by default all fields, and the first one as its id."""
+    """Declare the columns of a result type: by default all fields, with the first one as the id."""
 
     def declare(result: _TypedDict) -> _TypedDict:
         fields = names or tuple(result.__annotations__)
@@ -50,7 +50,7 @@ def columns(
 
 
 def columns_like(other: type) -> Callable[[_TypedDict], _TypedDict]:
-    """Give a result type the columns of another one, whose fields it has."""
+    """Declare the same columns as another type, whose fields the result type must have."""
 
     def declare(result: _TypedDict) -> _TypedDict:
         _COLUMNS[result] = columns_of(other)
@@ -68,7 +68,7 @@ def columns_of(result: type) -> Columns:
 
 @dataclass(frozen=True)
 class WithError(Generic[T]):
-    """A result that is printed before its error, if it has one, is raised."""
+    """A result that is printed before its error is raised, if it has an error."""
 
     result: T
     error: CatactlError | None
@@ -78,7 +78,7 @@ class WithError(Generic[T]):
 class Report(Generic[S, T]):
     """A summary, which is the result in JSON, and rows, which are the result in other formats.
 
-    `if_empty` is a line of text in place of no rows.
+    `if_empty` is a line of text that is printed if there are no rows.
     """
 
     summary: S
@@ -96,7 +96,7 @@ class Listed(Generic[T]):
 
 @dataclass(frozen=True)
 class Text(Generic[T]):
-    """Lines of text for people; `data` is the result in JSON and CSV, unless it is always text.
+    """Lines of text for people. JSON and CSV have `data` instead, unless `is_always_text` is set.
 
     A terminal renders Markdown.
     """
@@ -109,8 +109,8 @@ class Text(Generic[T]):
 
 @dataclass(frozen=True)
 class Json(Generic[T]):
-    """A result that is printed as JSON in every format: as `otherwise` says, json or jsonl, unless
-    the user asked for the other one.
+    """A result that is always printed as JSON. `otherwise` is the format, json or jsonl, unless the
+    user chose one of them.
     """
 
     data: T

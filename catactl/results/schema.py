@@ -18,7 +18,7 @@ _TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
 def describe_result(returned: Any) -> dict[str, Any]:
-    """Return the type and the fields of what a command returns, given its return annotation."""
+    """Return the type and the fields of a command's result, given its return annotation."""
     kinds = {kind for kind, _ in _forms(returned)}
     kind = kinds.pop() if len(kinds) == 1 else "object or array"
     results = [result for _, result in _forms(returned)]
@@ -30,7 +30,7 @@ def result_type(returned: Any) -> type:
     """Return the result type whose columns a list shows, given a command's return annotation."""
     if is_typeddict(returned):
         return returned  # type: ignore[no-any-return]
-    # A report has a summary and rows, a text has only data: the last argument is what is listed.
+    # The last type argument is the type of the rows of a report, or of the data of a text.
     return result_type(next(each for each in reversed(get_args(returned)) if each is not NoneType))
 
 
@@ -85,7 +85,7 @@ def _field(name: str, hint: Any) -> dict[str, Any]:
 
 
 def describe_fields(result: type) -> list[dict[str, Any]]:
-    """Return the fields of a result type that has all of its fields always."""
+    """Return the fields of a result type that always has all of its fields."""
     hints = get_type_hints(result, include_extras=True)
     return [_field(name, hint) for name, hint in hints.items()]
 

@@ -1,4 +1,4 @@
-"""Storage usage as commands print it."""
+"""Results about storage usage."""
 
 from typing import NotRequired, TypedDict
 
@@ -29,7 +29,7 @@ class Growth(TypedDict):
 
 
 class ClockAhead(TypedDict):
-    """By how much the last event in a log is dated after the clock."""
+    """The time by which the last event in a log is dated after the clock."""
 
     clock_ahead_seconds: int
 
@@ -38,7 +38,7 @@ class ClockAhead(TypedDict):
     "org_id", "name", "used_bytes", "quota_bytes", "file_count", "part_count", "position", "as_of"
 )
 class UsageResult(CurrentUsage, ClockAhead):
-    """Usage at a time. That of the present has the fields of `Growth` as well."""
+    """Usage at a time. Usage of the present also has the fields of `Growth`."""
 
     used_percent: NotRequired[int | None]
     growth_7_days_bytes: NotRequired[int]
@@ -111,7 +111,7 @@ class _ReportLine(TypedDict):
 
 
 class ReportLine(_ReportLine, total=False):
-    """A line of a bill: of the kind `usage`, or `adjustment` for a correction in the period."""
+    """A line of a bill. Its kind is `usage`, or `adjustment` for a correction in the period."""
 
     opening_bytes: int
     closing_bytes: int
@@ -169,7 +169,7 @@ class ExplanationRow(TypedDict):
 
 @columns("id", "time", "subject", "type", "data")
 class CloudEvent(TypedDict):
-    """A usage event as CloudEvents 1.0 has it."""
+    """A usage event in the form of CloudEvents 1.0."""
 
     specversion: str
     id: Uuid
@@ -182,7 +182,7 @@ class CloudEvent(TypedDict):
 
 
 class UsageFinding(TypedDict):
-    """What a check of an organization's usage found."""
+    """The result of a check of an organization's usage."""
 
     org_id: Uuid
     name: str | None
@@ -219,13 +219,13 @@ class UsageFinding(TypedDict):
     "state_differs",
 )
 class UsageFindingResult(UsageFinding):
-    """A finding; `error` says why the organization could not be checked or corrected."""
+    """A finding. `error` is the reason why the organization could not be checked or corrected."""
 
     error: ErrorResult | None
 
 
 class CheckResult(TypedDict):
-    """What a check of usage found in all organizations that were checked."""
+    """The result of a check of usage in all organizations that were checked."""
 
     checked: int
     drifted: int

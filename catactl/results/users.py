@@ -1,4 +1,4 @@
-"""Users as commands print them."""
+"""Results about users."""
 
 from typing import TypedDict
 

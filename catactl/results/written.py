@@ -1,4 +1,4 @@
-"""What every write returns beside the resource."""
+"""The fields that every write returns besides the resource."""
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 

@@ -205,7 +205,7 @@ def command_leading_to(*events: type[Event]) -> type[Command]:
 
 
 def command_name(command: type[Command]) -> str:
-    """Return a command's name in words, for example `upload part`."""
+    """Return a command's name for people, for example `upload part`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", command.__name__).lower()
 
 
@@ -225,7 +225,7 @@ def projections_of(event: type[Event]) -> tuple[Projection, ...]:
 
 
 def listens(projection: Projection) -> tuple[type[Event], ...]:
-    """Return the events that change a projection: it applies them, or they rebuild it."""
+    """Return the events that a projection applies, and the events that rebuild it."""
     if projection in DATED_PROJECTIONS:
         return (*projection.LISTENS, OrganizationClockCorrected)
     return projection.LISTENS

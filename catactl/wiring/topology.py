@@ -38,7 +38,7 @@ def as_document() -> dict[str, Any]:
 
 
 def as_tree() -> Iterator[str]:
-    """Yield a tree for each command that people send, with everything that it may lead to."""
+    """Yield a tree for each command that people send, with all its possible effects."""
     from_sagas = {command for saga in flow.SAGAS for command in saga.sends}
     for aggregate in flow.AGGREGATES:
         yield aggregate.name
@@ -48,7 +48,7 @@ def as_tree() -> Iterator[str]:
 
 
 def as_mermaid() -> Iterator[str]:
-    """Yield the same as a Mermaid flow chart."""
+    """Yield the tables as a Mermaid flow chart."""
     yield "flowchart LR"
     for aggregate in flow.AGGREGATES:
         for command, events in aggregate.commands.items():

@@ -32,7 +32,8 @@ _MAX_BATCH_LINES = 100_000
 def apply(
     context: Context,
     from_: Annotated[
-        str, typer.Option("--from", metavar="FILE|-", help="JSON, one command per line.")
+        str,
+        typer.Option("--from", metavar="FILE|-", help="JSON, one command per line, or - (stdin)."),
     ],
     batch: Annotated[
         int,
@@ -60,8 +61,10 @@ def apply(
     Example: catactl apply --from commands.jsonl --idempotency-key import-2026-01
     """
     if atomic and fail_fast:
-        raise InvalidValue("--atomic beside --fail-fast", "--atomic stops at the first failure")
-    # Collect garbage rarely, because objects of a line are freed by counting references.
+        raise InvalidValue(
+            "--atomic cannot be used with --fail-fast", "--atomic stops at the first failure anyway"
+        )
+    # Collect garbage rarely, because reference counting frees the objects of each line.
     gc.freeze()
     gc.set_threshold(100_000)
     is_at_once = atomic or context.options.dry_run
@@ -72,7 +75,7 @@ def apply(
 
 
 def _is_json_by_default(context: Context) -> bool:
-    """Return whether results are JSON lines, because no other format than table is chosen."""
+    """Return whether to print JSON lines, because the user chose no format except table."""
     chosen = context.settings.output
     return chosen is None or chosen.value == "table"
 
@@ -157,7 +160,7 @@ class _Run:
     def _conclude(self) -> None:
         """Print the numbers of lines; raise `PartialFailure` if a line failed."""
         total = counted(self._done + self._failed, "line")
-        before = f", {self._replayed:,} of them before" if self._replayed else ""
+        before = f", {self._replayed:,} of them by an earlier run" if self._replayed else ""
         failed, are_done, done = "failed", "are done", "done"
         if self._context.options.dry_run:
             failed, are_done, done = "would fail", "would be done", "would be done"
@@ -178,7 +181,7 @@ def _opened(path: str, *, rereads: bool) -> Iterator[BinaryIO]:
         file = open(  # noqa: SIM115 - closed below, where errors are not about opening
             sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-"
         )
-        file.peek(1)  # because only reading fails for a closed descriptor or a directory
+        file.peek(1)  # because a closed descriptor or a directory fails only when it is read
     except OSError as error:
         raise InvalidValue(f"cannot read {path}: {error.strerror}") from error
     with file:

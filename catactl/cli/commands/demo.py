@@ -53,7 +53,7 @@ _PRELOADED = ["catactl.cli.commands.demo", "catactl.cli.main", "catactl.cli.comm
 _PART_SIZE = "256KiB"
 _INTERRUPTED_EACH = 4
 _DELETED_EACH = 5
-# Another process may change, remove or protect a file of the folder meanwhile.
+# Another process may change, remove or protect a file of the folder during the demo.
 _FILE_ERRORS = (InvalidValue, NotFound, Forbidden, SourceChanged)
 
 
@@ -62,7 +62,7 @@ def demo(
     context: Context,
     path: Annotated[
         str | None,
-        typer.Argument(metavar="[PATH]", help="A folder. [default: catactl's own files]"),
+        typer.Argument(metavar="[PATH]", help="A folder. [default: some files of catactl]"),
     ] = None,
 ) -> WithError[DemoResult] | None:
     """Upload all files of a folder by eight processes at once, then check usage and content.
@@ -124,7 +124,7 @@ def _demonstrate(commands: "_Commands", folder: str, scratch: str) -> WithError[
     commands.print(f"# {len(files)} files, {format_size(total_bytes)}, by {processes} at once")
     live = commands.upload(org, files, scratch)
 
-    commands.print("# a file that exceeds the quota: nothing is written")
+    commands.print("# upload a file that exceeds the quota: nothing is written")
     too_big = f"{scratch}/too-big.bin"
     Path(too_big).touch()
     os.truncate(too_big, quota_bytes + 1)
@@ -134,7 +134,7 @@ def _demonstrate(commands: "_Commands", folder: str, scratch: str) -> WithError[
     (finding,) = commands.run_as_json("usage", "check", org)["organizations"]
     (log,) = commands.run_as_json("event", "verify", org)
 
-    commands.print("# every file downloaded, and compared with the file that was uploaded")
+    commands.print("# download every file, and compare it with the original")
     downloads = f"{scratch}/downloads/"
     commands.run("file", "download", org, "--all", "--to", downloads, allowed=(PartialFailure,))
     unchanged = [file for file in live if _is_unchanged(file)]
@@ -259,7 +259,7 @@ def _start_worker(environment: dict[str, str]) -> None:
 
 class _Captured(io.StringIO):
     def reconfigure(self, **_settings: object) -> None:
-        """Accept what `main` sets for streams of bytes."""
+        """Ignore the settings of `main` for encodings."""
 
 
 def _run(*arguments: str) -> Completed:

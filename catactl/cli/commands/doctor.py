@@ -24,8 +24,8 @@ def doctor(context: Context) -> WithError[Report[DoctorResult, ExaminationResult
 
     Each examination prints one line: ok, warning, problem, or skipped if it depends on an
     examination with a problem. The exit code is 6 if there is a problem. The command creates and
-    changes nothing. It waits for a lock only if the command line has --lock-timeout. It reads a
-    sample of a large database.
+    changes nothing. It waits for a lock only if --lock-timeout is given. It reads only a sample of
+    a large database.
 
     Example: catactl doctor --json
     """
@@ -79,9 +79,8 @@ def _checks(context: Context) -> "Iterator[Check]":
 
 
 def _engine(context: Context) -> "Engine":
-    """Return the configured database without connecting to it.
-
-    It ignores the configured lock timeout, because doctor would wait too long with it.
+    """Return the configured database without connecting to it. Ignore the configured lock timeout,
+    because doctor would wait too long with it.
     """
     from catactl.store.sql.engine import open_engine
     from catactl.store.sql.urls import parse_url

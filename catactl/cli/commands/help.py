@@ -54,7 +54,7 @@ def help_(
 
 
 def _topic(name: str, verb: str | None) -> str:
-    """Return a topic. Raise `InvalidValue` if it does not exist or if a verb follows its name."""
+    """Return a topic. Raise `InvalidValue` if it does not exist, or if a verb is given."""
     topics = topic_names()
     if name not in topics:
         close = get_close_matches(name, [*NOUNS, *COMMANDS, *topics], n=3)
@@ -86,8 +86,8 @@ def _topic_list(ctx: Any) -> str:
 
 
 def _all_help(commands: list[Any]) -> Iterator[str]:
-    """Yield the help of each command. The options that all commands or all writes take come once,
-    at the end. A group has only its first line, because its verbs follow.
+    """Yield the help of each command. The options of all commands and of all writes come once, at
+    the end. A noun has only its first line, because its verbs follow.
     """
     shared: dict[str, Any] = {}
     for ctx in commands:
@@ -102,7 +102,7 @@ def _all_help(commands: list[Any]) -> Iterator[str]:
             if takes(ctx.command, WRITES_TITLE):
                 formatter.write_paragraph()
                 formatter.write_text(
-                    f"This command also takes the {WRITES_TITLE.lower()}, see the end."
+                    f"This command also takes the {WRITES_TITLE.lower()}; see the end."
                 )
         yield formatter.getvalue().rstrip()
     for title, ctx in shared.items():

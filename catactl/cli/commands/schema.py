@@ -22,7 +22,7 @@ from catactl.results.result import Json
 from catactl.results.schema import describe_fields, describe_result
 
 _GROUPS = {EVERY_COMMAND_TITLE: "every_command", WRITES_TITLE: "writes"}
-# They change a database without the options of writes, because they add no events of the user's.
+# They write without the options of writes, because they add no events of the user.
 _WRITES_ANYHOW = {"db upgrade", "demo"}
 
 

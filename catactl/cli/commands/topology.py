@@ -19,7 +19,7 @@ def topology(
         typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json."),
     ] = None,
 ) -> Text[Topology] | Json[Topology]:
-    """Print the aggregate of each command, its events, and the sagas and views that react to them.
+    """Print the aggregate of each command, its events, and the sagas and projections that follow.
 
     Example: catactl topology --format mermaid
     """

@@ -164,8 +164,8 @@ def _stored_names(kind: str, given: dict[str, Any], prefix: str, *, deleted: boo
 
 @contextmanager
 def _timeout() -> Iterator[None]:
-    """Exit the process if the block takes too long, even while a driver resolves a host name, which
-    no exception interrupts.
+    """Exit the process if the block takes too long. An exception would not interrupt a driver that
+    resolves a host name.
     """
     with open(os.devnull, "w") as null:
         faulthandler.dump_traceback_later(_TIMEOUT_SECONDS, exit=True, file=null)

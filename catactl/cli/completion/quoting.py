@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_UNQUOTED = frozenset("_-./:=@%+,")  # with letters and digits, they need no backslash
+_UNQUOTED = frozenset("_-./:=@%+,")  # these, letters and digits need no backslash
 
 
 class ParsedLine(NamedTuple):
@@ -63,8 +63,8 @@ def _backslashed(text: str, special: str) -> Iterator[str]:
 
 
 class BashLine:
-    """A command line up to the cursor. Bash replaces `fragment`, its end, by the chosen completion.
-    A word with a character of COMP_WORDBREAKS is longer than its fragment.
+    """A command line up to the cursor. Bash replaces `fragment`, the end of the line, by the chosen
+    completion. A word with a character of COMP_WORDBREAKS is longer than its fragment.
     """
 
     def __init__(self, line: str, fragment: str) -> None:
@@ -74,7 +74,7 @@ class BashLine:
         self._kept = parse_line(line.removesuffix(fragment))
 
     def completion(self, word: str) -> str | None:
-        """Return the text in place of the fragment with which the line ends in this word."""
+        """Return the text that replaces the fragment, so that the line ends in this word."""
         if not word.startswith(self._kept.unfinished):
             return None
         quote = self._kept.quote

@@ -1,4 +1,4 @@
-"""Describe the errors of Typer for a command line, with a hint.
+"""Describe the errors of Typer, with hints.
 
 Typer does not export the classes of its errors, so this module compares their names.
 """
@@ -13,7 +13,7 @@ _TOO_LARGE = re.compile(r"\d{19} is not in the range")
 
 
 def describe(error: Any) -> tuple[str, str]:
-    """Return the message of one of Typer's errors, in the form of our own, and a hint."""
+    """Return the message and the hint of one of Typer's errors, in the form of other errors."""
     path = error.ctx.command_path if error.ctx is not None else "catactl"
     message = " ".join(error.format_message().split()).rstrip(".")
     message = message.replace("int range", "integer")  # Typer's name for an integer with limits
@@ -32,7 +32,7 @@ def describe(error: Any) -> tuple[str, str]:
 
 
 def _suggestion(error: Any, path: str) -> str | None:
-    """Return the option that the user may have meant, or where the option belongs."""
+    """Return a similar option, or the place where the option belongs."""
     if error.possibilities:
         return f"did you mean {' or '.join(error.possibilities)}?"
     if path == "catactl" and error.option_name == "--version":

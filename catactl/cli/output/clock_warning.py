@@ -1,4 +1,4 @@
-"""Warn of logs that are ahead of the clock, and return by how much for a field of results."""
+"""Warn of logs that are ahead of the clock, and return by how many seconds, for results."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -10,7 +10,7 @@ from catactl.store import clock, name_lookup
 
 
 class LogsAhead:
-    """The logs that are ahead of the clock, among all organizations or some."""
+    """The logs that are ahead of the clock, among all or some organizations."""
 
     def __init__(self, conn: Connection, org_ids: Sequence[UUID] | None) -> None:
         self._conn = conn

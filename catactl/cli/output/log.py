@@ -29,7 +29,7 @@ class Log:
         self._print_unless_quiet("info", message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
-        """Print how the effect of the command differs from the request."""
+        """Print a warning."""
         self._print_unless_quiet("warning", message, fields)
 
     def detail(self, message: str, **fields: Any) -> None:
@@ -38,7 +38,7 @@ class Log:
             self._print_unless_quiet("debug", message, fields)
 
     def failure(self, message: str, **fields: Any) -> None:
-        """Print why one of several things failed, even with --quiet."""
+        """Print the reason why one of several items failed, even with --quiet."""
         if self._prints_messages:
             self._print("error", message, fields)
 

@@ -63,12 +63,12 @@ class Progress:
             self._bar.stop()
 
     def begin(self, name: str) -> None:
-        """Print from now on that the work is at this file."""
+        """Begin with the next file, which is printed from now on."""
         self._file_name = name
         self._files_begun += 1
 
     def advance(self, count: int) -> None:
-        """Add units that are done; a negative count takes them back."""
+        """Add units that are done. A negative count subtracts them."""
         with self._lock:
             self._completed += count
             if self._source is not None and self._source_bytes:

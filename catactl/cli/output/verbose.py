@@ -34,8 +34,8 @@ class VerboseLog:
         )
 
     def on_commit(self, events: Sequence[StoredEvent] | None, intent: Intent) -> None:
-        """Log the events of a transaction, with the sagas that reacted to them. None means that the
-        command was done before under its idempotency key.
+        """Log the events of a transaction, with the sagas that reacted to them. None means that an
+        earlier run under the idempotency key had done the command.
         """
         if events is None:
             self._log.detail("done before under this idempotency key")

@@ -119,7 +119,7 @@ def test_run_again_under_a_key_each_line_is_done_once(cli: Cli, source: Path) ->
     events = cli.events()
     again = _apply(cli, source, "--idempotency-key", "import", "--batch", 1)
     assert [row.get("replayed") for row in _rows(again)] == [True, None, True, True]
-    assert "1 of 4 lines failed; 3 are done, 3 of them before" in again.stderr
+    assert "1 of 4 lines failed; 3 are done, 3 of them by an earlier run" in again.stderr
     assert cli.events() == events
     # The fourth line's key is the caller's with its number.
     record = ["part", "record", "acme", "a", "1", "--size=8", f"--sha256={BYTES_1}"]

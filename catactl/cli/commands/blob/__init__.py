@@ -1,4 +1,4 @@
-"""The commands `catactl blob …`, and what several of them share."""
+"""The commands `catactl blob …`, and code that several of them share."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -16,7 +16,7 @@ OlderThan = Annotated[
 
 
 def moment_before(context: Context, older_than: str) -> datetime:
-    """Return the moment that lies so long ago; raise `InvalidValue`."""
+    """Return the moment at that age; raise `InvalidValue` if it is before year 1."""
     age_seconds = parse_age(older_than)
     try:
         return context.now() - timedelta(seconds=age_seconds)

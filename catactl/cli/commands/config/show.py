@@ -28,7 +28,7 @@ def show(context: Context) -> list[SettingResult]:
         "log_format": settings.log_format,
         "lock_timeout": settings.lock_timeout,
     }
-    with suppress(BadConfiguration):  # content beside a database that cannot be
+    with suppress(BadConfiguration):  # the URL of the database is invalid
         shown["blob_url"] = context.blob_url_setting
     return [
         {

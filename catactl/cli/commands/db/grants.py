@@ -21,7 +21,7 @@ def grants(
         str, typer.Option("--schema", metavar="NAME", help="Schema that contains catactl's tables.")
     ] = "public",
 ) -> Text[Grants]:
-    """Print the SQL that lets a PostgreSQL role run every command but `db upgrade`. The role can
+    """Print the SQL that lets a PostgreSQL role run every command except `db upgrade`. The role can
     add events, but cannot change or delete them.
 
     The command does not connect to a database. The owner of the tables runs the SQL with psql, and
@@ -31,8 +31,8 @@ def grants(
     """
     for what, name in (("role", role), ("schema", in_schema)):
         if not name or shown(name) != name:
-            raise InvalidValue(f"{name!r} is no name of a {what}")
+            raise InvalidValue(f"{name!r} is not a valid name of a {what}")
     if role == "public":
-        raise InvalidValue("to PostgreSQL 'public' is every role", "name one role")
+        raise InvalidValue("in PostgreSQL, 'public' means every role", "name one role")
     written = statements(role, in_schema)
     return Text(written, {"role": role, "statements": written})

@@ -17,8 +17,8 @@ def correct_clock(context: Context, org: OrgArgument) -> OrganizationWritten:
 
     Such a log accepts no other command. This command adds the event organization.clock_corrected
     with the current time. Earlier events with a later date keep their date, but count from the time
-    of the correction. So no closed period changes, and nobody is billed for time that cannot be
-    proved. All commands except `catactl event` use the time from which an event counts.
+    of the correction. So no closed period changes, and no bill contains time that cannot be proved.
+    All commands except `catactl event` use the time from which an event counts.
 
     The exit code is 5 if the log is not ahead. Before you run the command, make sure that the clock
     is right: with a clock that is behind, the command also changes right dates, even in closed

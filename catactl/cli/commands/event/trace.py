@@ -16,7 +16,7 @@ def trace(
     context: Context, org: OrgArgument, position: PositionArgument
 ) -> Text[Iterator[EventResult]]:
     """Show the effects of one command: its events, the commands that sagas sent in reaction, and
-    the updated views.
+    the updated projections.
 
     Example: catactl event trace acme 7
     """

@@ -24,8 +24,8 @@ def delete(
 ) -> FileWritten | Iterator[FileWritten]:
     """Delete files. Their bytes stop counting immediately. `file restore` restores a file.
 
-    If one file cannot be deleted, the others still are. On a terminal, the command asks before it
-    deletes several files.
+    If one file cannot be deleted, the others still are. On a terminal, the command requests a
+    confirmation before it deletes several files.
 
     Example: catactl file delete acme reports/2025.csv
     """
@@ -39,7 +39,7 @@ def delete(
 
 
 def _delete_each(context: Context, org: str, names: dict[str, str]) -> Iterator[FileWritten]:
-    """Yield the files that could be deleted; then raise `PartialFailure` for the others."""
+    """Delete the files and yield them. Then raise `PartialFailure` if some could not be deleted."""
     failures = []
     for file, name in names.items():
         request = partial(delete_file.request, {"file": file})

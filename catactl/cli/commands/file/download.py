@@ -57,7 +57,7 @@ def download(
     Example: catactl file download acme reports/2026.csv --to /tmp/2026.csv
     """
     if all_ == bool(files):
-        raise InvalidValue("give either file names or --all")
+        raise InvalidValue("use either file names or --all")
     with context.reading() as conn:
         org_id = name_lookup.resolve_organization(conn, org)
         if files:
@@ -84,7 +84,7 @@ def download(
 def _download_one(
     context: Context, org_id: UUID, file_id: UUID, to: str, *, force: bool
 ) -> DownloadResult | None:
-    """Download a file; return None if its content went to standard output."""
+    """Download a file. Return None if its content was written to standard output."""
     with context.reading() as conn:
         file = readable_file(conn, org_id, file_id)
     with Progress(context, "downloading", "byte", file.size_bytes, files=1) as progress:

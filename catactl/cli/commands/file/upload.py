@@ -110,7 +110,7 @@ def upload(
     with _progress(context, size) as progress:
         uploaded = upload_files(context.handler, context.blobs, org_id, items, options, progress)
         results = [_result_or_error(each) for each in uploaded]
-    # Several if another process replaced the file by a folder.
+    # There are several if another process replaced the file by a folder.
     return results[0] if len(results) == 1 else iter(results)
 
 
@@ -119,13 +119,13 @@ def _is_folder(path: str, *, follow_links: bool) -> bool:
 
 
 def _check_name(paths: list[str], name: str | None, *, has_folder: bool) -> str | None:
-    """Return the value of `--name` in the form in which it is stored."""
+    """Return the value of `--name` in its stored spelling."""
     if name is not None:
         name = check_file_name(name.rstrip("/") if has_folder else name)
         if len(paths) > 1:
             raise InvalidValue("--name needs a single path", "upload the paths one by one")
     if STANDARD_INPUT in paths and (len(paths) > 1 or name is None):
-        raise InvalidValue("standard input needs a name and no other path", "--name NAME -")
+        raise InvalidValue("standard input needs --name and allows no other path", "--name NAME -")
     return name
 
 
@@ -188,7 +188,7 @@ def _result_or_error(uploaded: UploadedFile) -> UploadResult:
 def _result(uploaded: UploadedFile) -> UploadResult:
     if uploaded.result is not None:
         return {**uploaded.result, "path": uploaded.path, "error": None}
-    assert uploaded.error is not None, "without a result there is an error"
+    assert uploaded.error is not None, "an upload without a result has an error"
     return {
         "file_id": None,
         "name": uploaded.name,

@@ -28,11 +28,11 @@ def check(
     context: Context, orgs: OrgArguments = None
 ) -> WithError[Report[RowsChecked, OrganizationDifference]]:
     """Compare every stored row with the events: organizations and their names, files and their
-    parts, job configurations, and the views.
+    parts, job configurations, and the projections.
 
     The command prints one line for each difference, at most 20 for each organization. The exit code
     is 6 if there is a difference. The command writes nothing. It does not compare users and
-    idempotency keys, because no events prove them. Without ORG, it also finds rows of organizations
+    idempotency keys, because they have no events. Without ORG, it also finds rows of organizations
     that have no log.
 
     Example: catactl projection check acme

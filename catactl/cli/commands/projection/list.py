@@ -13,8 +13,8 @@ _STATE_TABLES = (organizations, files, job_configurations)
 
 @command()
 def list_(context: Context) -> list[ProjectionResult]:
-    """List the views with their events and numbers of rows, and the state tables, which `list` and
-    `show` read.
+    """List the projections with their events and numbers of rows, and the state tables, which
+    `list` and `show` read.
 
     Example: catactl projection list
     """

@@ -22,11 +22,11 @@ def rebuild(
     context: Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VIEW…]", help="Names of views, or states; default: all."),
+        typer.Argument(metavar="[VIEW…]", help="Projections, or states. [default: all]"),
     ] = None,
 ) -> WithError[list[RebuiltProjection]]:
-    """Rebuild views and states from the events. The command locks one organization at a time, so
-    that other commands can write meanwhile. It rewrites only tables that differ from the events,
+    """Rebuild projections and states from the events. The command locks one organization at a time,
+    so that other commands can write meanwhile. It rewrites only tables that differ from the events,
     and deletes rows of organizations without any event.
 
     If one organization cannot be rebuilt, the others still are. `catactl projection check` shows
@@ -43,9 +43,9 @@ def rebuild(
     known = [*(each.NAME for each in PROJECTIONS), STATES]
     for name in names or ():
         if name not in known:
-            raise NotFound(f"no view {name!r}", f"one of: {', '.join(known)}")
+            raise NotFound(f"no projection {name!r}", f"one of: {', '.join(known)}")
     chosen = list(dict.fromkeys(names)) if names else known
-    # Without names the request names no views, because later versions have more of them.
+    # Without names the request contains no list, because later versions have more projections.
     views = {"views": sorted(chosen)} if names else {}
     intent = context.intent("", lambda: {"command": "projection.rebuild", **views})
     context.handler.transact_across(intent, lambda work: delete_orphans(work.conn, chosen))

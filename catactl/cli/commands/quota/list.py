@@ -39,6 +39,6 @@ def _with_quota(
         used_bytes, quota_bytes = organization["used_bytes"], organization["quota_bytes"]
         if quota_bytes is None:
             continue
-        # Exact, because the printed percentage is rounded down and 80.5 % is over 80 %.
+        # Compare exactly, because `used_percent` is rounded down, but 80.5 % is over 80 %.
         if percent is None or used_bytes * 100 > quota_bytes * percent:
             yield {**organization, "used_percent": used_percent(used_bytes, quota_bytes)}

@@ -1,1 +1,1 @@
-"""The commands `catactl usage …`, and what several of them share."""
+"""The commands `catactl usage …`, and code that several of them share."""

@@ -21,8 +21,8 @@ def check(
     context: Context, orgs: OrgArguments = None
 ) -> WithError[Report[CheckResult, UsageFindingResult]]:
     """Check storage usage. The command recomputes usage from the file events alone and compares it
-    with the organization, its files, the view, and the usage in the last event. Every file event
-    must have its usage event, and the usage of each day must be the sum of its usage events.
+    with the organization, its files, the projection, and the usage in the last event. Every file
+    event must have its usage event, and the usage of each day must be the sum of its usage events.
 
     The command also compares the organization's stored quota, status, name and version with its
     events. `catactl projection check` compares all other stored rows.

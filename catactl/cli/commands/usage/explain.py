@@ -46,7 +46,7 @@ def explain(
     Example: catactl usage explain acme --last 20
     """
     if last is not None and (from_ is not None or to is not None):
-        raise InvalidValue("--last beside --from or --to", "give one or the other")
+        raise InvalidValue("--last cannot be used with --from or --to", "use one or the other")
     start, end = time_range(context, from_, to)
     conn = context.snapshot
     if from_ is None and to is None:
@@ -79,7 +79,7 @@ def _rows(entries: Iterable[Entry], org: str) -> Iterator[ExplanationRow]:
 def _findings(org: str, broken: Entry) -> Findings:
     hint = f"catactl usage recompute {org}"
     if broken.kind is not Kind.CLOSING:
-        hint += f" corrects the usage; catactl event verify {org} finds out if an event was changed"
+        hint += f" corrects the usage; catactl event verify {org} checks if an event was changed"
     return Findings(
         f"usage of {org!r} does not add up at position {broken.position}: {broken.problem}", hint
     )

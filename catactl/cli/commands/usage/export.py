@@ -68,9 +68,11 @@ def export(
     """
     is_ranged = from_ is not None or to is not None
     if format_ == "prometheus" and (is_ranged or after is not None):
-        raise InvalidValue("--from, --to and --after choose events, and prometheus exports none")
+        raise InvalidValue(
+            "--from, --to and --after select events, but --format prometheus exports no events"
+        )
     if after is not None and is_ranged:
-        raise InvalidValue("--after beside --from or --to", "give one or the other")
+        raise InvalidValue("--after cannot be used with --from or --to", "use one or the other")
     if after is not None and len(orgs or ()) != 1:
         raise InvalidValue("--after is a position in one organization's log", "name one ORG")
     start, end = time_range(context, from_, to)

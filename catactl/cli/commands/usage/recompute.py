@@ -29,7 +29,7 @@ def recompute(
 ) -> WithError[Report[RecomputeResult, UsageFindingResult]]:
     """Check storage usage and correct it where it differs, in one transaction per organization.
 
-    If a stored row or view differs from its events, the command rebuilds it. If the usage in the
+    If a stored row differs from its events, the command rebuilds it. If the usage in the
     events themselves is wrong, an organization.storage_usage_corrected event records the usage
     before and after. The command can run repeatedly and concurrently; a second run corrects
     nothing. If an organization is locked for longer than --lock-timeout, the others are still
@@ -56,8 +56,8 @@ def recompute(
 def _error(
     context: Context, findings: Sequence["Comparison"], *, fail_on_drift: bool
 ) -> CatactlError | None:
-    """Return the error if organizations were not corrected, or were and that is an error; print
-    each reason.
+    """Return the error if organizations could not be corrected, or with --fail-on-drift if some
+    were. Print each reason.
     """
     from catactl.cli.commands.usage._findings import unreadable_error
 

@@ -68,7 +68,7 @@ def report(
     is_closed = is_over and _is_closed(context, requested.end)
     with context.reading() as conn:
         org_ids = organizations_between(context, conn, orgs, *interval) if orgs else None
-        # Each row is made while the database computes the next one.
+        # Stream the rows while the query runs.
         used = [
             (line, usage_line(line, interval, is_closed=is_closed))
             for line in lines(conn, interval, org_ids)
@@ -98,19 +98,19 @@ def _period(month: str | None, from_: str | None, to: str | None, now: datetime)
     """Return the period that options name, which may end in the future."""
     if month is not None:
         if from_ is not None or to is not None:
-            raise InvalidValue("--month beside --from or --to", "give one or the other")
+            raise InvalidValue("--month cannot be used with --from or --to", "use one or the other")
         return parse_month(month)
     if from_ is None and to is None:
         start = Every.MONTH.floor(now)
         return Interval(start, Every.MONTH.next(start))
     if from_ is None:
-        raise InvalidValue("--to without --from", "give both, or --month")
+        raise InvalidValue("--to needs --from", "use both, or --month")
     return checked_interval(parse_time(from_, now), parse_time(to, now) if to is not None else now)
 
 
 def _is_closed(context: Context, end: datetime) -> bool:
-    """Wait for the writers of a period that is over; return whether no transaction can change the
-    period any more. Call it before the report takes its snapshot.
+    """Wait for the writers of a past period. Return False if a transaction can still change the
+    period. Call it before the report takes its snapshot.
     """
 
     def note_wait(count: int) -> None:

@@ -20,7 +20,7 @@ def show(
     the organization that had it at that time.
 
     Without --as-of, the result also has the growth over 7 and 30 days and an estimate of the date
-    at which the quota is reached. `catactl usage top --help` explains these fields.
+    on which the quota is reached. `catactl usage top --help` explains these fields.
 
     Example: catactl usage show acme --as-of 2026-01-01
     """

@@ -24,7 +24,7 @@ def top(
         ),
     ] = 10,
 ) -> Iterator[TopResult]:
-    """Show the organizations that use most, their growth, and the estimated dates at which they
+    """Show the organizations that use most, their growth, and the estimated dates on which they
     reach their quotas.
 
     Growth is the usage now minus the usage at the UTC midnight at which the day 7 or 30 days ago
