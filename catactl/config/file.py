@@ -43,7 +43,7 @@ def parse(path: Path) -> dict[str, Any]:
             raise BadConfiguration(f"{path} is not a regular file")
         if status.st_size > _MAX_FILE_BYTES:
             raise BadConfiguration(f"{path} is over {_MAX_FILE_BYTES:,} bytes long")
-        import tomllib  # its import takes longer than finding out that there is no file
+        import tomllib  # here, because importing it takes longer than looking for the file
 
         return tomllib.loads(decode("it", path.read_bytes()))
     except FileNotFoundError:

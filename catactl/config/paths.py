@@ -1,4 +1,4 @@
-"""Where the configuration file and the default database are (XDG Base Directory Specification)."""
+"""Paths of the configuration file and the default database (XDG Base Directory Specification)."""
 
 import os
 import pwd

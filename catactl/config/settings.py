@@ -104,7 +104,7 @@ def load_settings(
 def guess(
     key: str, flags: Mapping[str, str | None], environ: Mapping[str, str] = os.environ
 ) -> str | None:
-    """Return the value of a setting, as far as it can be read, without checks.
+    """Return the value of a setting without checks, or None if it cannot be read.
 
     An error message needs the output format even if settings cannot be loaded.
     """

@@ -1,4 +1,4 @@
-"""The rules: one aggregate a file, each with its commands, events, state, `decide` and `evolve`.
+"""The rules: one aggregate per file, with its commands, events, state, `decide` and `evolve`.
 
 Pure: no database, no terminal, no clock. May import `values` and `errors`.
 """

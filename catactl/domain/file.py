@@ -157,8 +157,8 @@ class CreateFile(Command):
 
 @dataclass(frozen=True)
 class UploadPart(Command):
-    """With `stored`, the sender has found the content in our blob store under the lock. Otherwise
-    the content is kept elsewhere.
+    """`stored` is true if the sender has found the content in our blob store, under the lock.
+    Otherwise the content is kept elsewhere.
     """
 
     needs_active_organization: ClassVar[bool] = True
@@ -170,8 +170,8 @@ class UploadPart(Command):
 
 @dataclass(frozen=True)
 class CompleteFile(Command):
-    """With `parts`, the file must consist of exactly these parts, so that a part from another
-    client is not completed with them.
+    """With `parts`, the file must consist of exactly these parts, so that it is not completed with
+    a part from another client.
     """
 
     parts: Parts | None = None

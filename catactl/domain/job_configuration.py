@@ -24,7 +24,7 @@ _MAX_VALUE_BYTES = 65_536
 class JobSpec:
     """The settings of a job. `inputs` are file ids, sorted and without duplicates.
 
-    `cpu_millis` is in thousandths of a processor. The platform chooses a limit that is null.
+    `cpu_millis` is in thousandths of a processor. If a limit is null, the platform chooses it.
     """
 
     name: str
@@ -204,7 +204,7 @@ def _update(
 
 
 def check_spec(spec: JobSpec, stored: JobSpec | None = None) -> JobSpec:
-    """Return the configuration in its canonical form; raise `InvalidValue` for one that cannot run.
+    """Return the configuration in its canonical form; raise `InvalidValue` if it cannot run.
 
     The stored name and schedule remain valid, because earlier versions accepted more of them.
     """

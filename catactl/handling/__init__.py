@@ -4,7 +4,7 @@ The architecture on one page. A command such as `catactl part record` takes this
 
     cli/commands/part/record.py   declares its options, and calls `context.write(record_part, …)`
     cli/framework/context.py      finds settings and database, and gives the handler an intent
-    handling/handler.py           opens one transaction; runs it again when the database asks for it
+    handling/handler.py           opens one transaction; runs it again if the database requires that
     handling/transaction.py       checks the schema, finds the organization, locks its log,
                                   and returns the stored result of an idempotency key that was used
     operations/parts.py           looks up names, makes a command, and returns a typed result
@@ -17,13 +17,13 @@ The architecture on one page. A command such as `catactl part record` takes this
     results/parts.py              the result: JSON, columns of a table, and `catactl schema`
     cli/output/render.py          prints it after the commit
 
-Whatever raises an error on the way leaves nothing behind.
+If any step raises an error, no change is committed.
 
-Why it is so:
+The reasons:
 
-- One lock an organization. Each organization has one log with positions 1, 2, 3 … A transaction
+- One lock per organization. Each organization has one log with positions 1, 2, 3 … A transaction
   locks the log's row before it reads anything that it decides on, and several logs in the order of
-  their ids. So there is no deadlock and no lost update, and a quota cannot be exceeded by a race.
+  their ids. So there are no deadlocks and no lost updates, and no race can exceed a quota.
 - Sagas and projections run in the transaction of the event. So storage usage is exact at every
   commit, and no message can be lost or processed twice.
 - The events are the only source of truth. State rows and projections are derived from them:
@@ -31,5 +31,5 @@ Why it is so:
   it.
 - Users and idempotency keys are plain rows, written in the same transaction.
 
-This package may import `wiring` and what is below it.
+This package may import `wiring` and the packages below it.
 """

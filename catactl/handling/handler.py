@@ -1,4 +1,4 @@
-"""Run commands in transactions, and run them again when the database asks for it."""
+"""Run commands in transactions, and run them again if the database requires it."""
 
 import random
 import time
@@ -60,7 +60,7 @@ class Handler:
         clock: Callable[[], datetime] | None = None,
         on_commit: CommitListener | None = None,
     ) -> None:
-        """Without a clock, PostgreSQL's server dates events; on SQLite this machine's clock does.
+        """Without a `clock`, the server dates events on PostgreSQL, and this machine on SQLite.
 
         The handler calls `on_commit` after each successful transaction with its events, or with
         None if the stored result of an idempotency key was returned.
@@ -108,8 +108,8 @@ class Handler:
     ) -> R:
         """Run `work`, which runs any number of commands of one organization: all of them or none.
 
-        Without an `org_id` it is the organization that the intent names. The handler calls `work`
-        under the lock, and again from the start when the database asks for that, so `work` must
+        Without an `org_id`, the intent names the organization. The handler calls `work`
+        under the lock, and again from the start if the database requires that, so `work` must
         keep nothing from one call to the next. If the intent's idempotency key was used before for
         the same request, the handler returns the stored result and does not call `work`.
         """
@@ -119,7 +119,7 @@ class Handler:
     def transact_across(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         """Run `work`, which locks and changes any number of organizations: all of them or none.
 
-        The handler calls `work` again from the start when the database asks for that, after growing
+        The handler calls `work` again from the start if the database requires that, after growing
         pauses with jitter, until the lock timeout is used up. It also calls `work` once more if the
         connection was lost and nothing was committed, if SQLite's disk was full and releasing the
         reserve made room, and after it created or migrated a SQLite database. Raises

@@ -1,4 +1,4 @@
-"""The intent of a write: who wants it, why, and how."""
+"""The intent of a write: actor, reason, and options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from catactl.values.spelling import normalized
 
 @dataclass(frozen=True)
 class Intent:
-    """Who wants a change, why, and how.
+    """The actor of a change, the reason for it, and its options.
 
     `org_ref` is the organization as the caller named it. `request` is the request under the
     idempotency key: the command with its parsed arguments, as JSON types.

@@ -1,4 +1,4 @@
-"""The names that a transaction takes and frees before it writes them.
+"""The names that a transaction takes and releases before it writes them.
 
 Taking a name takes all of its Unicode forms.
 """
@@ -31,7 +31,7 @@ class NameReservations:
         return len(self._holders)
 
     def find(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return the live stream of that name, after the commands of this transaction so far."""
+        """Return the live stream with a name, after the commands of this transaction so far."""
         key = _key(aggregate, name)
         if key in self._holders:
             return self._holders[key]
@@ -41,7 +41,7 @@ class NameReservations:
         return self._holders[key]
 
     def known(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return the live stream of that name if it was looked up before."""
+        """Return the live stream with a name if it was looked up before."""
         return self._holders.get(_key(aggregate, name))
 
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
@@ -60,7 +60,7 @@ class NameReservations:
     def take(
         self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
     ) -> None:
-        """Give a stream its live name, which must be free, and free the one it had before."""
+        """Give a stream its live name, which must be free, and release its name before."""
         if name is not None:
             holder = self.find(aggregate, name)
             if holder is not None and holder != stream_id:

@@ -1,4 +1,4 @@
-"""Where an operation works: an organization, its unit of work, and on whose behalf."""
+"""The scope of an operation: an organization, its unit of work, and the intent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from catactl.wiring.flow import FILE, JOB_CONFIGURATION, Aggregate
 class OperationScope:
     """The organization that an operation changes, under the lock of its log.
 
-    `suggests_names`: the error for a name that was not found suggests similar names. A batch does
-    not, because that costs a query.
+    If it `suggests_names`, the error for an unknown name suggests similar names. A batch does not,
+    because this needs a query.
     """
 
     unit: UnitOfWork

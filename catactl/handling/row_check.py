@@ -1,6 +1,6 @@
 """Compare stored rows with the events: each row of each table that follows from events.
 
-`users` and `idempotency_keys` are not compared, because no events prove them.
+`users` and `idempotency_keys` are not compared, because they have no events.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """The state of a stream in a unit of work: as it is stored, and as it is after the commands so far.
 
 A stored state is a cache of the events. The state here is the stored one, evolved over all later
-events, so a stored state that is missing or stale costs time and is never wrong.
+events, so a missing or stale stored state costs time but causes no error.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ LiveName = tuple[str, str]
 class StreamState:
     """A stream's state and version in a unit of work, and the state row that is stored.
 
-    A row that is not `trusted` does not match the events, and is replaced whatever it holds.
+    A row that is not `trusted` does not match the events, and is replaced in any case.
     """
 
     aggregate: Aggregate
@@ -38,12 +38,12 @@ class StreamState:
 
     @property
     def live_name(self) -> LiveName | None:
-        """The name that the stream has now, with its aggregate; None if it is deleted."""
+        """The present name of the stream, with its aggregate; None if the stream is deleted."""
         return _live_name(self.aggregate, self.state)
 
     @property
     def stored_live_name(self) -> LiveName | None:
-        """The name that the stored row has, with its aggregate."""
+        """The name in the stored row, with its aggregate."""
         return _live_name(self.aggregate, self.stored.state if self.stored is not None else None)
 
 

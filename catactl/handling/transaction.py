@@ -100,7 +100,7 @@ class Transaction:
         self._caches.forget([org_id])
 
     def answer(self, org_id: UUID, request: Request, result: Mapping[str, object]) -> Answer:
-        """Keep the result of a request, which the same request gets when it is repeated."""
+        """Keep the result of a request, for repetitions of the same request."""
         answer = Answer.of(request, result)
         self._answered.append((org_id, request, answer))
         return answer
@@ -133,7 +133,7 @@ class Transaction:
             )  # here, so that other commands do not load it
 
             rebuild(self.conn, org_id, [projection.NAME for projection in DATED_PROJECTIONS])
-        if commits and redated:  # with the limit on waiting for the answer that all commits have
+        if commits and redated:  # because each commit has a limit on waiting for its result
             with pipelined(self.conn, commits=True):
                 pass
         self.events += events
@@ -141,7 +141,7 @@ class Transaction:
 
     def _next_evidence(self) -> Evidence | None:
         """Return a test for rows that the database holds only if the next flush is committed. If
-        that writes no such rows, return the test of the flush before.
+        this flush writes no such rows, return the test of the flush before.
         """
         for org_id, unit in self._units.items():
             if unit.has_events:
@@ -153,7 +153,7 @@ class Transaction:
         return self._evidence
 
     def was_committed(self, engine: Engine) -> bool:
-        """Ask the database whether it committed this transaction, after the answer was lost.
+        """Return whether the database committed this transaction, after its response was lost.
 
         Raises `OutcomeUnknown` if that cannot be found out.
         """

@@ -1,4 +1,4 @@
-"""The changes of one transaction in one organization: decided in memory, and written once.
+"""The changes of one transaction in one organization, in memory until they are written once.
 
 `run` handles a command: it loads the stream's state, lets the aggregate decide and evolve, and
 queues the commands that sagas send in response. `flush` writes events, states and projections.
@@ -128,8 +128,8 @@ class UnitOfWork:
             raise
 
     def check_clock(self, command: Command) -> None:
-        """Raise `ClockBehindLog` if the log is ahead of the clock, unless the command corrects
-        that.
+        """Raise `ClockBehindLog` if the log is ahead of the clock. Allow the command that corrects
+        it.
         """
         last = self.head.recorded_at
         if last is None or last <= self.now:
@@ -150,7 +150,7 @@ class UnitOfWork:
             name = stream.aggregate.name
             raise VersionConflict(
                 f"the {name} is at version {stream.version}, not {expected_version}",
-                "look at it again, then decide whether to repeat the command",
+                "read it again, then decide whether to repeat the command",
             )
         events: list[StoredEvent] = []
         correlation_id = next(self._ids)
@@ -276,7 +276,7 @@ class UnitOfWork:
         return stream
 
     def find_live(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return the live stream of that name, after the commands of this transaction so far."""
+        """Return the live stream with a name, after the commands of this transaction so far."""
         return self._names.find(aggregate, name)
 
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
@@ -285,7 +285,7 @@ class UnitOfWork:
 
     def resolve(self, aggregate: Aggregate, reference: str) -> UUID:
         """Return the id of a file or job, given its id or name. A name means the live one, else the
-        one of that name that was deleted last. Raises `NotFound`.
+        last deleted one. Raises `NotFound`.
         """
         found = self._names.known(aggregate, reference) or parse_id(reference)
         if found is None:
@@ -296,7 +296,7 @@ class UnitOfWork:
         return found
 
     def _find_deleted(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return the youngest stream of that name, stored or not written yet."""
+        """Return the newest stream with a name, stored or not written yet."""
         forms = spellings(name)
         found = {
             stream_id: stream.state.created_at
@@ -311,5 +311,5 @@ class UnitOfWork:
         return max(found, key=lambda stream_id: (found[stream_id], stream_id), default=None)
 
     def expect_new(self, aggregate: Aggregate, stream_id: UUID) -> None:
-        """Do not load a stream whose id was just made, because it has no events."""
+        """Register a new stream. It is not loaded, because it has no events."""
         self._streams[stream_id] = StreamState(aggregate, None, None, 0)

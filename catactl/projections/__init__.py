@@ -1,1 +1,1 @@
-"""Tables derived from events, one a file. May import `store` and `domain`."""
+"""Tables derived from events, one per file. May import `store` and `domain`."""

@@ -17,8 +17,8 @@ class DecodedEvent(NamedTuple):
     event: Event
 
 
-# Rows by a key of the projection's choice, each a mapping of columns. A row may also hold values
-# that are not columns, because `fold` needs them for the next event.
+# Rows by a key that the projection chooses, each a mapping of columns. A row may also hold values
+# that are not columns but that `fold` needs for the next event.
 Rows = dict[Any, dict[str, Any]]
 
 

@@ -1,1 +1,1 @@
-"""The reactions: pure functions from an event to the commands that follow. May import `domain`."""
+"""Reactions: pure functions from an event to the commands that follow. May import `domain`."""

@@ -86,7 +86,7 @@ _known_keys: dict[type[Event], _Keys] = {}
 
 
 def _keys(cls: type[Event]) -> _Keys:
-    """Return for each field, sorted by name: its JSON key, its name, and its function to JSON."""
+    """Return for each field, sorted by name: its JSON key, its name, and its converter to JSON."""
     known = _known_keys.get(cls)
     if known is None:
         dumps = {name: dump for name, dump, *_ in _converters(cls)}
@@ -166,8 +166,8 @@ _known_converters: dict[type[Any], _Converters] = {}
 
 
 def _converters(cls: type[Any]) -> _Converters:
-    """Return for each field: its name, its function to JSON (None if JSON has the same value), its
-    function from JSON, and whether it may be null.
+    """Return for each field: its name, its converter to JSON (None if JSON has the same value), its
+    converter from JSON, and whether it may be null.
     """
     known = _known_converters.get(cls)
     if known is None:

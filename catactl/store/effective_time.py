@@ -71,7 +71,7 @@ def effective(limits: Iterable[Limit], position: int, recorded_at: datetime) -> 
 
 
 def effective_at(limits: Limits) -> ColumnElement[datetime]:
-    """Return that time as an SQL expression over the events of one log."""
+    """Return the time from which an event counts, as an SQL expression over the events of a log."""
     recorded_at = events.c.recorded_at
     if not limits:
         return recorded_at

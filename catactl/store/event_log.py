@@ -203,8 +203,8 @@ def read_pages(
     size: int,
     column: str = "position",
 ) -> Iterator[Row[Any]]:
-    """Yield the rows of a query that is limited to `size` rows, and run it until there are no more.
-    Its rows are in the order of a column, and follow the value of its parameter `after`.
+    """Yield the rows of all pages of a query. A page has `size` rows, in the order of a column,
+    that follow the value of the parameter `after`.
     """
     while True:
         page = conn.execute(query, {**parameters, "after": after}).all()
@@ -231,8 +231,8 @@ def _moved() -> VersionConflict:
 def append(conn: Connection, org_id: UUID, head: Head, appended: list[StoredEvent]) -> Head:
     """Write the events and the log's new head, and return that head.
 
-    Raises `VersionConflict` if `head` is not the log's head. Another writer would have changed it,
-    which the lock prevents. The unique indexes would prevent it, too.
+    Raises `VersionConflict` if `head` is not the log's head, which only a writer without the lock
+    can cause. The unique indexes would refuse its events, too.
     """
     last = appended[-1]
     new = {"to_position": last.position, "to_recorded_at": last.recorded_at, "to_hash": last.hash}

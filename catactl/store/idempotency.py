@@ -63,8 +63,8 @@ class Answer(NamedTuple):
         return cls(request.fingerprint, FINGERPRINT_VERSION, document)
 
     def may_be_of(self, request: Request) -> bool:
-        """Return whether this may be the answer to the request. That is unknown, and therefore
-        true, if an older or newer catactl stored the answer.
+        """Return whether this may be the result of the request. Return True if an older or newer
+        catactl stored it, because the requests cannot be compared then.
         """
         return self.version != FINGERPRINT_VERSION or self.fingerprint == request.fingerprint
 
@@ -92,7 +92,7 @@ class Answer(NamedTuple):
 
 
 def find_answer(conn: Connection, org_id: UUID, key: str) -> Answer | None:
-    """Return the answer under a key of an organization, None if the key is unused."""
+    """Return the stored answer under a key of an organization, None if the key is unused."""
     table = idempotency_keys
     query = select(*_ANSWER).where(table.c.org_id == org_id, table.c.key == key)
     row = conn.execute(query).one_or_none()
@@ -124,8 +124,8 @@ class UsedKey(NamedTuple):
 
 
 def used(conn: Connection, lookups: Sequence[KeyLookup]) -> Iterator[UsedKey]:
-    """Yield the answers under the keys, of the organizations with the names or ids now, and of
-    others that were named the same then. The latest comes last.
+    """Yield the stored answers under the keys: those of the organizations with the names or ids
+    now, and those of others that had the same names then. The latest comes last.
     """
     table = idempotency_keys
     columns = (table.c.org_id, table.c.org_ref, table.c.key, *_ANSWER)
@@ -141,9 +141,9 @@ def used(conn: Connection, lookups: Sequence[KeyLookup]) -> Iterator[UsedKey]:
 def done_for(
     lookup: KeyLookup, used_keys: Iterable[UsedKey], is_same: Callable[[Answer], bool]
 ) -> UUID | None:
-    """Return the organization for which a command ran before. That is the organization that has the
-    name now, if it has the key; else the last one that was named the same then, if the request was
-    the same.
+    """Return the organization for which a command ran before; None if there is none. This is the
+    organization that has the name now, if it has the key; else the last one that had the name then,
+    if the request was the same.
     """
     org_id = None
     for used_key in used_keys:
@@ -155,8 +155,8 @@ def done_for(
 
 
 def key_suffix(name: str) -> str:
-    """Return the suffix that turns the key of a command into the key of one of its files. This is a
-    storage format.
+    """Return the suffix that makes the key of one file from the key of a command. This is a storage
+    format.
     """
     return f"/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 

@@ -117,7 +117,7 @@ def upgrade(engine: Engine) -> None:
         raise SchemaMismatch(
             f"the schema cannot be migrated from {revision or 'an empty database'} to "
             f"{SCHEMA_REVISION}: {error.message}",
-            "no change was committed; if somebody changed the tables or alembic_version, restore "
+            "no change was committed; if the tables or alembic_version were edited, restore "
             "a backup",
         ) from error
 

@@ -75,7 +75,7 @@ def find_organizations(conn: Connection, references: Collection[str]) -> dict[st
 
 
 def is_named(column: Column[Any], name: str) -> ColumnElement[bool]:
-    """Return the condition that a column has a name, in any Unicode form."""
+    """Return the condition that a column contains a name, in any Unicode form."""
     forms = spellings(name)
     return column == name if len(forms) == 1 else column.in_(forms)
 
@@ -101,7 +101,7 @@ def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, 
 def _rows_with_values(
     conn: Connection, query: Select[Any], column: Column[Any], values: Iterable[Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query in which a column has one of the values, one batch a query."""
+    """Yield the rows of a query in which a column has one of the values. Query them in batches."""
     for batch in batched(values):
         yield from map(tuple, conn.execute(query.where(column.in_(batch))))
 

@@ -48,7 +48,7 @@ class Reserve:
             os.close(file)
 
     def release(self) -> bool:
-        """Remove the reserve if the disk is full; return whether that freed space."""
+        """Remove the reserve if the disk is full. Return whether this freed space."""
         if _has_space(os.path.dirname(self._path)):
             return False
         try:

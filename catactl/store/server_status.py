@@ -39,7 +39,7 @@ class LogHead(NamedTuple):
     recorded_at: datetime
 
 
-# --- both -----------------------------------------------------------------------------------------
+# --- both databases -------------------------------------------------------------------------------
 
 
 def newest_logs(conn: Connection, limit: int, max_position: int | None = None) -> list[LogHead]:

@@ -28,7 +28,7 @@ class Stored(NamedTuple, Generic[S]):
 
 class StateStore(ABC, Generic[S]):
     """The store of one aggregate. `tables` maps each table that holds rows of a state to the column
-    with the id of the row's stream; the first table has one row a state.
+    with the id of the row's stream; the first table has one row per state.
 
     A subclass converts between a state and its row.
     """

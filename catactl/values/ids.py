@@ -24,7 +24,7 @@ class CachedId(UUID):
 
     @classmethod
     def with_text(cls, number: int, text: str) -> "CachedId":
-        """Return `UUID(int=number)` without checking that the text is its text."""
+        """Return the id with that number and text, which must match. This is not checked."""
         id_ = object.__new__(cls)
         _set(id_, "int", number)
         _set(id_, "is_safe", SafeUUID.unknown)
@@ -42,7 +42,7 @@ _set = object.__setattr__  # because UUID forbids assignment
 
 
 def parse_id(text: str) -> UUID | None:
-    """Return the UUID that the text is a spelling of, or None if the text is a name."""
+    """Return the UUID that the text spells, or None if the text is a name."""
     try:
         return UUID(text)
     except ValueError:
@@ -55,7 +55,7 @@ def new_id(now: datetime) -> UUID:
 
 
 def new_ids(now: datetime) -> Iterator[UUID]:
-    """Yield new ids of one moment without end, each greater than the one before.
+    """Yield new ids without end, all with the same time, each greater than the one before.
 
     The first id and the steps are random (RFC 9562, "Monotonic Random").
     """
@@ -72,7 +72,7 @@ def new_ids(now: datetime) -> Iterator[UUID]:
 
 
 def id_to_create(key: str | None, now: datetime) -> UUID:
-    """Return the id of a new organization. Under a key, every run returns the same id."""
+    """Return the id for a new organization. Under a key, every run returns the same id."""
     return id_for_key(key) if key is not None else new_id(now)
 
 

@@ -1,7 +1,7 @@
 """Check names, texts and values before they are stored.
 
-A name (of an organization, a file, a job configuration or a user) is stored in one spelling and has
-no invisible character. A text is one line. A value is any text that a database can store.
+A name (of an organization, a file, a job configuration or a user) is stored in one spelling,
+without invisible characters. A text is one line. A value is any text that a database can store.
 """
 
 import re
@@ -14,7 +14,8 @@ from catactl.values.spelling import check_visible, normalized
 MAX_NAME_BYTES = 1024
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL stores no NUL, UTF-8 no surrogate
+# PostgreSQL cannot store NUL, and UTF-8 cannot encode surrogates.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
@@ -100,7 +101,7 @@ def check_relative_path(name: str) -> str:
 
 
 def check_email(email: str) -> str:
-    """Return the address in lower case; raise `InvalidValue` unless it has the form of one."""
+    """Return the address in lower case; raise `InvalidValue` if it is malformed."""
     email = check_label("e-mail address", email, max_bytes=254)
     if not _EMAIL.fullmatch(email):
         raise InvalidValue(f"not an e-mail address: {email!r}", "as in ada@example.com")

@@ -18,7 +18,7 @@ def parse_part_number(text: str) -> int:
 
 
 def check_part_number(number: int) -> int:
-    """Return the number; raise `InvalidValue` if no part can have it."""
+    """Return the number; raise `InvalidValue` if it is out of range."""
     if not 1 <= number <= MAX_PART_NUMBER:
         raise InvalidValue(f"part number {number} is not between 1 and {MAX_PART_NUMBER:,}")
     return number

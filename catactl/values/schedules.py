@@ -9,7 +9,7 @@ _NICKNAMES = frozenset(
     {"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
 )
 # cronsim accepts these, but other implementations of cron do not: the last day (L, LW), the nth day
-# (#), numbers of three digits, and letters that only their upper case makes ASCII.
+# (#), numbers of three digits, and other letters whose upper case is ASCII.
 _EXTENSION = re.compile(r"\b[0-9]*LW?\b|[0-9]{3}|[^0-9A-Z*/, -]", re.ASCII | re.IGNORECASE)
 _HINT = "five fields as in '30 4 * * 1-5', or @daily"
 _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -17,7 +17,7 @@ _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 def check_schedule(schedule: str) -> str:
     """Return the schedule unchanged. Raise `InvalidValue`, with the field, if cron would not accept
-    it or if it never comes true, as on 30 February.
+    it, or if it matches no date, such as 30 February.
     """
     if schedule in _NICKNAMES:
         return schedule

@@ -15,7 +15,7 @@ _OTHER_MARKS = (
 
 def without_mark(subject: str, data: bytes) -> bytes:
     """Return the beginning of a text without its byte order mark; raise `InvalidValue` if the mark
-    is that of another encoding.
+    belongs to another encoding.
     """
     for mark, encoding in _OTHER_MARKS:
         if data.startswith(mark):

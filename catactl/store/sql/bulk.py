@@ -1,6 +1,6 @@
 """Write and read many rows through the drivers, past SQLAlchemy.
 
-SQLAlchemy converts each value of each row, which costs more than the database's own work. And it
+SQLAlchemy converts each value of each row, which takes longer than the database's own work. It also
 requests rows only after it has used the rows before, so that it and the server wait for each other.
 """
 
@@ -18,7 +18,7 @@ from catactl.store.sql.types import to_text
 T = TypeVar("T")
 
 _STREAMED_ROWS = 500
-# How many values a query compares a column with at most, because databases limit parameters.
+# The maximum number of values that a query compares a column with. Databases limit parameters.
 _MAX_VALUES = 500
 
 

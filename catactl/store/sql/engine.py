@@ -43,7 +43,7 @@ def open_engine(
 
 
 def make_room(engine: Engine) -> bool:
-    """Release the reserve of a database whose disk is full; return whether that made room.
+    """Release the reserve of a database whose disk is full; return whether this made room.
 
     Call it outside a transaction, because it closes the engine's connections.
     """

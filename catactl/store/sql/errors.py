@@ -59,7 +59,7 @@ def translated_errors() -> Iterator[None]:
 
 
 def is_busy(error: Exception) -> bool:
-    """Return whether the error says that another process holds the lock."""
+    """Return whether the error means that another process holds the lock."""
     return isinstance(_translate(error), Busy)
 
 

@@ -226,7 +226,7 @@ def _receive(pgconn: PGconn, timeout_seconds: float | None) -> list[PGresult]:
             ready = select.select([pgconn.socket], [pgconn.socket] if unsent else [], [], left)
             if not any(ready):
                 raise ConnectionLost(
-                    f"the database did not answer for {timeout_seconds:g} s", "run it again"
+                    f"the database did not respond for {timeout_seconds:g} s", "run it again"
                 )
             pgconn.consume_input()
             continue

@@ -1,5 +1,5 @@
-"""Batch the statements of the write path: on PostgreSQL several in one round trip, on SQLite each
-by itself.
+"""Batch the statements of the write path: several per round trip on PostgreSQL, each one by itself
+on SQLite.
 
 A command takes two round trips: lock and read, then write and commit. Pass only statements that are
 module-level constants, because they are compiled, and on PostgreSQL prepared, by identity.

@@ -1,4 +1,4 @@
-"""Report each statement that a database runs, and how long the answer takes, to a listener."""
+"""Report each statement that a database runs, and its duration, to a listener."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

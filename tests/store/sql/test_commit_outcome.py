@@ -38,7 +38,7 @@ def _before_the_commit(receive: Any, pgconn: Any, timeout: float | None) -> None
 
 def _without_a_result(receive: Any, pgconn: Any, timeout: float | None) -> None:
     receive(pgconn, timeout)
-    raise ConnectionLost("the database did not answer for 40 s")
+    raise ConnectionLost("the database did not respond for 40 s")
 
 
 @pytest.fixture(params=[_after_the_commit, _before_the_commit, _without_a_result])
