@@ -58,10 +58,7 @@ class Directory:
         self._root_mode = 0o700 if is_private else 0o777
 
     def put(
-        self,
-        org_id: UUID,
-        chunks: Iterable[Chunk],
-        generations: Generations = NO_GENERATIONS,
+        self, org_id: UUID, chunks: Iterable[Chunk], generations: Generations = NO_GENERATIONS
     ) -> Content:
         with self._incoming(org_id) as (file, incoming):
             written = write_chunks(file, chunks, incoming)

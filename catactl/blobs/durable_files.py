@@ -6,7 +6,6 @@ file is renamed or removed, its writer holds a lock on it.
 
 import errno
 import fcntl
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from catactl.blobs.directory_errors import removed_error, translated
-from catactl.blobs.store import CHUNK_BYTES, Chunk, Content, measure
+from catactl.blobs.store import CHUNK_BYTES, Chunk, Content, Measure, measure
 
 # A writer locks its file right after creating it. Until then only the age protects the file.
 _ABANDONED_AFTER_SECONDS = 60
@@ -32,16 +31,18 @@ def write_chunks(file: int, chunks: Iterable[Chunk], path: Path) -> Content:
     """Write the chunks to an open file and return their size and digest. Errors that the chunks
     raise pass unchanged.
     """
-    digest = hashlib.sha256()
-    size_bytes = 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size_bytes += len(chunk)
+    measure = Measure()
+    for chunk in measure.passing(chunks):
         with translated(path):
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-    return Content(digest.hexdigest(), size_bytes)
+            write_all(file, chunk)
+    return measure.content
+
+
+def write_all(file: int, chunk: Chunk) -> None:
+    """Write a chunk completely, even if the system writes only a part of it at a time."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
 
 def rename_into_place(incoming: Path, final: Path) -> None:
@@ -107,6 +108,17 @@ def read_chunks(file: int) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(CHUNK_BYTES))
     while count := os.readv(file, [buffer]):
         yield buffer[:count]
+
+
+def read_range(file: int, offset: int, size_bytes: int) -> Iterator[memoryview]:
+    """Yield that many bytes of an open file, or fewer if it ends before. Each chunk is valid until
+    the next one.
+    """
+    buffer = memoryview(bytearray(min(CHUNK_BYTES, size_bytes)))
+    while size_bytes > 0 and (count := os.preadv(file, [buffer[:size_bytes]], offset)):
+        yield buffer[:count]
+        offset += count
+        size_bytes -= count
 
 
 def list_names(folder: Path) -> list[str]:

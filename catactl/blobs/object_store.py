@@ -7,7 +7,6 @@ An object is either complete or absent. A killed writer leaves an unfinished upl
 life-cycle rules of the bucket should remove.
 """
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from catactl.blobs.store import (
     Content,
     Generations,
     Mark,
+    Measure,
     key_of,
     mark_key_of,
     parse_address,
@@ -70,16 +70,13 @@ class ObjectStore:
     def put(
         self, org_id: UUID, chunks: Iterable[Chunk], generations: Generations = NO_GENERATIONS
     ) -> Content:
-        digest = hashlib.sha256()
-        size_bytes = 0
+        measure = Measure()
         with _spool() as spool:
-            for chunk in chunks:
-                digest.update(chunk)
-                size_bytes += len(chunk)
+            for chunk in measure.passing(chunks):
                 with _translated_disk():
                     spool.write(chunk)
-            sha256 = digest.hexdigest()
-            content = Content(sha256, size_bytes, generations.get(sha256, 0))
+            written = measure.content
+            content = written._replace(generation=generations.get(written.sha256, 0))
             with _translated_disk():
                 spool.seek(0)
             with _translated(self.locate(org_id, content.address)):
@@ -87,7 +84,7 @@ class ObjectStore:
                     self._store,
                     key_of(org_id, content.address),
                     # A large spool is read and copied in pieces.
-                    spool.read() if size_bytes <= _IN_MEMORY_BYTES else spool,
+                    spool.read() if content.size_bytes <= _IN_MEMORY_BYTES else spool,
                     chunk_size=_IN_MEMORY_BYTES,
                     max_concurrency=1,
                 )
@@ -150,8 +147,7 @@ class ObjectStore:
                 found = self._requests.head(self._store, key_of(org_id, content.address))
             except FileNotFoundError:
                 return False
-        size_bytes: int = found["size"]
-        return size_bytes == content.size_bytes
+        return bool(found["size"] == content.size_bytes)
 
 
 @contextmanager
@@ -161,19 +157,20 @@ def _translated(where: str) -> Iterator[None]:
 
     try:
         yield
-    except FileNotFoundError as error:
-        if "NoSuchBucket" not in str(error):
-            raise
-        raise _no_such_bucket(where) from error
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise Forbidden(f"{where}: {_first_line(error)}", "check the credentials") from error
     except (exceptions.BaseError, OSError) as error:
-        # When it lists, obstore reports these errors only in the text.
-        if "NoSuchBucket" in str(error):
-            raise _no_such_bucket(where) from error
-        if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):
-            raise Forbidden(f"{where}: {_first_line(error)}", "check the credentials") from error
-        raise ContentUnreachable(f"{where}: {_first_line(error)}", "run it again") from error
+        # When it lists, obstore reports most errors only in the text.
+        text = str(error)
+        refusals = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+        if "NoSuchBucket" in text:
+            raise BadConfiguration(
+                f"the bucket does not exist: {where}", "create it, or check the blob URL"
+            ) from error
+        if isinstance(error, FileNotFoundError):
+            raise
+        message = f"{where}: {_first_line(error)}"
+        if isinstance(error, refusals) or "403 Forbidden" in text or "401 Unauthorized" in text:
+            raise Forbidden(message, "check the credentials") from error
+        raise ContentUnreachable(message, "run it again") from error
 
 
 @contextmanager
@@ -183,9 +180,8 @@ def _spool() -> Iterator[Any]:
     try:
         yield spool
     finally:
-        with suppress(
-            OSError
-        ):  # closing writes the rest and can fail again, which would hide the first error
+        # Closing writes the rest and can fail again, which would hide the first error.
+        with suppress(OSError):
             spool.close()
 
 
@@ -198,12 +194,6 @@ def _translated_disk() -> Iterator[None]:
             f"a part does not fit in the folder for temporary files: {error.strerror}",
             "free some space, or set TMPDIR to another folder",
         ) from error
-
-
-def _no_such_bucket(where: str) -> BadConfiguration:
-    return BadConfiguration(
-        f"the bucket does not exist: {where}", "create it, or check the blob URL"
-    )
 
 
 def _first_line(error: Exception) -> str:

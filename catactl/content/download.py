@@ -3,7 +3,6 @@
 An interrupted download continues where it stopped, after it has checked the parts that it has.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -13,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from catactl.blobs.store import CHUNK_BYTES, BlobStore, Chunk
+from catactl.blobs.durable_files import read_range, write_all
+from catactl.blobs.store import BlobStore, measure
 from catactl.content.download_target import Target, translated
 from catactl.content.meter import Advance, Meter
 from catactl.content.readable_file import ReadableFile, read_content, readable_file
-from catactl.domain.parts import Part
 from catactl.errors import AlreadyExists, CatactlError, Findings, Unreachable
 from catactl.store.sql.engine import reading
 
@@ -73,7 +72,7 @@ def write_to_stream(blobs: BlobStore, file: ReadableFile, stream: int, advance: 
     """Write a file to an open descriptor. Raises the errors of content, and `BrokenPipeError`."""
     with translated("the output"):
         for chunk in read_content(blobs, file, file.parts):
-            _write(stream, chunk)
+            write_all(stream, chunk)
             advance(len(chunk))
 
 
@@ -150,7 +149,7 @@ def _write_file(
         advance(kept_bytes)
         try:
             for chunk in read_content(blobs, file, file.parts[kept:]):
-                _write(out, chunk)
+                write_all(out, chunk)
                 advance(len(chunk))
         except (Findings, OSError):
             # Continuing would fail again, and the file may fill the disk.
@@ -195,27 +194,9 @@ def _count_leading_parts(existing: int, file: ReadableFile) -> int:
     offset = 0
     size_bytes = os.fstat(existing).st_size
     for index, part in enumerate(file.parts):
-        if offset + part.size_bytes > size_bytes or not _has_part(existing, offset, part):
+        if offset + part.size_bytes > size_bytes:
+            return index
+        if measure(read_range(existing, offset, part.size_bytes)).sha256 != part.sha256:
             return index
         offset += part.size_bytes
     return len(file.parts)
-
-
-def _has_part(existing: int, offset: int, part: Part) -> bool:
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(CHUNK_BYTES))
-    left = part.size_bytes
-    while left:
-        count = os.preadv(existing, [buffer[: min(left, len(buffer))]], offset)
-        if not count:
-            return False
-        digest.update(buffer[:count])
-        offset += count
-        left -= count
-    return digest.hexdigest() == part.sha256
-
-
-def _write(stream: int, chunk: Chunk) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[os.write(stream, rest) :]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from catactl.blobs.store import CHUNK_BYTES
+from catactl.blobs.durable_files import read_range
 from catactl.content import part_ranges
 from catactl.content.part_ranges import Plan
 from catactl.content.source import (
@@ -66,17 +66,14 @@ class FileSource:
 
     def read(self, offset: int, size_bytes: int) -> Iterator[memoryview]:
         """Yield exactly that many bytes."""
-        buffer = memoryview(bytearray(min(CHUNK_BYTES, size_bytes)))
-        while size_bytes > 0:
-            try:
-                count = os.preadv(self._file, [buffer[: min(len(buffer), size_bytes)]], offset)
-            except OSError as error:
-                raise SourceError(unreadable_error(self.path, error)) from error
-            if count == 0:
-                raise self._wrong_end()
-            yield buffer[:count]
-            offset += count
-            size_bytes -= count
+        try:
+            for chunk in read_range(self._file, offset, size_bytes):
+                yield chunk
+                size_bytes -= len(chunk)
+        except OSError as error:
+            raise SourceError(unreadable_error(self.path, error)) from error
+        if size_bytes > 0:
+            raise self._wrong_end()
 
     def check_unchanged(self) -> None:
         if _signature(os.fstat(self._file)) != self._signature:

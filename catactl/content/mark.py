@@ -52,7 +52,9 @@ def record_and_mark(
         result = work(conn, unit)
         if not intent.dry_run and any(each.type == _PART_UPLOADED for each in unit.events):
             mark = _head(conn, unit)
-            is_shared = _is_another_databases(conn, blobs.read_mark(org_id), org_id, mark)
+            earlier = blobs.read_mark(org_id)
+            is_ours = earlier is None or earlier.database == mark.database
+            is_shared = not is_ours and _is_not_in_log(conn, org_id, earlier)
             blobs.mark(org_id, NO_LOGS_MARK if is_shared else mark)
         return result
 
@@ -61,7 +63,7 @@ def record_and_mark(
     except BaseException:
         if mark is not None:
             with suppress(CatactlError):
-                _undo_mark(handler, blobs, org_id, intent, mark)
+                claim(handler, blobs, org_id, intent, uncommitted=mark)
         raise
 
 
@@ -85,38 +87,31 @@ def is_another_logs(conn: Connection, blobs: BlobStore, org_id: UUID) -> bool:
 
     Without the lock it is also true while an upload to this log is in progress.
     """
-    mark = blobs.read_mark(org_id)
-    return mark is not None and not _is_in_log(conn, org_id, mark)
+    return _is_not_in_log(conn, org_id, blobs.read_mark(org_id))
 
 
-def _is_another_databases(conn: Connection, earlier: Mark | None, org_id: UUID, mark: Mark) -> bool:
-    """Return whether another database left the earlier mark, with a head that is not in the log."""
-    if earlier is None or earlier.database == mark.database:
+def _is_not_in_log(conn: Connection, org_id: UUID, mark: Mark | None) -> bool:
+    """Return whether there is a mark, and the log does not contain its head."""
+    if mark is None:
         return False
-    return not _is_in_log(conn, org_id, earlier)
+    return not event_log.holds(conn, org_id, Head(mark.position, None, mark.hash))
 
 
-def _is_in_log(conn: Connection, org_id: UUID, mark: Mark) -> bool:
-    return event_log.holds(conn, org_id, Head(mark.position, None, mark.hash))
-
-
-def claim(handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent) -> None:
-    """Replace any mark of an organization's content with the log's head."""
-
-    def work(conn: Connection, unit: UnitOfWork) -> Result:
-        blobs.mark(org_id, _head(conn, unit))
-        return {}
-
-    handler.transact(org_id, intent.as_dry_run().unkeyed(), work)
-
-
-def _undo_mark(
-    handler: Handler, blobs: BlobStore, org_id: UUID, intent: Intent, mark: Mark
+def claim(
+    handler: Handler,
+    blobs: BlobStore,
+    org_id: UUID,
+    intent: Intent,
+    uncommitted: Mark | None = None,
 ) -> None:
-    """Replace the mark of a transaction that was not committed."""
+    """Replace any mark of an organization's content with the log's head. With `uncommitted`,
+    replace only this mark, and only if its transaction was not committed.
+    """
 
     def work(conn: Connection, unit: UnitOfWork) -> Result:
-        if blobs.read_mark(org_id) == mark and not _is_in_log(conn, org_id, mark):
+        if uncommitted is None or (
+            blobs.read_mark(org_id) == uncommitted and _is_not_in_log(conn, org_id, uncommitted)
+        ):
             blobs.mark(org_id, _head(conn, unit))
         return {}
 

@@ -24,8 +24,6 @@ OwnFiles = Mapping[Identity, str]
 NO_OWN_FILES: OwnFiles = MappingProxyType({})
 
 _DATABASE_SUFFIXES = ("", "-wal", "-shm", "-journal", "-reserve")
-_DATABASE = "catactl's own database"
-_CONTENT = "catactl's own content"
 
 
 def find_own_files(database: URL, blobs: BlobStore) -> OwnFiles:
@@ -36,10 +34,10 @@ def find_own_files(database: URL, blobs: BlobStore) -> OwnFiles:
         path = os.path.realpath(path)  # SQLite puts the other files beside the real one
         for suffix in _DATABASE_SUFFIXES:
             with suppress(OSError):
-                own[identity_of(os.stat(f"{path}{suffix}"))] = _DATABASE
+                own[identity_of(os.stat(f"{path}{suffix}"))] = "catactl's own database"
     if isinstance(blobs, Directory):
         with suppress(OSError):
-            own[identity_of(blobs.root.stat())] = _CONTENT
+            own[identity_of(blobs.root.stat())] = "catactl's own content"
     return own
 
 

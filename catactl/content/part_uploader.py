@@ -53,11 +53,10 @@ class PartUploader:
         intent = upload.intent
         if intent.idempotency_key is None:
             return intent
-        if source.size_bytes is None and not self._recorder.is_key_used(intent):
+        if source.size_bytes is None and not self._recorder.is_key_used(intent.idempotency_key):
             return intent.unkeyed()
         for part_range in ranges:
-            chunks = self._metered(source, part_range)
-            content = measure(upload.measure.passing(chunks))
+            content = measure(upload.measure.passing(self._metered(source, part_range)))
             upload.digests[part_range.number] = content.sha256
         source.check_unchanged()
         self._meter.advance(-upload.measure.content.size_bytes)

@@ -4,7 +4,6 @@ Several parts are read ahead in memory, and yielded once their digests are check
 too large for memory is yielded while it is read, so its error comes after its bytes.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -13,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catactl.blobs.store import BlobStore, Chunk
+from catactl.blobs.store import BlobStore, Chunk, Measure
 from catactl.content.stored_parts import content_of
 from catactl.content.workers import workers
 from catactl.domain.file import File
@@ -98,11 +97,9 @@ def _read_checked(blobs: BlobStore, file: ReadableFile, part: Part) -> Iterator[
     differs from the log.
     """
     address = content_of(part, file.generations).address
-    digest = hashlib.sha256()
-    for chunk in blobs.open(file.org_id, address):
-        digest.update(chunk)
-        yield chunk
-    if digest.hexdigest() != part.sha256:
+    measure = Measure()
+    yield from measure.passing(blobs.open(file.org_id, address))
+    if measure.content.sha256 != part.sha256:
         raise ContentDamaged(
             f"the content of part {part.number:,} of file {file.name!r} is damaged: "
             f"{blobs.locate(file.org_id, address)}",

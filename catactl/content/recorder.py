@@ -50,12 +50,10 @@ class Recorder:
                     digests |= {part.sha256 for part in upload.existing.parts}
             self.generations |= generations(conn, self.org_id, digests)
 
-    def is_key_used(self, intent: Intent) -> bool:
-        """Return whether the idempotency key was used before, for any request."""
-        if intent.idempotency_key is None:
-            return False
+    def is_key_used(self, key: str) -> bool:
+        """Return whether an idempotency key was used before, for any request."""
         with reading(self._handler.engine) as conn:
-            return idempotency.holds(conn, self.org_id, intent.idempotency_key)
+            return idempotency.holds(conn, self.org_id, key)
 
     def check_rules(self, upload: PendingUpload, size_bytes: int, intent: Intent) -> None:
         """Raise the error of the rules if they refuse an upload of that size. Nothing is written.
@@ -104,10 +102,7 @@ class Recorder:
 
 
 def dry_run(
-    handler: Handler,
-    org_id: UUID,
-    work: Callable[[Connection, UnitOfWork], object],
-    intent: Intent,
+    handler: Handler, org_id: UUID, work: Callable[[Connection, UnitOfWork], object], intent: Intent
 ) -> Result:
     """Run `work` and roll back. Return the stored result if the intent's idempotency key was used
     for this request before, else an empty result.

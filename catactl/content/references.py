@@ -183,9 +183,7 @@ def deleted_at(conn: Connection, org_id: UUID, file_id: UUID) -> datetime | None
     """Return the time at which a file was last deleted."""
     moment: datetime | None = conn.execute(
         select(func.max(effective_at(limits_of(conn, org_id)))).where(
-            events.c.org_id == org_id,
-            events.c.stream_id == file_id,
-            events.c.type == _DELETED,
+            events.c.org_id == org_id, events.c.stream_id == file_id, events.c.type == _DELETED
         )
     ).scalar()
     return moment

@@ -176,8 +176,8 @@ class UploadQueue:
         size_bytes = source.size_bytes
         if size_bytes is None:
             return [Range(1, 0, UNLIMITED_BYTES)]
+        part_bytes = self._options.part_bytes
         try:
-            part_bytes = self._options.part_bytes
             return part_ranges.cut(pending.name, size_bytes, part_bytes, pending.existing)
         except CatactlError:  # the upload raises it again, unless the key has a result
             return [Range(1, 0, size_bytes)]
@@ -266,14 +266,12 @@ class UploadQueue:
             try:
                 self._parts.record(upload.pending, upload.source)
             except QuotaExceeded:
-                self._check_whole(upload.pending, upload.source)
+                # Check the rules for the whole file: the error of a part names another excess.
+                pending, size_bytes = upload.pending, upload.source.size_bytes
+                if size_bytes is not None:
+                    self._recorder.look_up([pending])
+                    self._recorder.check_rules(pending, size_bytes, pending.keyed_intent)
                 raise
-
-    def _check_whole(self, pending: PendingFile, source: Source) -> None:
-        """Check the rules for the whole file, because the error of a part names another excess."""
-        if source.size_bytes is not None:
-            self._recorder.look_up([pending])
-            self._recorder.check_rules(pending, source.size_bytes, pending.keyed_intent)
 
 
 def _next_range(upload: _Upload) -> Range | None:

@@ -53,12 +53,6 @@ class Verification:
     is_another_logs: bool = False
     problems: list[ContentProblem] = field(default_factory=list)
 
-    def count(self, size_bytes: int, problem: str | None) -> None:
-        """Count a blob that was read."""
-        self.blobs += 1
-        self.undamaged += problem is None
-        self.read_bytes += size_bytes
-
 
 def verify_files(
     engine: Engine, blobs: BlobStore, org_id: UUID, file_ids: Iterable[UUID], advance: Advance
@@ -85,8 +79,7 @@ def verify_organizations(
     """
     verification = Verification()
     for org_id in org_ids:
-        verifier = _Verifier(engine, blobs, org_id, verification, advance)
-        verifier.verify_organization(orphaned_before)
+        _Verifier(engine, blobs, org_id, verification, advance).verify_organization(orphaned_before)
     return verification
 
 
@@ -133,7 +126,10 @@ class _Verifier:
             self.verification.is_another_logs |= is_another_logs(conn, self.blobs, self.org_id)
 
     def _count(self, size_bytes: int, problem: str | None) -> None:
-        self.verification.count(size_bytes, problem)
+        """Count a blob that was read."""
+        self.verification.blobs += 1
+        self.verification.undamaged += problem is None
+        self.verification.read_bytes += size_bytes
         self.advance(size_bytes)
 
     def _read_part(self, current: Generations, part: Part) -> str | None:

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine
 from catactl.blobs.opening import url_beside
 from catactl.config.settings import Settings
 from catactl.doctor import content, database, machine, postgresql, samples, sqlite
-from catactl.doctor.findings import Check, Finding, Status
+from catactl.doctor.findings import Finding, Status, problem, skipped
 from catactl.errors import BadConfiguration, CatactlError
 from catactl.store.sql.urls import is_missing_file
 
@@ -59,35 +59,33 @@ def _examinations(settings: Settings, engine: Engine) -> Iterator[_Examination]:
     yield _Examination("disk", disk)
 
 
-def examine(settings: Settings, engine: Engine) -> Iterator[Check]:
-    """Yield the findings of each examination. None of them creates a database or a blob store, or
-    waits for a lock.
+def examine(settings: Settings, engine: Engine) -> Iterator[tuple[str, Finding]]:
+    """Yield the findings of each examination, with its name. None of them creates a database or a
+    blob store, or waits for a lock.
     """
     skip_reasons: dict[str, str] = {}
     for each in _examinations(settings, engine):
         if each.needs in skip_reasons:
             reason = skip_reasons[each.name] = skip_reasons[each.needs]
             if each.reports_skip:
-                yield Check(each.name, Status.SKIPPED, f"skipped: {reason}")
+                yield each.name, skipped(f"skipped: {reason}")
             continue
-        checks = _run(each)
-        yield from checks
-        if any(check.status is Status.PROBLEM for check in checks):
+        findings = _run(each.examine)
+        yield from ((each.name, finding) for finding in findings)
+        if any(finding.status is Status.PROBLEM for finding in findings):
             skip_reasons[each.name] = f"it needs the {each.name}"
         elif each.name == "database" and is_missing_file(engine.url):
             skip_reasons[each.name] = "the database does not exist yet"
 
 
-def _run(examination: _Examination) -> list[Check]:
-    name = examination.name
+def _run(examine: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
-        return [Check(name, *finding) for finding in examination.examine()]
+        return list(examine())
     except CatactlError as error:
-        return [Check(name, Status.PROBLEM, error.message, error.hint)]
+        return [Finding(Status.PROBLEM, error.message, error.hint)]
     except Exception as error:  # because a broken database can raise any error
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        hint = "undo manual changes, or report a bug"
-        return [Check(name, Status.PROBLEM, f"cannot be examined: {reason}", hint)]
+        return [problem(f"cannot be examined: {reason}", "undo manual changes, or report a bug")]
 
 
 def _blob_url(settings: Settings, url: URL) -> str | None:

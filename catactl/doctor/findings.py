@@ -19,15 +19,6 @@ class Finding(NamedTuple):
     hint: str | None = None
 
 
-class Check(NamedTuple):
-    """A finding with the name of its examination. Several findings may have one name."""
-
-    name: str
-    status: Status
-    message: str
-    hint: str | None = None
-
-
 def ok(message: str) -> Finding:
     return Finding(Status.OK, message)
 

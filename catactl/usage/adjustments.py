@@ -1,12 +1,12 @@
 """The corrections of usage in a period, which are lines of its report."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from catactl.results.usage import ReportLine
+from catactl.store.canonical_json import format_instant
 from catactl.store.effective_time import effective, limits_by_log
 from catactl.store.log_queries import CORRECTED
 from catactl.store.sql.checked_types import checked_integer
@@ -16,22 +16,10 @@ from catactl.usage.past_organizations import organizations_changed_since
 from catactl.values.times import Interval
 
 
-class Adjustment(NamedTuple):
-    """A correction of an organization's usage by `delta_bytes`."""
-
-    org_id: UUID
-    name: str
-    position: int
-    recorded_at: datetime
-    actor: str
-    reason: str | None
-    delta_bytes: int
-
-
 def adjustments(
     conn: Connection, interval: Interval, org_ids: Sequence[UUID] | None
-) -> Iterator[Adjustment]:
-    """Yield the corrections that count from a moment in the period, oldest first."""
+) -> Iterator[ReportLine]:
+    """Yield a line for each correction that counts from a moment in the period, oldest first."""
     before = payload_field(events.c.payload, "before_bytes")
     after = payload_field(events.c.payload, "used_bytes")
     query = (
@@ -46,9 +34,7 @@ def adjustments(
         )
         .outerjoin(organizations, organizations.c.org_id == events.c.org_id)
         .where(
-            IS_LIFECYCLE_EVENT,
-            events.c.type == CORRECTED,
-            events.c.recorded_at >= interval.start,
+            IS_LIFECYCLE_EVENT, events.c.type == CORRECTED, events.c.recorded_at >= interval.start
         )
     )
     if org_ids is not None:
@@ -64,12 +50,14 @@ def adjustments(
     for moment, row in sorted(dated, key=lambda each: (each[0], each[1].org_id)):
         if interval.start <= moment < interval.end:
             name = past[row.org_id].name if row.org_id in past else row.name
-            yield Adjustment(
-                row.org_id,
-                name or str(row.org_id),
-                row.position,
-                moment,
-                row.actor,
-                row.reason,
-                checked_integer(row.delta_bytes),
-            )
+            yield {
+                "kind": "adjustment",
+                "org_id": str(row.org_id),
+                "name": name or str(row.org_id),
+                "start": format_instant(moment),
+                "end": format_instant(moment),
+                "delta_bytes": checked_integer(row.delta_bytes),
+                "position": row.position,
+                "actor": row.actor,
+                "reason": row.reason,
+            }

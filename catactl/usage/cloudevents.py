@@ -23,10 +23,7 @@ TYPE = "com.catacloud.organization.storage_usage_changed"
 
 
 def cloudevents(
-    conn: Connection,
-    org_ids: Sequence[UUID],
-    after: Mapping[UUID, int],
-    until: Mapping[UUID, int],
+    conn: Connection, org_ids: Sequence[UUID], after: Mapping[UUID, int], until: Mapping[UUID, int]
 ) -> Iterator[CloudEvent]:
     """Yield the usage events of each organization between two positions of its log, the first
     excluded, one log after the other.

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from catactl.usage.history import Span
+from catactl.usage.units import Unit
 from catactl.values.sizes import format_size
 from catactl.values.times import Interval
 
@@ -48,8 +49,7 @@ class Page(NamedTuple):
     interval: Interval
     is_over: bool
     is_closed: bool
-    unit: str
-    unit_field: str
+    unit: Unit
     rows: Sequence[Mapping[str, Any]]
     adjustments: Sequence[Mapping[str, Any]]
     total: str
@@ -133,7 +133,7 @@ def _bars(page: Page) -> str:
             f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>'
             f'<rect class="bar" x="{left}" y="{top + 4}" width="{width:.1f}" height="16"/>'
             f'<text x="{left + width + 6:.1f}" y="{top + 16}">'
-            f"{escape(str(row[page.unit_field]))}</text>"
+            f"{escape(str(row[page.unit.field]))}</text>"
         )
     height = max(1, len(largest)) * pitch
     return (
@@ -150,7 +150,7 @@ def _table(page: Page) -> str:
             format_size(row["average_bytes"]),
             format_size(row["peak_bytes"]),
             format_size(row["closing_bytes"]),
-            row[page.unit_field],
+            row[page.unit.field],
         )
         for row in page.rows
     )

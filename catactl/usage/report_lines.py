@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 from catactl.results.usage import ReportLine
 from catactl.store.canonical_json import format_instant
-from catactl.usage.adjustments import Adjustment
 from catactl.usage.report import UsageLine
 from catactl.usage.units import Unit, byte_months, in_units, rounded
 from catactl.values.times import Interval, microseconds
@@ -31,22 +30,6 @@ def usage_line(line: UsageLine, interval: Interval, *, is_closed: bool) -> Repor
         "gib_hours": amounts["gib_hours"],
         "gb_month": amounts["gb_month"],
         "gib_month": amounts["gib_month"],
-    }
-
-
-def adjustment_line(adjustment: Adjustment) -> ReportLine:
-    """Return a correction of an organization's usage."""
-    moment = format_instant(adjustment.recorded_at)
-    return {
-        "kind": "adjustment",
-        "org_id": str(adjustment.org_id),
-        "name": adjustment.name,
-        "start": moment,
-        "end": moment,
-        "delta_bytes": adjustment.delta_bytes,
-        "position": adjustment.position,
-        "actor": adjustment.actor,
-        "reason": adjustment.reason,
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catactl.content import file_source
+from catactl.blobs import durable_files
 from catactl.content.file_source import FileSource
 from catactl.content.source import SourceError
 from catactl.errors import InvalidValue, SourceChanged
@@ -32,7 +32,7 @@ def test_a_file_is_read_at_any_offset_any_number_of_times(path: Path, follow_lin
 
 
 def test_chunks_are_of_bounded_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_source, "CHUNK_BYTES", 4)
+    monkeypatch.setattr(durable_files, "CHUNK_BYTES", 4)
     opened = FileSource(str(path), follow_links=False)
     assert [bytes(chunk) for chunk in opened.read(1, 9)] == [b"1234", b"5678", b"9"]
     opened.close()

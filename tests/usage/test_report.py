@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from catactl.domain.organization import CorrectStorageUsage, DeleteOrganization
 from catactl.handling.handler import Handler
+from catactl.store.canonical_json import format_instant
 from catactl.store.sql.engine import reading
 from catactl.usage.adjustments import adjustments
 from catactl.usage.history import usage_over
@@ -100,8 +101,8 @@ def test_a_correction_does_not_change_earlier_periods(engine: Engine) -> None:
         assert list(lines(conn, february, None)) == before
         assert list(adjustments(conn, february, None)) == []
         (adjustment,) = adjustments(conn, march, [org_id])
-    assert (adjustment.delta_bytes, adjustment.recorded_at) == (-100, clock.now)
-    assert (adjustment.actor, adjustment.reason) == (INTENT.actor, None)
+    assert (adjustment["delta_bytes"], adjustment["start"]) == (-100, format_instant(clock.now))
+    assert (adjustment["actor"], adjustment["reason"]) == (INTENT.actor, None)
 
 
 def test_a_gigabyte_for_a_month_is_one_gigabyte_month_in_every_month() -> None:

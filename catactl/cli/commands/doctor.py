@@ -15,7 +15,7 @@ from catactl.results.result import Report, WithError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from catactl.doctor.findings import Check
+    from catactl.doctor.findings import Finding
 
 
 @command(CONTENT, needs_settings=False)
@@ -31,12 +31,12 @@ def doctor(context: Context) -> WithError[Report[DoctorResult, ExaminationResult
     """
     checks: list[ExaminationResult] = [
         {
-            "name": check.name,
-            "status": check.status,
-            "message": mask(check.message),
-            "hint": mask(check.hint) if check.hint else check.hint,
+            "name": name,
+            "status": finding.status,
+            "message": mask(finding.message),
+            "hint": mask(finding.hint) if finding.hint else finding.hint,
         }
-        for check in _checks(context)
+        for name, finding in _findings(context)
     ]
     problems = [check for check in checks if check["status"] == "problem"]
     summary: DoctorResult = {
@@ -57,16 +57,16 @@ def _error(problems: list[ExaminationResult]) -> Findings | None:
     )
 
 
-def _checks(context: Context) -> "Iterator[Check]":
+def _findings(context: Context) -> "Iterator[tuple[str, Finding]]":
     from catactl.doctor.examine import examine
-    from catactl.doctor.findings import Check, Status
+    from catactl.doctor.findings import ok, problem, skipped
 
     try:
         settings, engine = context.settings, _engine(context)
     except BadConfiguration as error:
-        yield Check("settings", Status.PROBLEM, error.message, error.hint or "correct that setting")
+        yield "settings", problem(error.message, error.hint or "correct that setting")
         for name in ("secrets", "database", "content", "disk"):
-            yield Check(name, Status.SKIPPED, "skipped: it needs the settings")
+            yield name, skipped("skipped: it needs the settings")
         return
     path, url, profile = settings.config_path, settings.database_url, settings.profile
     if path is None:
@@ -74,7 +74,7 @@ def _checks(context: Context) -> "Iterator[Check]":
     else:
         config = f"{path} is read" if path.exists() else f"{path} does not exist"
     suffix = f", profile {profile.value}" if profile is not None else ""
-    yield Check("settings", Status.OK, f"{config}{suffix}; database {url.value} ({url.origin})")
+    yield "settings", ok(f"{config}{suffix}; database {url.value} ({url.origin})")
     yield from examine(settings, engine)
 
 

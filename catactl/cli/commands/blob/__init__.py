@@ -10,8 +10,7 @@ from catactl.errors import InvalidValue
 from catactl.values.durations import parse_age
 
 OlderThan = Annotated[
-    str,
-    typer.Option("--older-than", metavar="D", help="Minimum age: 12h, 30d or 4w; 0: any age."),
+    str, typer.Option("--older-than", metavar="D", help="Minimum age: 12h, 30d or 4w; 0: any age.")
 ]
 
 

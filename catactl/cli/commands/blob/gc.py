@@ -25,8 +25,7 @@ def gc(
     orgs: OrgArguments = None,
     older_than: OlderThan = "7d",
     claim: Annotated[
-        bool,
-        typer.Option("--claim", help="Take over content that another database recorded last."),
+        bool, typer.Option("--claim", help="Take over content that another database recorded last.")
     ] = False,
 ) -> WithError[Report[SweepResult, SweptOrganization]]:
     """Remove unreferenced content. --dry-run shows what would be removed.
@@ -56,14 +55,7 @@ def gc(
     with Progress(context, "sweeping", "organization", len(ids)) as progress:
         for org_id in ids:
             try:
-                row = sweep(
-                    context.handler,
-                    context.blobs,
-                    org_id,
-                    before,
-                    intent,
-                    claims=claim,
-                )
+                row = sweep(context.handler, context.blobs, org_id, before, intent, claims=claim)
             except ContentOfAnotherLog as error:
                 if len(ids) == 1:
                     raise

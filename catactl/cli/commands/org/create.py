@@ -28,9 +28,5 @@ def create(
     """
     quota_bytes = parse_size(quota) if quota is not None else None
     return context.write(
-        create_organization,
-        name,
-        name=name,
-        quota_bytes=quota_bytes,
-        if_not_exists=if_not_exists,
+        create_organization, name, name=name, quota_bytes=quota_bytes, if_not_exists=if_not_exists
     )

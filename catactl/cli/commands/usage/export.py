@@ -28,8 +28,7 @@ from catactl.usage.metrics import exposition, organization_metrics
 def export(
     context: Context,
     format_: Annotated[
-        Literal["prometheus", "cloudevents"],
-        typer.Option("--format", help="Format of the output."),
+        Literal["prometheus", "cloudevents"], typer.Option("--format", help="Format of the output.")
     ],
     orgs: OrgArguments = None,
     write: Annotated[
@@ -37,8 +36,7 @@ def export(
         typer.Option("--write", metavar="PATH", help="File to write; it is replaced as a whole."),
     ] = None,
     from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="TIME", help="Only events from this time on."),
+        str | None, typer.Option("--from", metavar="TIME", help="Only events from this time on.")
     ] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Only events before this time.")

@@ -23,7 +23,7 @@ from catactl.usage.adjustments import adjustments
 from catactl.usage.daily_totals import daily_totals
 from catactl.usage.html_report import Page, render
 from catactl.usage.report import lines
-from catactl.usage.report_lines import adjustment_line, in_order, total_in, usage_line
+from catactl.usage.report_lines import in_order, total_in, usage_line
 from catactl.usage.units import Unit
 from catactl.values.times import Every, Interval, checked_interval, parse_month, parse_time
 
@@ -75,7 +75,7 @@ def report(
         ]
         used.sort(key=lambda each: (each[0].name, each[0].org_id))
         rows = [row for _, row in used]
-        corrected = [adjustment_line(each) for each in adjustments(conn, interval, org_ids)]
+        corrected = list(adjustments(conn, interval, org_ids))
         days = list(daily_totals(conn, interval, org_ids)) if html is not None else []
         ahead = LogsAhead(conn, org_ids)
         if not is_over:  # because a report of a closed period never changes
@@ -84,9 +84,7 @@ def report(
         ahead.warn(context)
     if html is not None:
         total = total_in(unit, [line for line, _ in used])
-        page = Page(
-            interval, is_over, is_closed, unit.value, unit.field, rows, corrected, total, days
-        )
+        page = Page(interval, is_over, is_closed, unit, rows, corrected, total, days)
         write_file(html, render(page))
         context.note(f"wrote {html}")
     _check_reported(context, orgs, org_ids, rows)
