@@ -19,7 +19,6 @@ from catactl.errors import (
     Unreachable,
 )
 from catactl.handling.intent import Intent
-from catactl.handling.operation_scope import OperationScope
 from catactl.handling.state_cache import StateCaches
 from catactl.handling.transaction import ForgottenStates, Transaction
 from catactl.handling.unit_of_work import UnitOfWork
@@ -89,32 +88,31 @@ class Handler:
 
     def execute(
         self,
-        run: Callable[Concatenate[OperationScope, P], R],
+        operation: Callable[Concatenate[UnitOfWork, P], R],
         intent: Intent,
         org_id: UUID | None,
         /,
         *arguments: P.args,
         **given: P.kwargs,
     ) -> R:
-        """Run an operation in a transaction of its own; return its result. See `transact`."""
+        """Run an operation of one organization in a transaction, and return its result.
 
-        def work(_conn: Connection, unit: UnitOfWork) -> R:
-            return run(OperationScope(unit, intent, suggests_names=True), *arguments, **given)
-
-        return self.transact(org_id, intent, work)
+        Without an `org_id` it is the organization that the intent names. The handler calls the
+        operation under the lock, and again from the start when the database asks for that, so it
+        must keep nothing from one call to the next. If the intent's idempotency key was used before
+        for the same request, the handler returns the stored result and does not call the operation.
+        """
+        check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
+        return self.transact_across(
+            intent,
+            lambda transaction: transaction.run_once(org_id, operation, *arguments, **given),
+        )
 
     def transact(
         self, org_id: UUID | None, intent: Intent, work: Callable[[Connection, UnitOfWork], R]
     ) -> R:
-        """Run `work`, which runs any number of commands of one organization: all of them or none.
-
-        Without an `org_id`, the intent names the organization. The handler calls `work`
-        under the lock, and again from the start if the database requires that, so `work` must
-        keep nothing from one call to the next. If the intent's idempotency key was used before for
-        the same request, the handler returns the stored result and does not call `work`.
-        """
-        check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
-        return self.transact_across(intent, lambda transaction: transaction.run_once(org_id, work))
+        """Run `work`, which runs any number of commands of one organization; see `execute`."""
+        return self.execute(lambda unit: work(unit.conn, unit), intent, org_id)
 
     def transact_across(self, intent: Intent, work: Callable[[Transaction], T]) -> T:
         """Run `work`, which locks and changes any number of organizations: all of them or none.

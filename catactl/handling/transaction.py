@@ -6,7 +6,7 @@ Logs are locked in ascending order of their ids, so two transactions cannot wait
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -22,6 +22,7 @@ from catactl.store.sql.commit_outcome import Evidence, was_committed
 from catactl.store.sql.statements import begin, pipelined
 from catactl.wiring.flow import DATED_PROJECTIONS
 
+P = ParamSpec("P")
 R = TypeVar("R", bound=Mapping[str, object])
 
 
@@ -75,22 +76,30 @@ class Transaction:
             self._units[org_id] = unit
         return unit
 
-    def run_once(self, org_id: UUID | None, work: Callable[[Connection, UnitOfWork], R]) -> R:
-        """Run `work` under the lock of the organization, or of the one that the intent names. If
-        the same request was run under its key before, return the stored result instead.
+    def run_once(
+        self,
+        org_id: UUID | None,
+        operation: Callable[Concatenate[UnitOfWork, P], R],
+        *arguments: P.args,
+        **given: P.kwargs,
+    ) -> R:
+        """Run an operation under the lock of its organization, which the intent names by default.
+
+        If the same request was run under its key before, return the stored result instead.
         """
         if org_id is None:
             begin(self.conn)
             org_id = find_organization(self.conn, self.intent)
         unit = self.unit(org_id)
+        unit.suggests_names = True
         request = self.intent.keyed_request
         if request is None:
-            return work(self.conn, unit)
+            return operation(unit, *arguments, **given)
         answer = idempotency.find_answer(self.conn, org_id, request.key)
         if answer is not None:
             self.is_replay = True
             return cast(R, answer.to(request))
-        result = work(self.conn, unit)
+        result = operation(unit, *arguments, **given)
         self.answer(org_id, request, result)
         return result
 

@@ -55,7 +55,9 @@ class Outcome(NamedTuple):
 class UnitOfWork:
     """The changes of one transaction in one organization, in memory until `flush` writes them.
 
-    `evidence` tests whether the database holds a write that added no event.
+    `intent` is that of the next command. `suggests_names`: the error for a name that was not found
+    has similar names; a batch does without, because that costs a query. `evidence` tests whether
+    the database holds a write that added no event.
     """
 
     def __init__(
@@ -74,7 +76,8 @@ class UnitOfWork:
         self.conn = conn
         self.org_id = CachedId.of(org_id)
         self._stored_head = head
-        self._intent = intent
+        self.intent = intent
+        self.suggests_names = False
         self._ids = new_ids(now)
         self._streams: dict[UUID, StreamState] = {}
         self._events: list[DecodedEvent] = []
@@ -108,7 +111,15 @@ class UnitOfWork:
         """Return a new id whose time is the time of this unit of work."""
         return next(self._ids)
 
-    def run(self, target: CommandEnvelope, intent: Intent | None = None) -> Outcome:
+    def run_stream(self, stream_id: UUID, command: Command) -> Outcome:
+        """Handle a command of a stream; see `run`."""
+        return self.run(CommandEnvelope(stream_id, command))
+
+    def run_organization(self, command: Command) -> Outcome:
+        """Handle a command of the organization itself; see `run`."""
+        return self.run(CommandEnvelope(self.org_id, command))
+
+    def run(self, target: CommandEnvelope) -> Outcome:
         """Handle a command, and the commands that sagas send in response: all of them or none.
 
         After an error the unit of work is as it was before, and can run other commands.
@@ -118,7 +129,7 @@ class UnitOfWork:
         self._undo.clear()
         self._names.begin()
         try:
-            return self._run(target, intent if intent is not None else self._intent)
+            return self._handle(target)
         except BaseException:
             self.head = head
             del self._events[event_count:]
@@ -143,9 +154,9 @@ class UnitOfWork:
         dated = canonical_json.format_instant(last)
         raise ClockBehindLog(f"{ahead}: its last event is dated {dated}", clock.hint(name))
 
-    def _run(self, target: CommandEnvelope, intent: Intent) -> Outcome:
+    def _handle(self, target: CommandEnvelope) -> Outcome:
         stream = self._load(aggregate_of(target.command), target.stream_id)
-        expected_version = intent.expected_version
+        expected_version = self.intent.expected_version
         if expected_version is not None and stream.version != expected_version:
             name = stream.aggregate.name
             raise VersionConflict(
@@ -166,7 +177,6 @@ class UnitOfWork:
                     stream_id,
                     target_stream.version,
                     event,
-                    intent,
                     command_id,
                     correlation_id,
                     causation_id,
@@ -181,7 +191,7 @@ class UnitOfWork:
             version=stream.version,
             position=self.head.position,
             events=tuple(events),
-            dry_run=intent.dry_run,
+            dry_run=self.intent.dry_run,
         )
 
     def flush(self) -> None:
@@ -230,7 +240,6 @@ class UnitOfWork:
         stream_id: UUID,
         version: int,
         event: Event,
-        intent: Intent,
         command_id: UUID,
         correlation_id: UUID,
         causation_id: UUID | None,
@@ -248,8 +257,8 @@ class UnitOfWork:
                 schema_version=codec.schema_version(name),
                 payload=codec.encode(event),
                 event_id=next(self._ids),
-                actor=intent.actor,
-                reason=intent.reason,
+                actor=self.intent.actor,
+                reason=self.intent.reason,
                 command_id=command_id,
                 correlation_id=correlation_id,
                 causation_id=causation_id,
@@ -291,6 +300,9 @@ class UnitOfWork:
         if found is None:
             found = self.find_live(aggregate, reference) or self._find_deleted(aggregate, reference)
         if found is None:
+            if self.suggests_names:
+                find = name_lookup.resolve_file if aggregate is FILE else name_lookup.resolve_job
+                return find(self.conn, self.org_id, reference)
             what = "file" if aggregate is FILE else "job"
             raise NotFound(f"no {what} {reference!r}", f"see: catactl {what} list ORG")
         return found

@@ -13,7 +13,6 @@ from uuid import UUID
 from catactl.errors import CatactlError, NotFound
 from catactl.handling.handler import Handler, utc_now
 from catactl.handling.intent import Intent
-from catactl.handling.operation_scope import OperationScope
 from catactl.handling.transaction import Transaction
 from catactl.operations.batch_lines import BatchLine, FailedLine
 from catactl.store import idempotency, name_lookup
@@ -167,7 +166,8 @@ class _LineRunner:
 
     def _run(self, line: BatchLine, org_id: UUID) -> Result:
         unit = self._transaction.unit(org_id)
-        result: Result = line.operation.run(OperationScope(unit, line.intent), **line.arguments)
+        unit.intent = line.intent
+        result: Result = line.operation.run(unit, **line.arguments)
         return result
 
     def _run_in_savepoint(self, line: BatchLine, org_id: UUID) -> Result:

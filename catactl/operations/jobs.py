@@ -13,7 +13,7 @@ from catactl.domain.job_configuration import (
     check_spec,
 )
 from catactl.errors import AlreadyExists, InvalidValue
-from catactl.handling.operation_scope import OperationScope
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import FileRefs, JobRef, Name
 from catactl.operations.operation import operation
 from catactl.results.jobs import JobWritten, job_result, job_written
@@ -46,57 +46,57 @@ class JobChanges(_Named, JobFields, total=False):
 
 @operation("job.create")
 def create_job(
-    scope: OperationScope,
+    unit: UnitOfWork,
     *,
     name: JobRef,
     image: str,
     if_not_exists: bool = False,
     **fields: Unpack[JobFields],
 ) -> JobWritten:
-    given = _spec_fields(scope, {"name": name, "image": image, **fields})
+    given = _spec_fields(unit, {"name": name, "image": image, **fields})
     spec = check_spec(JobSpec(**given))
-    existing = scope.unit.find_live(JOB_CONFIGURATION, name) if if_not_exists else None
+    existing = unit.find_live(JOB_CONFIGURATION, name) if if_not_exists else None
     if existing is None:
-        command = CreateJobConfiguration(spec, scope.unit.now)
-        return job_written(scope.run(scope.unit.new_id(), command))
-    state, version = scope.unit.get(JOB_CONFIGURATION, existing)
+        command = CreateJobConfiguration(spec, unit.now)
+        return job_written(unit.run_stream(unit.new_id(), command))
+    state, version = unit.get(JOB_CONFIGURATION, existing)
     for field in given:
         if field != "name" and getattr(state.spec, field) != getattr(spec, field):
             raise AlreadyExists(
                 f"job {name!r} exists with another {field}",
-                f"catactl job update {scope.org_ref} {name}",
+                f"catactl job update {unit.intent.org_ref} {name}",
             )
-    return {**job_result(scope.org_id, existing, state, version), **without_events(scope)}
+    return {**job_result(unit.org_id, existing, state, version), **without_events(unit)}
 
 
 @operation("job.update")
-def update_job(scope: OperationScope, *, job: JobRef, **changes: Unpack[JobChanges]) -> JobWritten:
+def update_job(unit: UnitOfWork, *, job: JobRef, **changes: Unpack[JobChanges]) -> JobWritten:
     if not changes:
         raise InvalidValue("nothing to update", "set at least one field")
-    command = UpdateJobConfiguration(_spec_fields(scope, changes))
-    return job_written(scope.run(scope.job_id(job), command))
+    command = UpdateJobConfiguration(_spec_fields(unit, changes))
+    return job_written(unit.run_stream(unit.job_id(job), command))
 
 
 @operation("job.enable")
-def enable_job(scope: OperationScope, *, job: JobRef) -> JobWritten:
-    return job_written(scope.run(scope.job_id(job), EnableJobConfiguration()))
+def enable_job(unit: UnitOfWork, *, job: JobRef) -> JobWritten:
+    return job_written(unit.run_stream(unit.job_id(job), EnableJobConfiguration()))
 
 
 @operation("job.disable")
-def disable_job(scope: OperationScope, *, job: JobRef) -> JobWritten:
-    return job_written(scope.run(scope.job_id(job), DisableJobConfiguration()))
+def disable_job(unit: UnitOfWork, *, job: JobRef) -> JobWritten:
+    return job_written(unit.run_stream(unit.job_id(job), DisableJobConfiguration()))
 
 
 @operation("job.delete")
-def delete_job(scope: OperationScope, *, job: JobRef) -> JobWritten:
-    return job_written(scope.run(scope.job_id(job), DeleteJobConfiguration()))
+def delete_job(unit: UnitOfWork, *, job: JobRef) -> JobWritten:
+    return job_written(unit.run_stream(unit.job_id(job), DeleteJobConfiguration()))
 
 
-def _spec_fields(scope: OperationScope, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _spec_fields(unit: UnitOfWork, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as fields of `JobSpec`, with the ids of input files."""
     fields = dict(arguments)
     if "job_command" in fields:
         fields["command"] = fields.pop("job_command")
     if "inputs" in fields:
-        fields["inputs"] = tuple(sorted({scope.file_id(file) for file in fields["inputs"]}))
+        fields["inputs"] = tuple(sorted({unit.file_id(file) for file in fields["inputs"]}))
     return fields

@@ -24,7 +24,7 @@ from typing import (
 )
 
 from catactl.errors import InvalidValue
-from catactl.handling.operation_scope import OperationScope
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.wiring.flow import Aggregate
 
 P = ParamSpec("P")
@@ -79,7 +79,7 @@ class Operation(Generic[P, R]):
     """
 
     name: str
-    run: Callable[Concatenate[OperationScope, P], R]
+    run: Callable[Concatenate[UnitOfWork, P], R]
     creates: bool
     changes_names: bool
     is_versioned: bool
@@ -146,10 +146,10 @@ class Operation(Generic[P, R]):
 
 def operation(
     name: str, *, creates: bool = False, changes_names: bool = False, is_versioned: bool = True
-) -> Callable[[Callable[Concatenate[OperationScope, P], R]], Operation[P, R]]:
-    """Declare a function `(scope, *, …)` as an operation. See `Operation`."""
+) -> Callable[[Callable[Concatenate[UnitOfWork, P], R]], Operation[P, R]]:
+    """Declare a function `(unit, *, …)` as an operation. See `Operation`."""
 
-    def declare(run: Callable[Concatenate[OperationScope, P], R]) -> Operation[P, R]:
+    def declare(run: Callable[Concatenate[UnitOfWork, P], R]) -> Operation[P, R]:
         return Operation(name, run, creates, changes_names or creates, is_versioned and not creates)
 
     return declare

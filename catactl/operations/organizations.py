@@ -11,7 +11,7 @@ from catactl.domain.organization import (
     SuspendOrganization,
 )
 from catactl.errors import AlreadyExists, ConfirmationRequired
-from catactl.handling.operation_scope import OperationScope
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Confirmation, Name
 from catactl.operations.operation import operation
 from catactl.queries.organizations import get_organization
@@ -24,65 +24,63 @@ from catactl.values.spelling import normalized
 
 @operation("org.create", creates=True)
 def create_organization(
-    scope: OperationScope,
+    unit: UnitOfWork,
     *,
     name: Name,
     quota_bytes: int | None = None,
     if_not_exists: bool = False,
 ) -> OrganizationWritten:
-    existing = name_lookup.find_organization(scope.conn, name) if if_not_exists else None
+    existing = name_lookup.find_organization(unit.conn, name) if if_not_exists else None
     if existing is None:
-        command = CreateOrganization(name, scope.unit.now, quota_bytes)
-        return organization_written(scope.run_organization(command))
-    found = get_organization(scope.conn, existing)
+        command = CreateOrganization(name, unit.now, quota_bytes)
+        return organization_written(unit.run_organization(command))
+    found = get_organization(unit.conn, existing)
     if quota_bytes is not None and found["quota_bytes"] != quota_bytes:
         raise AlreadyExists(
             f"organization {name!r} exists with another quota: {found['quota_bytes']}",
             f"catactl quota set {name} {quota_bytes}",
         )
-    written: Written = {"position": get_usage(scope.conn, existing)["position"], "events": []}
+    written: Written = {"position": get_usage(unit.conn, existing)["position"], "events": []}
     return {**found, **written}
 
 
 @operation("org.rename", changes_names=True)
-def rename_organization(scope: OperationScope, *, new: Name) -> OrganizationWritten:
-    return organization_written(scope.run_organization(RenameOrganization(new)))
+def rename_organization(unit: UnitOfWork, *, new: Name) -> OrganizationWritten:
+    return organization_written(unit.run_organization(RenameOrganization(new)))
 
 
 @operation("org.suspend")
-def suspend_organization(scope: OperationScope) -> OrganizationWritten:
-    return organization_written(scope.run_organization(SuspendOrganization()))
+def suspend_organization(unit: UnitOfWork) -> OrganizationWritten:
+    return organization_written(unit.run_organization(SuspendOrganization()))
 
 
 @operation("org.resume")
-def resume_organization(scope: OperationScope) -> OrganizationWritten:
-    return organization_written(scope.run_organization(ResumeOrganization()))
+def resume_organization(unit: UnitOfWork) -> OrganizationWritten:
+    return organization_written(unit.run_organization(ResumeOrganization()))
 
 
 @operation("org.delete", changes_names=True)
-def delete_organization(
-    scope: OperationScope, *, confirm: Confirmation = None
-) -> OrganizationWritten:
-    if normalized(confirm or "") != normalized(scope.org_ref) and not scope.intent.dry_run:
+def delete_organization(unit: UnitOfWork, *, confirm: Confirmation = None) -> OrganizationWritten:
+    if normalized(confirm or "") != normalized(unit.intent.org_ref) and not unit.intent.dry_run:
         raise ConfirmationRequired(
-            f"deleting organization {scope.org_ref!r} needs its name as a confirmation",
-            f'add "confirm": "{scope.org_ref}"',
+            f"deleting organization {unit.intent.org_ref!r} needs its name as a confirmation",
+            f'add "confirm": "{unit.intent.org_ref}"',
         )
-    return organization_written(scope.run_organization(DeleteOrganization()))
+    return organization_written(unit.run_organization(DeleteOrganization()))
 
 
 @operation("quota.set")
-def set_quota(scope: OperationScope, *, size_bytes: int) -> OrganizationWritten:
-    return organization_written(scope.run_organization(SetQuota(size_bytes)))
+def set_quota(unit: UnitOfWork, *, size_bytes: int) -> OrganizationWritten:
+    return organization_written(unit.run_organization(SetQuota(size_bytes)))
 
 
 @operation("quota.clear")
-def clear_quota(scope: OperationScope) -> OrganizationWritten:
-    return organization_written(scope.run_organization(ClearQuota()))
+def clear_quota(unit: UnitOfWork) -> OrganizationWritten:
+    return organization_written(unit.run_organization(ClearQuota()))
 
 
 @operation("event.correct-clock")
-def correct_clock(scope: OperationScope) -> OrganizationWritten:
-    now, last = scope.unit.now, scope.unit.head.recorded_at
+def correct_clock(unit: UnitOfWork) -> OrganizationWritten:
+    now, last = unit.now, unit.head.recorded_at
     command = CorrectClock(last if last is not None else now, now)
-    return organization_written(scope.run_organization(command))
+    return organization_written(unit.run_organization(command))

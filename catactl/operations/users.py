@@ -7,7 +7,7 @@ from typing import Any
 from catactl.domain.decider import Command
 from catactl.domain.organization import check_accepts
 from catactl.errors import AlreadyExists, InvalidValue
-from catactl.handling.operation_scope import OperationScope
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Email, NewRole, OptionalEmail, OptionalLabel, UserRef
 from catactl.operations.operation import operation
 from catactl.queries.users import user_result
@@ -19,7 +19,7 @@ from catactl.values.names import check_email, check_label
 
 @operation("user.add", is_versioned=False)
 def add_user(
-    scope: OperationScope,
+    unit: UnitOfWork,
     *,
     email: Email,
     name: OptionalLabel = None,
@@ -29,31 +29,31 @@ def add_user(
     name = check_label("name", name) if name is not None else None
 
     def change() -> Mapping[str, Any]:
-        existing = users.find_by_email(scope.conn, scope.org_id, check_email(email))
+        existing = users.find_by_email(unit.conn, unit.org_id, check_email(email))
         if existing is None or not if_not_exists:
             return users.add(
-                scope.conn,
-                scope.org_id,
-                scope.unit.new_id(),
+                unit.conn,
+                unit.org_id,
+                unit.new_id(),
                 email=email,
                 name=name,
                 role=role if role is not None else users.DEFAULT_ROLE,
-                created_at=scope.unit.now,
+                created_at=unit.now,
             )
         for field, given in (("name", name), ("role", role)):
             if given is not None and existing[field] != given:
                 raise AlreadyExists(
                     f"user {existing['email']!r} exists with another {field}: {existing[field]!r}",
-                    f"catactl user update {scope.org_ref} {existing['email']} --{field} …",
+                    f"catactl user update {unit.intent.org_ref} {existing['email']} --{field} …",
                 )
         return existing
 
-    return _write(scope, change)
+    return _write(unit, change)
 
 
 @operation("user.update", is_versioned=False)
 def update_user(
-    scope: OperationScope,
+    unit: UnitOfWork,
     *,
     user: UserRef,
     email: OptionalEmail = None,
@@ -64,47 +64,47 @@ def update_user(
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise InvalidValue("nothing to update", "set email, name or role")
-    return _change(scope, user, **changes)
+    return _change(unit, user, **changes)
 
 
 @operation("user.disable", is_versioned=False)
-def disable_user(scope: OperationScope, *, user: UserRef) -> UserWritten:
-    return _change(scope, user, disabled=True)
+def disable_user(unit: UnitOfWork, *, user: UserRef) -> UserWritten:
+    return _change(unit, user, disabled=True)
 
 
 @operation("user.enable", is_versioned=False)
-def enable_user(scope: OperationScope, *, user: UserRef) -> UserWritten:
-    return _change(scope, user, disabled=False)
+def enable_user(unit: UnitOfWork, *, user: UserRef) -> UserWritten:
+    return _change(unit, user, disabled=False)
 
 
 @operation("user.remove", is_versioned=False)
-def remove_user(scope: OperationScope, *, user: UserRef) -> UserWritten:
+def remove_user(unit: UnitOfWork, *, user: UserRef) -> UserWritten:
     def remove() -> Mapping[str, Any]:
-        user_id = name_lookup.resolve_user(scope.conn, scope.org_id, user)
-        return users.remove(scope.conn, scope.org_id, user_id)
+        user_id = name_lookup.resolve_user(unit.conn, unit.org_id, user)
+        return users.remove(unit.conn, unit.org_id, user_id)
 
-    return _write(scope, remove, removes=True)
+    return _write(unit, remove, removes=True)
 
 
-def _change(scope: OperationScope, user: str, **changes: Any) -> UserWritten:
+def _change(unit: UnitOfWork, user: str, **changes: Any) -> UserWritten:
     def change() -> Mapping[str, Any]:
-        user_id = name_lookup.resolve_user(scope.conn, scope.org_id, user)
-        return users.change(scope.conn, scope.org_id, user_id, **changes)
+        user_id = name_lookup.resolve_user(unit.conn, unit.org_id, user)
+        return users.change(unit.conn, unit.org_id, user_id, **changes)
 
-    return _write(scope, change)
+    return _write(unit, change)
 
 
 def _write(
-    scope: OperationScope, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
+    unit: UnitOfWork, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
 ) -> UserWritten:
     """Write the row of a user, if the log's clock and the organization allow a write."""
-    scope.unit.check_clock(Command())
-    check_accepts(scope.unit.organization(), Command())
+    unit.check_clock(Command())
+    check_accepts(unit.organization(), Command())
     row = change()
-    scope.unit.evidence = partial(
+    unit.evidence = partial(
         users.holds,
-        org_id=scope.org_id,
+        org_id=unit.org_id,
         user_id=row["user_id"],
         version=None if removes else row["version"],
     )
-    return {**user_result(row), **without_events(scope)}
+    return {**user_result(row), **without_events(unit)}

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
-    from catactl.handling.operation_scope import OperationScope
-    from catactl.handling.unit_of_work import Outcome
+    from catactl.handling.unit_of_work import Outcome, UnitOfWork
 
 
 class DryRun(TypedDict):
@@ -30,9 +29,9 @@ def written(outcome: "Outcome") -> Written:
     return result
 
 
-def without_events(scope: "OperationScope") -> Written:
+def without_events(unit: "UnitOfWork") -> Written:
     """Return the fields that a write adds to its resource when it added no events."""
-    result: Written = {"position": scope.unit.head.position, "events": []}
-    if scope.intent.dry_run:
+    result: Written = {"position": unit.head.position, "events": []}
+    if unit.intent.dry_run:
         result["dry_run"] = True
     return result

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from catactl.cli.framework.context import Context
-from catactl.handling.operation_scope import OperationScope
+from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Name
 from catactl.operations.jobs import update_job
 from catactl.operations.operation import operation
@@ -91,7 +91,7 @@ def test_the_same_arguments_of_another_command_are_another_request() -> None:
 def test_a_new_argument_with_a_default_leaves_stored_keys_valid() -> None:
     @operation("org.create", creates=True)
     def after(
-        scope: OperationScope, *, name: Name, quota_bytes: int | None = None, label: str = ""
+        unit: UnitOfWork, *, name: Name, quota_bytes: int | None = None, label: str = ""
     ) -> OrganizationWritten:
         raise NotImplementedError(label)
 
