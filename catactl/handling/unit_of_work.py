@@ -29,6 +29,7 @@ from catactl.values.ids import CachedId, new_ids, parse_id
 from catactl.values.spelling import spellings
 from catactl.wiring.flow import (
     FILE,
+    JOB_CONFIGURATION,
     ORGANIZATION,
     PROJECTIONS,
     Aggregate,
@@ -292,9 +293,19 @@ class UnitOfWork:
         """Look up the live streams of several names of files or jobs in one query."""
         self._names.look_up(aggregate, names)
 
+    def file_id(self, reference: str) -> UUID:
+        """Return the id of a file, given its id or name; see `resolve`."""
+        return self.resolve(FILE, reference)
+
+    def job_id(self, reference: str) -> UUID:
+        """Return the id of a job configuration, given its id or name; see `resolve`."""
+        return self.resolve(JOB_CONFIGURATION, reference)
+
     def resolve(self, aggregate: Aggregate, reference: str) -> UUID:
         """Return the id of a file or job, given its id or name. A name means the live one, else the
-        last deleted one. Raises `NotFound`.
+        last deleted one.
+
+        Raises `NotFound`, with similar names if the unit of work `suggests_names`.
         """
         found = self._names.known(aggregate, reference) or parse_id(reference)
         if found is None:
