@@ -68,7 +68,7 @@ class Directory:
                 if not has_content(final, content):
                     os.fsync(file)
                     rename_into_place(incoming, final)
-                # Sync also if another writer renamed the file, because it may not have synced yet.
+                # Sync even if another writer renamed the file, which may not have synced it yet.
                 sync_name(final)
         return content
 
@@ -188,8 +188,8 @@ class Directory:
                 raise removed_error(path) from error
 
     def _make_folders(self, incoming: Path) -> None:
-        """Create the root and the folders below it. The folder above the root must exist, because
-        otherwise a disk that is not mounted would go unnoticed.
+        """Create the root and the folders below it. Do not create the folder above the root: it is
+        missing if a disk is not mounted.
         """
         if not self.root.parent.is_dir():
             raise BadConfiguration(

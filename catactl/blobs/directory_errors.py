@@ -1,4 +1,4 @@
-"""Translate the errors of the operating system for a directory that holds content."""
+"""Translate errors of the operating system for a directory that holds content."""
 
 import errno
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from catactl.errors import BadConfiguration, ContentDamaged, ContentUnreachable,
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Translate an `OSError` into a `CatactlError`. A `FileNotFoundError` passes unchanged."""
+    """Translate an `OSError` into a `CatactlError`. Pass a `FileNotFoundError` on unchanged."""
     try:
         yield
     except FileNotFoundError:
@@ -32,8 +32,8 @@ def translated(path: Path) -> Iterator[None]:
 
 @contextmanager
 def translated_reading(path: Path) -> Iterator[None]:
-    """Translate as `translated` does, but a read error or a folder at the path of a blob means that
-    this one blob is damaged.
+    """Translate as `translated` does. But a read error, or a folder at the path of a blob, means
+    that this blob is damaged.
     """
     try:
         with translated(path):

@@ -22,14 +22,14 @@ _ABANDONED_AFTER_SECONDS = 60
 def create_locked(path: Path) -> int:
     """Create a file, lock it and return its descriptor."""
     file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
-    with suppress(OSError):  # some network file systems have no locks: only the age protects there
+    with suppress(OSError):  # some network file systems have no locks; the age still protects it
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return file
 
 
 def write_chunks(file: int, chunks: Iterable[Chunk], path: Path) -> Content:
-    """Write the chunks to an open file and return their size and digest. Errors that the chunks
-    raise pass unchanged.
+    """Write the chunks to an open file and return their size and digest. Pass errors that the
+    chunks raise on unchanged.
     """
     measure = Measure()
     for chunk in measure.passing(chunks):

@@ -152,13 +152,13 @@ class ObjectStore:
 
 @contextmanager
 def _translated(where: str) -> Iterator[None]:
-    """Translate the errors of obstore. A `FileNotFoundError` passes unchanged."""
+    """Translate the errors of obstore. Pass a `FileNotFoundError` on unchanged."""
     from obstore import exceptions
 
     try:
         yield
     except (exceptions.BaseError, OSError) as error:
-        # When it lists, obstore reports most errors only in the text.
+        # While listing, obstore reports most errors only in the text.
         text = str(error)
         refusals = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
         if "NoSuchBucket" in text:

@@ -36,7 +36,7 @@ def open_blobs(url: str, *, is_private: bool = False) -> BlobStore:
         raise BadConfiguration(f"blob URL {url!r} has an unknown scheme", _EXAMPLES)
     if not parts.netloc:
         raise BadConfiguration(f"blob URL {url!r} does not name a bucket", _EXAMPLES)
-    from catactl.blobs.object_store import ObjectStore  # late, because few users need it
+    from catactl.blobs.object_store import ObjectStore  # here, because few users need it
 
     return ObjectStore(url)
 

@@ -21,11 +21,11 @@ def probe(blobs: BlobStore) -> None:
         where = blobs.locate(org_id, content.address)
         try:
             if not is_undamaged(blobs, org_id, content):
-                raise ContentDamaged(f"the content was written and reads back differently: {where}")
+                raise ContentDamaged(f"the store returned other bytes than were written: {where}")
         finally:
             blobs.delete(org_id, [content.address])
         if not blobs.missing(org_id, [content]):
-            raise ContentUnreachable(f"the content was removed and is still there: {where}")
+            raise ContentUnreachable(f"the content still exists after its removal: {where}")
     finally:
         if isinstance(blobs, Directory):
             blobs.remove_empty_folders(org_id)

@@ -75,7 +75,7 @@ class Mark(NamedTuple):
 
     @classmethod
     def parse(cls, text: bytes) -> "Mark":
-        """Return the mark that a text holds; return `NO_LOGS_MARK` for any other text."""
+        """Return the mark that a text contains; return `NO_LOGS_MARK` for any other text."""
         match = _MARK.fullmatch(text)
         if match is None:
             return NO_LOGS_MARK
@@ -100,7 +100,7 @@ class BlobStore(Protocol):
         """Store the chunks as one blob, and return its content once it is durable.
 
         `generations` maps digests to generations; a digest that it does not contain has generation
-        0. The store reads one chunk at a time. An undamaged blob at the address stays as it is.
+        0. The store reads one chunk at a time. An undamaged blob at the address stays unchanged.
         """
 
     def open(self, org_id: UUID, address: str) -> Iterator[Chunk]:
@@ -128,7 +128,7 @@ class BlobStore(Protocol):
         """Remove the unfinished files of killed writers. Return their number."""
 
     def locate(self, org_id: UUID, address: str) -> str:
-        """Return the place of a blob, as users would write it."""
+        """Return the location of a blob in the form that users write."""
 
 
 class Measure:

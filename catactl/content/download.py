@@ -1,6 +1,6 @@
 """Download files to a path. A file is written beside the path under a temporary name, then renamed.
 
-An interrupted download continues where it stopped, after it has checked the parts that it has.
+An interrupted download checks the parts that it has, and continues where it stopped.
 """
 
 import os
@@ -22,8 +22,8 @@ from catactl.store.sql.engine import reading
 
 
 class DownloadedFile(NamedTuple):
-    """A file that is at `path` now. `outcome` is downloaded, resumed or unchanged; `resumed_bytes`
-    were there before.
+    """A file that is at `path` now. `outcome` is downloaded, resumed or unchanged. `resumed_bytes`
+    is the size of the part that was there before.
     """
 
     file: ReadableFile
@@ -53,8 +53,8 @@ def download_files(
     """Download files into a folder, and yield the result of each. `files` maps the id of each file
     to its name.
 
-    If one file fails, the others are downloaded all the same. Raises `Unreachable`, because it
-    concerns all files.
+    If one file fails, the others are still downloaded. Raises `Unreachable`, because it concerns
+    all files.
     """
     for file_id, name in files.items():
         try:
@@ -81,7 +81,7 @@ def download_file(
 ) -> DownloadedFile:
     """Write a file to a path, or below it under the file's own name if the path is a folder.
 
-    A file with the same content at the path stays as it is. Other content is replaced only with
+    A file with the same content at the path stays unchanged. Other content is replaced only with
     `force`. The file appears complete or not at all. Raises `AlreadyExists`, `Busy` if another
     download writes the file to that path, `Forbidden`, and the errors of content.
     """
@@ -99,7 +99,7 @@ def download_file(
 def _write_to_special_file(
     blobs: BlobStore, file: ReadableFile, target: Target, mode: int, advance: Advance
 ) -> DownloadedFile:
-    """Write to a device or a pipe that the user named, because a file must not replace it."""
+    """Write to a device or a pipe that the user named. Do not replace it by a file."""
     if stat.S_ISLNK(mode):
         raise AlreadyExists(f"{target.path!r} is a symbolic link", "use the path of its target")
     stream = target.open_file(target.name, os.O_WRONLY)
@@ -152,7 +152,7 @@ def _write_file(
                 write_all(out, chunk)
                 advance(len(chunk))
         except (Findings, OSError):
-            # Continuing would fail again, and the file may fill the disk.
+            # Remove the file, because continuing would fail again, and the file may fill the disk.
             os.unlink(partial, dir_fd=target.folder)
             raise
         os.fsync(out)

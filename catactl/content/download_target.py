@@ -1,6 +1,6 @@
 """Open the target of a download: a name in a folder, and the temporary file beside it.
 
-A stored name is never trusted. Below a target folder, each folder of the name is opened by itself,
+A stored name is never trusted. Below a target folder, each folder of the name is opened separately,
 and none may be a symbolic link.
 """
 
@@ -74,9 +74,10 @@ class Target:
     def open_partial(self, partial: str) -> int:
         """Open and lock the temporary file of an earlier download, or create it.
 
-        Another user may have put a file or a hard link there to have it overwritten, so replace a
-        file that is not ours alone. Check this only under the lock, because at its end a download
-        gives the file a second name for a moment. Raises `Busy` if another download holds the lock.
+        Another user may have created a file or a hard link there that must not be overwritten, so
+        replace a file that is not ours alone. Check this only under the lock, because a download
+        that ends gives the file a second name for a moment. Raises `Busy` if another download holds
+        the lock.
         """
         with suppress(FileNotFoundError):
             out = self._open_locked(partial, os.O_RDWR)
@@ -92,7 +93,7 @@ class Target:
         out = self.open_file(partial, flags, 0o666)
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A download that ended in the meantime took the name away.
+            # A download that ended in the meantime renamed the file.
             there = os.stat(partial, dir_fd=self.folder, follow_symlinks=False)
             is_locked = there.st_ino == os.fstat(out).st_ino
         except (BlockingIOError, FileNotFoundError):
@@ -115,7 +116,7 @@ def _open_folder(name: str, parent: int | None, stack: ExitStack) -> int:
     except OSError as error:
         if parent is not None and error.errno in {errno.ELOOP, errno.ENOTDIR}:
             raise AlreadyExists(
-                f"{name!r} is a symbolic link or not a folder, so nothing is written below it"
+                f"{name!r} is a symbolic link or not a folder, so catactl writes nothing below it"
             ) from error
         raise
     stack.callback(os.close, folder)
@@ -133,7 +134,7 @@ def make_folder(path: str) -> None:
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Translate the errors of the operating system for a target. A `BrokenPipeError` passes
+    """Translate errors of the operating system for a target. Pass a `BrokenPipeError` on
     unchanged.
     """
     try:
@@ -151,7 +152,7 @@ def translated(path: str) -> Iterator[None]:
 
 
 def _other_download(path: str) -> Busy:
-    return Busy(f"another download writes to {path!r}", "wait for it, then run this again")
+    return Busy(f"another download writes to {path!r}", "run it again after that download")
 
 
 def _error(path: str, error: OSError) -> CatactlError:

@@ -19,7 +19,7 @@ from catactl.content.source import (
 from catactl.domain.file import File
 from catactl.errors import InvalidValue
 
-# A change in the same tick of the kernel's clock would not change the modification time.
+# A change within the same tick of the kernel's clock does not change the modification time.
 _TICK_NANOSECONDS = 20_000_000
 
 
@@ -107,8 +107,8 @@ class FileSource:
 
 
 def _open(path: str, below: str | None, *, follow_links: bool) -> int:
-    """Open a file. Open each folder between `below` and the file by itself, so that another process
-    cannot replace one of them by a symbolic link.
+    """Open a file. Open each folder between `below` and the file separately, so that another
+    process cannot replace one of them by a symbolic link.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     if follow_links:

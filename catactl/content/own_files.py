@@ -1,5 +1,5 @@
-"""Find the files that belong to catactl: the database and the stored content. An upload must leave
-them out.
+"""Find the files that belong to catactl: the database and the stored content. An upload must not
+include them.
 
 Paths are compared by device and inode, so that a link, a relative path or another mount of the same
 folder makes no difference.
@@ -31,7 +31,7 @@ def find_own_files(database: URL, blobs: BlobStore) -> OwnFiles:
     own: dict[Identity, str] = {}
     path = file_of(database)
     if path is not None:
-        path = os.path.realpath(path)  # SQLite puts the other files beside the real one
+        path = os.path.realpath(path)  # because SQLite puts its other files beside the real one
         for suffix in _DATABASE_SUFFIXES:
             with suppress(OSError):
                 own[identity_of(os.stat(f"{path}{suffix}"))] = "catactl's own database"
@@ -62,7 +62,7 @@ def describe(path: str, own: OwnFiles) -> str | None:
 
 def own_file_error(path: str, own: OwnFiles) -> InvalidValue | None:
     """Return the error for a path that belongs to catactl; None for any other path."""
-    with suppress(ValueError):  # the path contains a NUL, which opening it reports
+    with suppress(ValueError):  # the path contains a NUL; opening it reports this
         description = describe(path, own)
         if description is not None:
             return InvalidValue(f"{path!r} is {description}", "upload other files")

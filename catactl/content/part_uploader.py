@@ -18,12 +18,12 @@ from catactl.domain.parts import Part
 from catactl.errors import Busy, ContentMissing
 from catactl.handling.intent import Intent
 
-_ATTEMPTS = 10  # in a row, to record content that sweeps remove again and again
+_ATTEMPTS = 10  # in a row, to record content that sweeps remove each time
 _FIRST_CHECKED_BYTES = 8 * 1024 * 1024
 
 
 class Stopped(Exception):
-    """Raised in a worker that reads content which is not needed any more."""
+    """Raised in a worker that reads content that is no longer needed."""
 
 
 class PartUploader:
@@ -48,7 +48,7 @@ class PartUploader:
 
         A request under an idempotency key includes the content. Therefore read a file before its
         upload, and keep the digests of its parts, so that only this content can be recorded. Read a
-        stream before only if the key was used, because a stream cannot be read again.
+        stream first only if the key was used, because a stream cannot be read again.
         """
         intent = upload.intent
         if intent.idempotency_key is None:
@@ -148,8 +148,8 @@ class PartUploader:
             self._meter.advance(len(chunk))
 
     def _while_allowed(self, upload: PendingUpload, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """Yield the chunks. Check the rules each time that the size has doubled, so that content
-        without an end is refused before it fills the disk.
+        """Yield the chunks. Check the rules each time the size has doubled, so that endless content
+        is refused before it fills the disk.
         """
         size_bytes, next_checked_bytes = 0, _FIRST_CHECKED_BYTES
         for chunk in chunks:

@@ -153,8 +153,8 @@ class PendingFile(PendingUpload):
         return self.room_bytes is None or self.growth_bytes(size_bytes) <= self.room_bytes
 
     def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
-        """Run the upload of the file as if it were one part. The rules are not checked for a
-        complete file, because it may be the same file.
+        """Run the upload of the file as a single part. Check no rules for a complete file, because
+        it may be the same file.
         """
         file_id, _ = self._find_or_create(unit)
         if not is_complete(unit, file_id):

@@ -1,7 +1,7 @@
 """Read the content of a file part by part, and check the digest of each part.
 
 Several parts are read ahead in memory, and yielded once their digests are checked. A part that is
-too large for memory is yielded while it is read, so its error comes after its bytes.
+too large for memory is yielded while it is read, so an error is raised after its bytes.
 """
 
 from collections import deque

@@ -116,8 +116,8 @@ def dry_run(
 
 
 def _room_bytes(organization: Organization) -> int | None:
-    """Return the bytes that an organization can still take: None if unlimited, and a negative
-    number if it takes nothing.
+    """Return the number of bytes that the quota has left: None if unlimited, negative if nothing
+    can be added.
     """
     if organization.status is not OrganizationStatus.ACTIVE:
         return -1

@@ -100,7 +100,7 @@ class DigestEntry(NamedTuple):
         return next((blob for blob in self.blobs if blob.generation == generation), None)
 
     def is_referred_to(self, blob: Blob, generations: Generations) -> bool:
-        """Return whether the references mean this blob, not a later generation."""
+        """Return whether the references mean this blob and not a later generation."""
         return bool(self.references) and blob.generation >= generations.get(self.sha256, 0)
 
 

@@ -28,7 +28,7 @@ class Source(Protocol):
     def size_bytes(self) -> int | None: ...
 
     def plan(self, name: str, part_bytes: int | None, existing: File | None) -> Plan:
-        """Return the parts to cut the content into, given the file that the log has by that name.
+        """Return the parts to cut the content into, given the existing file of that name.
 
         Raises `Conflict` if the existing file cannot become this one, and `InvalidValue` if there
         would be too many parts. The ranges of a stream can raise these errors as well.
@@ -59,7 +59,7 @@ class Item(Protocol):
 
 
 class SourceError(Exception):
-    """An error that concerns one source and no other."""
+    """An error that concerns only one source."""
 
     def __init__(self, error: CatactlError) -> None:
         super().__init__(error.message)

@@ -54,7 +54,7 @@ class StreamSource:
         part_ranges.check_no_more(existing, number)
 
     def is_at_end(self) -> bool:
-        """Return whether the stream has ended. This waits for the next byte."""
+        """Wait for the next byte. Return whether the stream has ended."""
         if not self._ahead:
             self._ahead = self._receive()
         return not self._ahead

@@ -9,13 +9,14 @@ No content with a reference is lost, even if a process is slow, killed, or cut o
 database:
 
 - Before a blob is removed, the event `organization.content_swept` sweeps its address. This event is
-  committed under the lock of the organization's log, after a look at the events since the snapshot.
+  committed under the lock of the organization's log, after it was checked that no event since the
+  snapshot refers to the blob.
 - An upload stores content before it records it. In the transaction that records it, and under the
   same lock, it checks that the content is there at an address that was not swept. Otherwise it
   stores the content again, at the next address.
 - So if an upload and a sweep meet at one digest, one of them comes first. Either the event of the
-  upload is committed, and the sweep sees it and keeps the address. Or the address is swept, and the
-  upload sees that.
+  upload is committed, and the sweep sees it and keeps the address. Or the address is swept, and
+  the upload sees the sweep.
 - A swept address is never used again. Therefore a sweep that removes a blob late, even long after
   it lost its lock, removes nothing that an event refers to.
 - References come only from events of uploads, because a swept file is never restored.
@@ -74,11 +75,11 @@ def sweep(
     *,
     claims: bool = False,
 ) -> SweptOrganization:
-    """Remove an organization's content that nothing has referred to since `before`.
+    """Remove an organization's content that no event has referred to since `before`.
 
-    Return the number of files whose content was swept, of blobs and bytes that were removed, and of
-    unfinished writes that were discarded; in a dry run, the numbers that would be. If a sweep is
-    interrupted, the next one removes the content that this one swept and did not remove. Raises
+    Return the numbers of files whose content was swept, of removed blobs and bytes, and of
+    discarded unfinished writes. A dry run only counts them. If a sweep is interrupted,
+    the next one removes the content that this one swept but did not remove. Raises
     `ContentOfAnotherLog` if another log recorded content last, unless it `claims` the content for
     this log.
     """
@@ -145,7 +146,7 @@ class _Sweep:
         """
         with reading(self.handler.engine) as conn:
             if is_organization_deleted(conn, self.org_id, self.before):
-                return 0  # a deleted organization takes no commands for files, and needs none
+                return 0  # a deleted organization accepts no commands for files, and needs none
             file_ids = files_to_sweep(conn, self.org_id, self.before)
         swept = 0
         for batch in batched(file_ids, _FILES_AT_ONCE):
@@ -190,7 +191,7 @@ class _Sweep:
         return blob_count, size_bytes
 
     def _sweep_addresses(self, position: int, candidates: Sequence[Blob]) -> list[Blob]:
-        """Sweep the addresses of the candidates that nothing has referred to since the snapshot.
+        """Sweep the addresses of the candidates that no event has referred to since the snapshot.
         Return these and the candidates that were swept before: both may be removed.
         """
         removable: list[Blob] = []

@@ -24,7 +24,7 @@ def upload_files(
 ) -> Iterator[UploadedFile]:
     """Upload the items and yield the result of each, in order.
 
-    If one item fails, the others are uploaded all the same. Its recorded parts stay in a file that
+    If one item fails, the others are still uploaded. Its recorded parts stay in a file that
     is not complete, and the next upload continues with them. Raises errors that concern all items:
     an unreachable database or blob store, a full disk, a suspended organization.
     """

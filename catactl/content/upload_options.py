@@ -11,7 +11,7 @@ from catactl.store.idempotency import key_suffix
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """How to upload files.
+    """The options of an upload of files.
 
     `intent` holds the idempotency key of the command. If `is_key_shared` is true, the command has
     several files, and the key of each file is derived from it. `verify` reads stored content again

@@ -48,7 +48,7 @@ class PendingPart(PendingUpload):
 
     def check_rules(self, conn: Connection, unit: UnitOfWork, size_bytes: int) -> None:
         file_id = name_lookup.resolve_file(conn, self.org_id, self.file)
-        if not is_complete(unit, file_id):  # a complete file may have this very part
+        if not is_complete(unit, file_id):  # a complete file may already have this part
             command = UploadPart(self.number, size_bytes, ANY_SHA256, stored=True)
             unit.run(CommandEnvelope(file_id, command))
 

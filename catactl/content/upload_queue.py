@@ -1,7 +1,7 @@
 """Upload files: worker threads store parts, one thread records them.
 
-A worker reads a part and writes it to the blob store. When the recording thread comes around, it
-records everything that is ready in one transaction: parts of a large file, or several small files.
+A worker reads a part and writes it to the blob store. The recording thread repeatedly records
+everything that is ready in one transaction: parts of a large file, or several small files.
 A part that both the log and the store have already is skipped, so running an interrupted upload
 again completes it. The last transaction of a file completes the file, if the file consists of
 exactly the parts that were read.
@@ -39,7 +39,7 @@ from catactl.errors import (
 from catactl.results.files import FileUploaded
 from catactl.values.names import check_file_name
 
-_PARTS_AHEAD = 64  # parts that are stored at once or are next
+_PARTS_AHEAD = 64  # parts that are being stored or are next
 _FILES_AHEAD = 64  # files in progress; those that are stored together are recorded together
 _STOP_TIMEOUT_SECONDS = 2.0  # for workers to remove their unfinished files
 # Errors that concern every file: no other file could be uploaded.
@@ -179,7 +179,7 @@ class UploadQueue:
         part_bytes = self._options.part_bytes
         try:
             return part_ranges.cut(pending.name, size_bytes, part_bytes, pending.existing)
-        except CatactlError:  # the upload raises it again, unless the key has a result
+        except CatactlError:  # the upload raises it again, unless the key has a stored result
             return [Range(1, 0, size_bytes)]
 
     def _must_check(self, pending: PendingFile, size_bytes: int | None) -> bool:

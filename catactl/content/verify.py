@@ -154,7 +154,7 @@ class _Verifier:
             return "damaged"
 
     def _add_problem(self, reference: Reference, problem: str) -> None:
-        """Add a problem, unless the part does not refer to that content any more."""
+        """Add a problem, unless the part no longer refers to that content."""
         sha256, size_bytes, file_id, number = reference
         with reading(self.engine) as conn:
             file = file_in_log(conn, self.org_id, file_id)

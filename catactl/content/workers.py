@@ -23,5 +23,5 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def are_running() -> bool:
-    """Return whether a worker is running. The process would wait for it at its end."""
+    """Return whether a worker is running. The process would wait for it before it ends."""
     return any(thread.name.startswith(_PREFIX) for thread in threading.enumerate())

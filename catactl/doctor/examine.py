@@ -1,6 +1,6 @@
 """Run the examinations in their order.
 
-An examination that fails does not stop the others. It is a problem itself, and the examinations
+An examination that fails does not stop the others. Its failure is a problem, and the examinations
 that need it are skipped.
 """
 
@@ -22,7 +22,7 @@ from catactl.store.sql.urls import is_missing_file
 
 
 class _Examination(NamedTuple):
-    """`needs` names another examination, which must not have found a problem."""
+    """`needs` is the name of an examination that must have found no problem."""
 
     name: str
     examine: Callable[[], Iterator[Finding]]

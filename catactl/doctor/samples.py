@@ -51,8 +51,8 @@ def log(engine: Engine) -> Iterator[Finding]:
 
 
 def usage(engine: Engine) -> Iterator[Finding]:
-    """Compare the usage of some organizations with their events. Leave out long logs, because they
-    take long.
+    """Compare the usage of some organizations with their events. Skip long logs, because reading
+    them takes long.
     """
     with reading(engine) as conn:
         total = server_status.count_logs(conn)

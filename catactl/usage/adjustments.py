@@ -1,4 +1,4 @@
-"""The corrections of usage in a period, which are lines of its report."""
+"""Corrections of usage in a period, which are lines of its report."""
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID

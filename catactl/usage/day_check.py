@@ -23,7 +23,7 @@ from catactl.store.tables import events, storage_usage_days
 
 def broken_days(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the number of stored days of each organization that differ from its usage events, are
-    missing, or have no event. Leave out organizations without such days.
+    missing, or have no event. Omit organizations without such days.
     """
     limits = limits_by_log(conn, org_ids)
     never_corrected = [org_id for org_id in org_ids if org_id not in limits]

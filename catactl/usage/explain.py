@@ -216,7 +216,7 @@ def _plus(figures: Figures, delta: Figures) -> Figures:
 
 
 def _differing(one: Figures, other: Figures) -> tuple[str, str]:
-    """Return the figures that differ, in words: `2 files, 3 parts` and `1 file, 1 part`."""
+    """Return the differing figures as texts: `2 files, 3 parts` and `1 file, 1 part`."""
     differ = [
         (left, right, what)
         for left, right, what in zip(one, other, ("byte", "file", "part"), strict=True)

@@ -177,7 +177,7 @@ def stored_organizations(
 
 def stored_projection(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, Figures | None]:
     """Return the figures of the projection of storage usage; None if one of them is not a number.
-    Leave out organizations without a row.
+    Omit organizations without a row.
     """
     rows = _stored_rows(conn, storage_usage, Figures._fields, org_ids)
     return {row.org_id: _stored_figures(row) for row in rows}

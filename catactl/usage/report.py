@@ -43,8 +43,8 @@ def lines(
 ) -> Iterator[UsageLine]:
     """Yield a line for each of all or the given organizations, in no particular order.
 
-    Leave out organizations that were created later. Unless they are given, leave out organizations
-    that were deleted and stored nothing in the period. The interval must not be empty. The caller
+    Omit organizations that were created later. Unless they are given, omit organizations that were
+    deleted and stored nothing in the period. The interval must not be empty. The caller
     must not query the connection during the iteration.
     """
     *earlier, last = Every.MONTH.buckets(interval)
@@ -73,7 +73,7 @@ def lines(
 
 
 def _without_months_before_first_day(conn: Connection, months: list[Interval]) -> list[Interval]:
-    """Leave out the months before the first usage of any organization, because a period may begin
+    """Omit the months before the first usage of any organization, because a period may begin
     centuries earlier.
     """
     if not months:
