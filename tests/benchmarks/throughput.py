@@ -119,7 +119,7 @@ def _record(
     file_id = create_file(handler, org_id)
     for number in range(1, _WARM_UP_COMMANDS + 1):
         record_part(handler, org_id, file_id, number)
-    barrier.wait(timeout=60)
+    barrier.wait(timeout=300)
     recorded = 0
     started = perf_counter()
     while perf_counter() - started < seconds:

@@ -178,7 +178,7 @@ def test_a_full_disk_keeps_its_content_and_accepts_more_after_space_is_freed(
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60
+            command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300
         )
     except FileNotFoundError as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))

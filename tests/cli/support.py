@@ -122,7 +122,7 @@ def run_process(*arguments: str, stdin: str = "") -> Result:
         capture_output=True,
         encoding="utf-8",
         cwd=ROOT,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
@@ -132,7 +132,7 @@ def run_shell(script: str, *arguments: object) -> subprocess.CompletedProcess[by
     """Run a script of Bash in which `"$@"` is the program with the arguments."""
     program = [sys.executable, "-c", "from catactl.cli.main import main; main()"]
     command = ["bash", "-c", script, "bash", *program, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, check=False, timeout=300)
 
 
 def sha256(content: bytes) -> str:

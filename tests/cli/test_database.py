@@ -269,7 +269,7 @@ def test_a_reader_that_stops_early_is_not_an_error(sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     script = f'"{sys.executable}" -m catactl event list acme | head -n 0; echo "${{PIPESTATUS[0]}}"'
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+        ["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300, check=True
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
 
@@ -287,7 +287,7 @@ def test_sqlite_does_not_import_the_postgresql_driver(sqlite_cli: Cli) -> None:
             capture_output=True,
             text=True,
             cwd=ROOT,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -41,7 +41,7 @@ def _run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         text=True,
         cwd=ROOT,
         env=os.environ | variables,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -109,7 +109,7 @@ def test_only_the_check_of_a_schedule_imports_cronsim() -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stdout == "False\nTrue\n"

@@ -215,7 +215,7 @@ def test_standard_output_gets_the_bytes_and_nothing_else(sqlite_acme: Cli, tmp_p
         [sys.executable, "-m", "catactl", "file", "download", "acme", "raw", "--to", "-"],
         capture_output=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, content, b"")

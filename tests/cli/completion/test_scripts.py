@@ -46,7 +46,7 @@ def _run(shell: str, script: str, environment: dict[str, str]) -> str:
     """Run a script in which OURS stands for what `catactl completion` prints."""
     script = script.replace("OURS", Cli()("completion", shell).stdout)
     done = subprocess.run(
-        [shell, "-c", script], env=environment, capture_output=True, encoding="utf-8", timeout=60
+        [shell, "-c", script], env=environment, capture_output=True, encoding="utf-8", timeout=300
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

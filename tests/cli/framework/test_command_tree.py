@@ -108,7 +108,7 @@ def test_a_closed_pipe_and_a_poor_locale_are_not_errors(home: Path) -> None:
             capture_output=True,
             cwd=ROOT,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert (done.returncode, done.stderr.count(b"\n")) == (code, complaints), done
 
