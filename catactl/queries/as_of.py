@@ -68,22 +68,22 @@ def job(conn: Connection, org_id: UUID, job_id: UUID, point: Point) -> JobResult
     return job_result(org_id, job_id, state, version)
 
 
-def find_file(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
-    """Return the id of the file that had a name at a moment. If no live file had it, return the
-    file of that name that was deleted last before then, else the file that has the name now. Raise
-    `NotFound` if there is no such file.
+def find_file(conn: Connection, org_id: UUID, reference: str, point: Point) -> UUID:
+    """Return the id of the file that had a name at the point's moment. If no live file had it,
+    return the file of that name that was deleted last before then. If there is none, or the point
+    has no moment, return the file that has the name now. Raise `NotFound` if there is no such file.
     """
     its_names = is_named(files.c.name, reference)  # because files keep their names
     streams = select(files.c.file_id).where(files.c.org_id == org_id, its_names)
-    found = _named_at(conn, FILE, org_id, streams, reference, moment)
+    found = _named_at(conn, FILE, org_id, streams, reference, point.moment)
     return found or name_lookup.resolve_file(conn, org_id, reference)
 
 
-def find_job(conn: Connection, org_id: UUID, reference: str, moment: datetime) -> UUID:
-    """Return the id of the job that had a name at a moment, by the rules of `find_file`."""
+def find_job(conn: Connection, org_id: UUID, reference: str, point: Point) -> UUID:
+    """Return the id of the job that had a name, by the rules of `find_file`."""
     jobs = job_configurations.c
     streams = select(jobs.job_id).where(jobs.org_id == org_id)
-    found = _named_at(conn, JOB_CONFIGURATION, org_id, streams, reference, moment)
+    found = _named_at(conn, JOB_CONFIGURATION, org_id, streams, reference, point.moment)
     return found or name_lookup.resolve_job(conn, org_id, reference)
 
 
@@ -93,10 +93,10 @@ def _named_at(
     org_id: UUID,
     streams: Select[tuple[UUID]],
     reference: str,
-    moment: datetime,
+    moment: datetime | None,
 ) -> UUID | None:
     """Return the stream that had a name at a moment, from the events that change names."""
-    if parse_id(reference) is not None:
+    if moment is None or parse_id(reference) is not None:
         return None
     position = log_queries.position_at(conn, org_id, moment)
     states: dict[UUID, Any] = {}  # ordered by their last changes

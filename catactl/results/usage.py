@@ -65,16 +65,6 @@ class TopResult(UsageWithGrowth, ClockAhead):
     pass
 
 
-class UsageSpan(TypedDict):
-    start: Time
-    end: Time
-    opening_bytes: int
-    closing_bytes: int
-    peak_bytes: int
-    byte_hours: int
-    byte_microseconds: int
-
-
 @columns(
     "start",
     "end",
@@ -84,8 +74,16 @@ class UsageSpan(TypedDict):
     "byte_hours",
     bar="closing_bytes",
 )
-class HistoryResult(UsageSpan):
+class HistoryResult(TypedDict):
     """Usage in one bucket of a history."""
+
+    start: Time
+    end: Time
+    opening_bytes: int
+    closing_bytes: int
+    peak_bytes: int
+    byte_hours: int
+    byte_microseconds: int
 
 
 class UnitAmounts(TypedDict):

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from catactl.cli.framework.command import command
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.command_tree import COMPLETION_VARIABLE
-from catactl.cli.framework.context import Context
 from catactl.results.program import CompletionScript
 from catactl.results.result import Text
 

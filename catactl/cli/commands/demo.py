@@ -25,8 +25,7 @@ import typer
 import catactl
 from catactl.blobs.opening import url_beside
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONTENT
 from catactl.cli.output.render import Output, complain
 from catactl.cli.output.text import shown

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from catactl.cli.framework.command import command
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.command_tree import COMMANDS, NOUNS, root
-from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import (
     EVERY_COMMAND_TITLE,
     WRITES_TITLE,

@@ -5,9 +5,8 @@ from typing import Any
 
 import catactl
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.command import command, declaration
+from catactl.cli.framework.command import Context, command, declaration
 from catactl.cli.framework.command_tree import root
-from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import (
     EVERY_COMMAND_TITLE,
     WRITES_TITLE,

@@ -4,8 +4,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.results.program import Topology
 from catactl.results.result import Json, Text
 from catactl.wiring.topology import as_document, as_mermaid, as_tree

@@ -1,8 +1,7 @@
 """catactl version"""
 
 import catactl
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.results.program import VersionResult
 from catactl.results.result import Text
 

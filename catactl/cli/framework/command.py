@@ -20,6 +20,8 @@ from catactl.cli.framework.help_format import CatactlCommand
 from catactl.cli.framework.options import CONTENT, EVERY_COMMAND, WRITES, OptionGroup, Options
 from catactl.cli.output.render import ReaderGone
 
+__all__ = ["Context", "Declaration", "command", "declaration"]  # a command module needs `Context`
+
 F = TypeVar("F", bound=Callable[..., Any])
 _ROOM = "catactl.cli.commands"
 _declared: dict[str, "Declaration"] = {}

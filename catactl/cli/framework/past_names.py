@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -12,6 +13,9 @@ from catactl.store import name_lookup
 from catactl.store.canonical_json import format_instant
 from catactl.store.name_history import Bearer, bearers
 from catactl.values.ids import parse_id
+
+if TYPE_CHECKING:
+    from catactl.queries.as_of import Point
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -63,13 +67,13 @@ def organization_between(
     return ids[0] if ids else name_lookup.resolve_organization(conn, org)
 
 
-def organization_at(context: Context, conn: Connection, org: str, moment: datetime | None) -> UUID:
-    """Return the id of the organization that had a name at a moment, or has it now if `moment` is
-    None.
+def organization_at(context: Context, conn: Connection, org: str, point: "Point | None") -> UUID:
+    """Return the id of the organization that had a name at the point's moment, or has it now if
+    there is no moment.
     """
-    if moment is None:
+    if point is None or point.moment is None:
         return name_lookup.resolve_organization(conn, org)
-    return organization_between(context, conn, org, moment, moment + _INSTANT)
+    return organization_between(context, conn, org, point.moment, point.moment + _INSTANT)
 
 
 def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:

@@ -9,7 +9,8 @@ import stat
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO, Literal, Self
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, BinaryIO, Literal, Self, TypeVar
 
 from catactl.cli.framework.context import Context
 from catactl.cli.output.text import counted, shown
@@ -24,6 +25,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 _BAR_WIDTH = 40
 
 Unit = Literal["byte", "line", "organization"]
+T = TypeVar("T")
 
 
 class Progress:
@@ -83,6 +85,12 @@ class Progress:
             suffix = "_bytes" if self._unit == "byte" else ""
             fields = {f"completed{suffix}": self._completed, f"total{suffix}": self._total}
             self._context.log.note(self._line(), **fields)
+
+    def counting(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items, and count a unit after each of them."""
+        for item in items:
+            yield item
+            self.advance(1)
 
     def _line(self) -> str:
         completed, total = self._completed, self._total

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from catactl.cli.commands.blob import OlderThan, moment_before
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONFIRMATION, CONTENT, WRITES, OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
@@ -53,17 +52,16 @@ def gc(
     rows: list[SweptOrganization] = []
     refused: list[ContentOfAnotherLog] = []
     with Progress(context, "sweeping", "organization", len(ids)) as progress:
-        for org_id in ids:
+        for org_id in progress.counting(ids):
             try:
-                row = sweep(context.handler, context.blobs, org_id, before, intent, claims=claim)
+                rows.append(
+                    sweep(context.handler, context.blobs, org_id, before, intent, claims=claim)
+                )
             except ContentOfAnotherLog as error:
                 if len(ids) == 1:
                     raise
                 refused.append(error)
                 context.failure(error.message)
-            else:
-                rows.append(row)
-            progress.advance(1)
     summary = _summary(rows, dry_run=context.options.dry_run)
     _note(context, summary)
     return WithError(Report(summary, rows), _error(refused, len(ids)))
@@ -92,13 +90,10 @@ def _note(context: Context, summary: SweepResult) -> None:
     size = format_size(summary["removed_bytes"])
     removed = f"{counted(summary['removed_blobs'], 'blob')}, {size}"
     files = counted(summary["given_up_files"], "deleted file")
+    text = f"{removed} removed; {files} can no longer be restored"
     if context.options.dry_run:
-        context.after_result(
-            context.note,
-            f"dry run: {removed} would be removed; {files} could no longer be restored",
-        )
-    else:
-        context.after_result(context.note, f"{removed} removed; {files} can no longer be restored")
+        text = f"dry run: {removed} would be removed; {files} could no longer be restored"
+    context.after_result(context.note, text)
 
 
 def _error(refused: Sequence[ContentOfAnotherLog], total: int) -> ContentOfAnotherLog | None:

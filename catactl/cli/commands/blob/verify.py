@@ -1,8 +1,7 @@
 """catactl blob verify"""
 
 from catactl.cli.commands.blob import OlderThan, moment_before
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONTENT, OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.results.content import ContentProblem, VerifiedContent

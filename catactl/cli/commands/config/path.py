@@ -1,8 +1,7 @@
 """catactl config path"""
 
 from catactl.cli.commands.config import path_of_config
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.results.program import ConfigPath
 from catactl.results.result import Text
 

@@ -2,8 +2,7 @@
 
 from contextlib import suppress
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.config.masking import mask, mask_url
 from catactl.config.settings import Setting
 from catactl.errors import BadConfiguration

@@ -1,8 +1,7 @@
 """catactl config validate"""
 
 from catactl.cli.commands.config import path_of_config
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.errors import BadConfiguration
 from catactl.results.program import ConfigProblem, ConfigValidation
 from catactl.results.result import Report, WithError

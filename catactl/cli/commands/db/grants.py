@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.output.text import shown
 from catactl.errors import InvalidValue
 from catactl.results.program import Grants

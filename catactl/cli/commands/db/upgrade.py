@@ -1,8 +1,7 @@
 """catactl db upgrade"""
 
 from catactl.cli.commands.db import schema_revision
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.results.program import SchemaRevision
 from catactl.store import migrations
 

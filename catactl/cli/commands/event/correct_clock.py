@@ -1,7 +1,6 @@
 """catactl event correct-clock"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.cli.output.text import counted
 from catactl.operations import organizations

@@ -1,7 +1,6 @@
 """catactl event show"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument, PositionArgument
 from catactl.queries.events import get_event
 from catactl.results.events import EventResult, event_result

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument, PositionArgument
 from catactl.queries.events import events_of_command
 from catactl.results.events import EventResult, event_result

@@ -1,7 +1,6 @@
 """catactl event verify"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.errors import Findings
@@ -24,7 +23,7 @@ def verify(context: Context, orgs: OrgArguments = None) -> WithError[list[Verifi
         ids = ids or name_lookup.all_logs(conn)
     logs: list[VerifiedLog] = []
     with Progress(context, "verifying", "organization", len(ids)) as progress:
-        for org_id in ids:
+        for org_id in progress.counting(ids):
             with context.reading() as conn:
                 verified, broken = hash_chain.verify(conn, org_id)
                 name = name_lookup.organization_name(conn, org_id)
@@ -38,7 +37,6 @@ def verify(context: Context, orgs: OrgArguments = None) -> WithError[list[Verifi
                     "problem": broken.problem if broken is not None else None,
                 }
             )
-            progress.advance(1)
     return WithError(logs, _error(logs))
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument, WithDeleted
 from catactl.queries.files import list_files
 from catactl.results.files import FileResult

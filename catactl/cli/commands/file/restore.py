@@ -1,7 +1,6 @@
 """catactl file restore"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, FileArgument, OrgArgument
 from catactl.operations.files import restore_file
 from catactl.results.files import FileWritten

@@ -1,7 +1,6 @@
 """catactl file show"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import AsOf, AtVersion, FileArgument, OrgArgument
 from catactl.cli.framework.past_names import organization_at
 from catactl.queries.files import get_file
@@ -25,13 +24,9 @@ def show(
     """
     point = context.point(as_of, at_version)
     with context.reading() as conn:
-        org_id = organization_at(context, conn, org, point.moment if point is not None else None)
+        org_id = organization_at(context, conn, org, point)
         if point is None:
             return get_file(conn, org_id, name_lookup.resolve_file(conn, org_id, file))
         from catactl.queries import as_of as past
 
-        if point.moment is None:
-            file_id = name_lookup.resolve_file(conn, org_id, file)
-        else:
-            file_id = past.find_file(conn, org_id, file, point.moment)
-        return past.file(conn, org_id, file_id, point)
+        return past.file(conn, org_id, past.find_file(conn, org_id, file, point), point)

@@ -10,8 +10,7 @@ from uuid import UUID
 import typer
 
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONTENT, WRITES, OrgArgument
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
@@ -100,14 +99,15 @@ def upload(
         context.keep_reserve()
     found = find_files(paths, name, follow_links=follow_links, own=own)
     items: Iterator[Item | UnusablePath] = _usable(context, found)
-    size: tuple[int, int | None] = 1, None
+    count, size_bytes = 1, None
     if paths == [STANDARD_INPUT]:
         items = iter([StandardInput(name or "", stream_source.DESCRIPTOR)])
     elif not context.options.quiet:
-        size = totals(paths, follow_links=follow_links, own=own)
+        count, size_bytes = totals(paths, follow_links=follow_links, own=own)
+    progress = Progress(context, "uploading", "byte", size_bytes, files=count)
     if not is_single:
-        return _upload_several(context, org_id, items, options, size)
-    with _progress(context, size) as progress:
+        return _upload_several(context, org_id, items, options, progress)
+    with progress:
         uploaded = upload_files(context.handler, context.blobs, org_id, items, options, progress)
         results = [_result_or_error(each) for each in uploaded]
     # There are several if another process replaced the file by a folder.
@@ -142,7 +142,7 @@ def _upload_several(
     org_id: UUID,
     items: Iterator[Item | UnusablePath],
     options: UploadOptions,
-    size: tuple[int, int | None],
+    progress: Progress,
 ) -> Iterator[UploadResult]:
     """Upload files; yield their results, and print errors and a summary. Raise `PartialFailure` at
     the end if a file failed.
@@ -150,7 +150,7 @@ def _upload_several(
     started = time.monotonic()
     counts: Counter[str] = Counter()
     read_bytes = 0
-    with _progress(context, size) as progress:
+    with progress:
         for each in upload_files(context.handler, context.blobs, org_id, items, options, progress):
             if each.error is not None:
                 hint = f" ({each.error.hint})" if each.error.hint else ""
@@ -172,11 +172,6 @@ def _upload_several(
             f"{counts['failed']:,} of {counted(counts.total(), 'file')} were not uploaded",
             "fix the errors above, then run it again: files that are complete are skipped",
         )
-
-
-def _progress(context: Context, size: tuple[int, int | None]) -> Progress:
-    count, size_bytes = size
-    return Progress(context, "uploading", "byte", size_bytes, files=count)
 
 
 def _result_or_error(uploaded: UploadedFile) -> UploadResult:

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONTENT, OrgArgument
 from catactl.cli.output.progress import Progress
 from catactl.queries.files import list_files

@@ -1,8 +1,7 @@
 """catactl job delete"""
 
 from catactl.cli.commands.job.fields import JobArgument
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import delete_job
 from catactl.results.jobs import JobWritten

@@ -55,7 +55,7 @@ FromOption = Annotated[
 ]
 
 
-def read_fields(
+def read(
     image: str | None,
     command: str | None,
     env: list[str] | None,

@@ -1,8 +1,7 @@
 """catactl job show"""
 
 from catactl.cli.commands.job.fields import JobArgument
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import AsOf, AtVersion, OrgArgument
 from catactl.cli.framework.past_names import organization_at
 from catactl.queries.jobs import get_job
@@ -25,13 +24,9 @@ def show(
     """
     point = context.point(as_of, at_version)
     with context.reading() as conn:
-        org_id = organization_at(context, conn, org, point.moment if point is not None else None)
+        org_id = organization_at(context, conn, org, point)
         if point is None:
             return get_job(conn, org_id, name_lookup.resolve_job(conn, org_id, job))
         from catactl.queries import as_of as past
 
-        if point.moment is None:
-            job_id = name_lookup.resolve_job(conn, org_id, job)
-        else:
-            job_id = past.find_job(conn, org_id, job, point.moment)
-        return past.job(conn, org_id, job_id, point)
+        return past.job(conn, org_id, past.find_job(conn, org_id, job, point), point)

@@ -4,21 +4,8 @@ from typing import Annotated, cast
 
 import typer
 
-from catactl.cli.commands.job.fields import (
-    CommandOption,
-    CpuOption,
-    EnvOption,
-    FromOption,
-    ImageOption,
-    InputOption,
-    JobArgument,
-    MemoryOption,
-    ScheduleOption,
-    TimeoutOption,
-    read_fields,
-)
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.commands.job import fields
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import JobChanges, update_job
 from catactl.results.jobs import JobWritten
@@ -28,25 +15,25 @@ from catactl.results.jobs import JobWritten
 def update(
     context: Context,
     org: OrgArgument,
-    job: JobArgument,
+    job: fields.JobArgument,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="A new name.")] = None,
-    image: ImageOption = None,
-    command: CommandOption = None,
-    env: EnvOption = None,
-    cpu: CpuOption = None,
-    memory: MemoryOption = None,
-    timeout: TimeoutOption = None,
-    schedule: ScheduleOption = None,
-    input_: InputOption = None,
-    from_: FromOption = None,
+    image: fields.ImageOption = None,
+    command: fields.CommandOption = None,
+    env: fields.EnvOption = None,
+    cpu: fields.CpuOption = None,
+    memory: fields.MemoryOption = None,
+    timeout: fields.TimeoutOption = None,
+    schedule: fields.ScheduleOption = None,
+    input_: fields.InputOption = None,
+    from_: fields.FromOption = None,
 ) -> JobWritten:
     """Change the given fields of a job configuration. --env replaces all variables, and --input
     replaces all input files. In the JSON of --from, null clears a field.
 
     Example: catactl job update acme nightly --memory 2GiB
     """
-    image, fields = read_fields(image, command, env, cpu, memory, timeout, schedule, input_, from_)
-    changes = cast(JobChanges, {**fields})
+    image, others = fields.read(image, command, env, cpu, memory, timeout, schedule, input_, from_)
+    changes = cast(JobChanges, {**others})
     if image is not None:
         changes["image"] = image
     if name is not None:

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES, IfNotExists
 from catactl.operations.organizations import create_organization
 from catactl.results.organizations import OrganizationWritten

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.errors import ConfirmationRequired
 from catactl.operations.organizations import delete_organization

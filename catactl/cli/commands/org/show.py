@@ -1,7 +1,6 @@
 """catactl org show"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import AsOf, AtVersion, OrgArgument
 from catactl.queries.organizations import get_organization
 from catactl.results.organizations import OrganizationResult
@@ -20,8 +19,9 @@ def show(
 
     point = context.point(as_of, at_version)
     with context.reading() as conn:
+        org_id = organization_at(context, conn, org, point)
         if point is None:
-            return get_organization(conn, organization_at(context, conn, org, None))
+            return get_organization(conn, org_id)
         from catactl.queries import as_of as past
 
-        return past.organization(conn, organization_at(context, conn, org, point.moment), point)
+        return past.organization(conn, org_id, point)

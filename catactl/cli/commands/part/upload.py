@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import (
     CONTENT,
     EXPECTED_VERSION,

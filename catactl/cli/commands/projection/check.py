@@ -1,15 +1,14 @@
 """catactl projection check"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
 from catactl.errors import CatactlError, CorruptLog, Findings
+from catactl.handling import row_check
 from catactl.results.projections import (
     CheckedOrganization,
     OrganizationDifference,
@@ -18,9 +17,6 @@ from catactl.results.projections import (
 )
 from catactl.results.result import Report, WithError
 from catactl.store import name_lookup
-
-if TYPE_CHECKING:
-    from catactl.handling import row_check
 
 
 @command()
@@ -37,16 +33,12 @@ def check(
 
     Example: catactl projection check acme
     """
-    from catactl.handling import row_check
-
     with context.reading() as conn:
         chosen = [name_lookup.resolve_organization(conn, org) for org in dict.fromkeys(orgs or ())]
         ids = chosen or row_check.organization_ids(conn)
         checked = [] if orgs else row_check.orphans(conn)
     with Progress(context, "checking", "organization", len(ids)) as progress:
-        for each in row_check.check(context.engine, ids):
-            checked.append(each)
-            progress.advance(1)
+        checked += progress.counting(row_check.check(context.engine, ids))
     organizations = [_result(each) for each in checked]
     summary: RowsChecked = {
         "checked": len(checked),
@@ -61,7 +53,7 @@ def check(
     return WithError(Report(summary, rows), _error(context, checked))
 
 
-def _result(checked: "row_check.CheckedRows") -> CheckedOrganization:
+def _result(checked: row_check.CheckedRows) -> CheckedOrganization:
     error = exit_codes.as_fields(checked.error) if checked.error is not None else None
     return {
         "org_id": checked.org_id,
@@ -72,7 +64,7 @@ def _result(checked: "row_check.CheckedRows") -> CheckedOrganization:
     }
 
 
-def _error(context: Context, checked: Sequence["row_check.CheckedRows"]) -> CatactlError | None:
+def _error(context: Context, checked: Sequence[row_check.CheckedRows]) -> CatactlError | None:
     """Return the error if stored rows differ or events cannot be read; print each reason."""
     total = counted(len(checked), "organization")
     differing = [each for each in checked if each.differs]

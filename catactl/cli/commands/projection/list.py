@@ -2,8 +2,7 @@
 
 from sqlalchemy import func, select
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.results.projections import ProjectionResult
 from catactl.store import codec
 from catactl.store.tables import files, job_configurations, organizations

@@ -1,12 +1,12 @@
 """catactl projection rebuild"""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES
 from catactl.cli.output.progress import Progress
 from catactl.errors import AlreadyExists, Busy, CatactlError, CorruptLog, NotFound, SchemaMismatch
@@ -14,7 +14,7 @@ from catactl.results.projections import RebuiltProjection
 from catactl.results.result import WithError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from catactl.handling.intent import Intent
 
 
 @command(WRITES)
@@ -36,7 +36,6 @@ def rebuild(
     """
     from catactl.handling import row_check
     from catactl.handling.rebuild import delete_orphans
-    from catactl.handling.rebuild import rebuild as rebuild_rows
     from catactl.handling.replay import STATES
     from catactl.wiring.flow import PROJECTIONS
 
@@ -54,28 +53,33 @@ def rebuild(
     events = dict.fromkeys(chosen, 0)
     failures: list[CatactlError] = []
     with Progress(context, "rebuilding", "organization", len(org_ids)) as progress:
-        for org_id in org_ids:
-            counts: dict[str, int] = {}
-
-            def inspect(
-                conn: "Connection", org_id: UUID = org_id, counts: dict[str, int] = counts
-            ) -> None:
-                counts |= rebuild_rows(conn, org_id, chosen)
-
+        for org_id in progress.counting(org_ids):
             try:
-                context.handler.inspect_and_handle(org_id, intent, inspect)
+                counts = _rebuild(context, org_id, intent, chosen)
             except (AlreadyExists, Busy, CorruptLog, SchemaMismatch) as error:
                 failures.append(error)
                 context.failure(f"{org_id}: {error}")
             else:
                 for name, count in counts.items():
                     events[name] += count
-            progress.advance(1)
     rows = [
         _result(name, len(org_ids) - len(failures), count, dry_run=context.options.dry_run)
         for name, count in events.items()
     ]
     return WithError(rows, failures[0] if failures else None)
+
+
+def _rebuild(
+    context: Context, org_id: UUID, intent: "Intent", names: Sequence[str]
+) -> dict[str, int]:
+    """Rebuild views and states of an organization; return the number of events that each read."""
+    from catactl.handling.rebuild import rebuild as rebuild_rows
+
+    counts: dict[str, int] = {}
+    context.handler.inspect_and_handle(
+        org_id, intent, lambda conn: counts.update(rebuild_rows(conn, org_id, names))
+    )
+    return counts
 
 
 def _result(name: str, organizations: int, events: int, *, dry_run: bool) -> RebuiltProjection:

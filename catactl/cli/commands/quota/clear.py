@@ -1,7 +1,6 @@
 """catactl quota clear"""
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.organizations import clear_quota
 from catactl.results.organizations import OrganizationWritten

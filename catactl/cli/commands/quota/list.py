@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.queries.organizations import list_organizations
 from catactl.results.organizations import OrganizationResult, QuotaResult
 from catactl.usage.growth import used_percent

@@ -1,19 +1,17 @@
 """catactl usage check"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.commands.usage._findings import check_result, unreadable_error
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.errors import CatactlError, Findings
 from catactl.results.result import Report, WithError
 from catactl.results.usage import CheckResult, UsageFindingResult
 from catactl.store import clock, name_lookup
-
-if TYPE_CHECKING:
-    from catactl.usage.comparison import Comparison
+from catactl.usage import check as usage_check
+from catactl.usage.comparison import Comparison
 
 
 @command()
@@ -32,24 +30,16 @@ def check(
 
     Example: catactl usage check && echo exact
     """
-    from catactl.cli.commands.usage._findings import check_result
-    from catactl.usage import check as usage_check
-
     with context.reading() as conn:
         ids = name_lookup.organizations_or_all(conn, orgs)
-    findings = []
     with Progress(context, "checking", "organization", len(ids)) as progress:
-        for finding in usage_check.check(context.engine, ids):
-            findings.append(finding)
-            progress.advance(1)
+        findings = list(progress.counting(usage_check.check(context.engine, ids)))
     summary = check_result(findings)
     return WithError(Report(summary, summary["organizations"]), _error(context, findings))
 
 
-def _error(context: Context, findings: Sequence["Comparison"]) -> CatactlError | None:
+def _error(context: Context, findings: Sequence[Comparison]) -> CatactlError | None:
     """Return the error if anything differs or is ahead of the clock; print each reason."""
-    from catactl.cli.commands.usage._findings import unreadable_error
-
     unreadable = unreadable_error(context, findings)
     if unreadable is not None:
         return unreadable

@@ -8,8 +8,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import Connection
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.help_format import MOST
 from catactl.cli.framework.options import OrgArgument
 from catactl.cli.framework.past_names import organization_between

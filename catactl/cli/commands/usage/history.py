@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument
 from catactl.cli.framework.past_names import organization_between
 from catactl.results.result import Text

@@ -1,12 +1,12 @@
 """catactl usage recompute"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.commands.usage._findings import check_result, unreadable_error
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES, OrgArguments
 from catactl.cli.output.progress import Progress
 from catactl.cli.output.text import counted
@@ -14,9 +14,8 @@ from catactl.errors import Busy, CatactlError, ClockBehindLog, Findings
 from catactl.results.result import Report, WithError
 from catactl.results.usage import RecomputeResult, UsageFindingResult
 from catactl.store import clock, name_lookup
-
-if TYPE_CHECKING:
-    from catactl.usage.comparison import Comparison
+from catactl.usage.comparison import Comparison
+from catactl.usage.recompute import recompute as recompute_usage
 
 
 @command(WRITES)
@@ -37,30 +36,23 @@ def recompute(
 
     Example: catactl usage recompute --quiet --reason nightly
     """
-    from catactl.cli.commands.usage._findings import check_result
-    from catactl.usage.recompute import recompute as recompute_usage
-
     with context.reading() as conn:
         ids = name_lookup.organizations_or_all(conn, orgs)
     intent = context.intent("", lambda: {"command": "usage.recompute"})
-    findings = []
     with Progress(context, "recomputing", "organization", len(ids)) as progress:
-        for finding in recompute_usage(context.handler, context.engine, ids, intent):
-            findings.append(finding)
-            progress.advance(1)
+        comparisons = recompute_usage(context.handler, context.engine, ids, intent)
+        findings = list(progress.counting(comparisons))
     summary = check_result(findings, dry_run=context.options.dry_run)
     error = _error(context, findings, fail_on_drift=fail_on_drift)
     return WithError(Report(summary, summary["organizations"]), error)
 
 
 def _error(
-    context: Context, findings: Sequence["Comparison"], *, fail_on_drift: bool
+    context: Context, findings: Sequence[Comparison], *, fail_on_drift: bool
 ) -> CatactlError | None:
     """Return the error if organizations could not be corrected, or with --fail-on-drift if some
     were. Print each reason.
     """
-    from catactl.cli.commands.usage._findings import unreadable_error
-
     corrected = sum(finding.correction is not None for finding in findings)
     busy = [finding for finding in findings if isinstance(finding.error, Busy)]
     behind = [finding for finding in findings if isinstance(finding.error, ClockBehindLog)]

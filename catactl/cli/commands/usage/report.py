@@ -7,8 +7,7 @@ from uuid import UUID
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArguments
 from catactl.cli.framework.past_names import organizations_between
 from catactl.cli.output.atomic_file import write_file

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import AsOf, OrgArguments
 from catactl.cli.framework.past_names import organization_at
 from catactl.cli.output.clock_warning import LogsAhead
@@ -28,7 +27,7 @@ def show(
     moment = point.moment if point is not None else None
     conn = context.snapshot
     now = clock.now(conn)
-    ids = [organization_at(context, conn, org, moment) for org in orgs or ()]
+    ids = [organization_at(context, conn, org, point) for org in orgs or ()]
     ahead = LogsAhead(conn, ids or None)
     context.after_result(ahead.warn, context)
     rows: Iterable[CurrentUsage | UsageWithGrowth]

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.help_format import MOST
 from catactl.cli.output.clock_warning import LogsAhead
 from catactl.results.usage import TopResult

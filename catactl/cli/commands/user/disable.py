@@ -1,8 +1,7 @@
 """catactl user disable"""
 
 from catactl.cli.commands.user import UserArgument
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES, OrgArgument
 from catactl.operations.users import disable_user
 from catactl.results.users import UserWritten

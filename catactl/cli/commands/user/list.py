@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument
 from catactl.queries.users import list_users
 from catactl.results.users import UserResult

@@ -1,8 +1,7 @@
 """catactl user show"""
 
 from catactl.cli.commands.user import UserArgument
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument
 from catactl.queries.users import user_result
 from catactl.results.users import UserResult

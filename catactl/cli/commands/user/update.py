@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from catactl.cli.commands.user import NameOption, RoleOption, UserArgument
-from catactl.cli.framework.command import command
-from catactl.cli.framework.context import Context
+from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES, OrgArgument
 from catactl.operations.users import update_user
 from catactl.results.users import UserWritten
