@@ -31,7 +31,7 @@ class Started(NamedTuple):
 
 
 def start(target: Callable[..., None], *arguments: Any) -> Started:
-    """Start a process; it gets the end of a pipe after its arguments, to report by."""
+    """Start a process. Its last argument is the end of a pipe for its report."""
     mine, its = processes.Pipe(duplex=False)
     process = processes.Process(target=target, args=(*arguments, its))
     process.start()
@@ -40,7 +40,7 @@ def start(target: Callable[..., None], *arguments: Any) -> Started:
 
 
 def receive(started: Started) -> Any:
-    """Return what the process sends, and wait for its end."""
+    """Return the report of the process, and wait for its end."""
     process, pipe = started
     try:
         assert pipe.poll(_PATIENCE_SECONDS), "a process does not end"
@@ -55,7 +55,7 @@ def receive(started: Started) -> Any:
 
 
 def kill(started: Started) -> bool:
-    """End it as a power cut would, wherever it is; return whether it had not ended by itself."""
+    """Kill the process at once. Return whether it was still running."""
     process, pipe = started
     process.kill()
     process.join()

@@ -1,7 +1,7 @@
-"""Functions for other operating-system processes: they race for one organization, and get killed.
+"""Functions that run in other processes, race for one organization, and are killed.
 
-None of them runs in the process of a test. Each sends its report through a pipe of its own, because
-a killed process may leave a shared queue locked.
+Each sends its report through a pipe of its own, because a killed process may leave a shared queue
+locked.
 """
 
 import os
@@ -53,7 +53,7 @@ from tests.support import (
 
 
 class Race(NamedTuple):
-    """One organization and a file that all of `racers` upload to, `uploads` parts each."""
+    """One organization and a file, to which each of the `racers` uploads `uploads` parts."""
 
     url: str
     org_id: UUID
@@ -71,7 +71,7 @@ class Report:
 
 
 def race(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
-    """Upload, replace, delete and restore as fast as possible; every error is one too many."""
+    """Upload, replace, delete and restore as fast as possible. No error is allowed."""
     report = Report()
     engine = _open(what)
     try:
@@ -99,7 +99,7 @@ def race(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
 
 
 def race_for_room(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
-    """Upload parts of ten bytes as long as there are numbers, whether or not there is room."""
+    """Upload a part of ten bytes under each number, even if the quota has no room."""
     report = Report()
     engine = _open(what)
     try:
@@ -122,7 +122,7 @@ def race_for_room(what: Race, number: int, start: Barrier, pipe: Pipe) -> None:
 
 
 class ContentRace(NamedTuple):
-    """Uploaders of the same few contents, and one that sweeps all the time."""
+    """Processes that upload the same few contents, and one that sweeps all the time."""
 
     url: str
     blob_folder: str
@@ -154,7 +154,7 @@ def race_for_content(
             chunk = bytes([turn // 10, chance.randrange(3)])
             _store_part(handler, blobs, what.org_id, file_id, chance.randint(1, 2), chunk)
             if _is_missing(engine, blobs, what.org_id, chunk):
-                report.errors.append(f"turn {turn}: an event points at nothing")
+                report.errors.append(f"turn {turn}: an event refers to missing content")
             if turn % 4 == 3:
                 if turn % 8 == 3:
                     delete_file(handler, what.org_id, file_id)
@@ -181,7 +181,7 @@ def _is_missing(engine: Engine, blobs: Directory, org_id: UUID, chunk: bytes) ->
 def _store_part(
     handler: Handler, blobs: Directory, org_id: UUID, file_id: UUID, number: int, chunk: bytes
 ) -> None:
-    """Upload a part as the program does; sweeps may take it more often than that tries again."""
+    """Upload a part as the program does, and retry if sweeps removed the content each time."""
     while True:
         with suppress(Busy):
             upload_part(
@@ -202,12 +202,12 @@ def _open(what: Race) -> Engine:
     engine = open_engine(parse_url(what.url))
     if what.guarded:
         return engine
-    # PostgreSQL: look at the log's row without locking it.
+    # PostgreSQL: read the log's row without locking it.
     event_log._LOCK = select(logs.c.position, logs.c.recorded_at, logs.c.head_hash).where(
         logs.c.org_id == bindparam("of_org")
     )
 
-    # SQLite: begin nothing, as its driver and SQLAlchemy do by default before the first write.
+    # SQLite: begin no transaction before the first write. The driver does the same by default.
     sqlite._begin_immediate = lambda conn, lock_timeout_seconds: None
     return engine
 
@@ -216,7 +216,7 @@ def _open(what: Race) -> Engine:
 
 
 class Slaughter(NamedTuple):
-    """`rounds` times, `at_once` workers are let loose on an organization and then killed."""
+    """The settings of rounds in which `at_once` workers write to an organization and are killed."""
 
     url: str
     org_id: UUID
@@ -229,7 +229,7 @@ class Slaughter(NamedTuple):
 def slaughter(what: Slaughter, pipe: Pipe) -> None:
     """Fork workers from this process, which has imported and compiled everything, and kill them.
 
-    Reports how many were killed, and what any of them complained of before.
+    Report the number of killed workers, and their errors before that.
     """
     chance = random.Random(7)
     engine = open_engine(parse_url(what.url))
@@ -275,7 +275,7 @@ def _let_loose(what: Slaughter, engine: Engine, seed: float) -> tuple[int, int]:
 
 def _read_ready(ready: int) -> list[str]:
     first = os.read(ready, 1)
-    return [] if first == b"." else [f"did not get ready: {first + os.read(ready, 10_000)!r}"]
+    return [] if first == b"." else [f"the worker is not ready: {first + os.read(ready, 10_000)!r}"]
 
 
 def _read_rest(ready: int) -> list[str]:

@@ -1,1 +1,1 @@
-"""Measurements beside yardsticks: `python -m tests.benchmarks`. Not collected by pytest."""
+"""Benchmarks, each compared with a yardstick: `python -m tests.benchmarks`. pytest skips them."""

@@ -1,10 +1,10 @@
-"""Measure catactl, each figure beside a yardstick that runs alternately with it.
+"""Measure catactl. Each benchmark runs alternately with a yardstick: `catactl …` / `yardstick`.
 
     python -m tests.benchmarks [NAME ...] [--seconds SECONDS]
 
-Absolute figures move from machine to machine and from hour to hour, so what counts is the ratio:
-the median of the pairs', or of their differences where a name says "less". Nothing is asserted;
-"short" says that a target was missed.
+Absolute figures differ between machines and hours, so the ratio is the result: the median ratio of
+the pairs, or of their differences if the name contains "less". Nothing is asserted. The verdict
+"short" means that a target was missed.
 """
 
 import argparse
@@ -40,12 +40,12 @@ BENCHMARKS: dict[str, Callable[[URL, float], Iterator[Figure]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Measure catactl, each figure beside a yardstick.",
+        description="Measure catactl, and compare each figure with a yardstick.",
         epilog="; ".join(f"{name}: {measure.__doc__}" for name, measure in BENCHMARKS.items()),
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument(
-        "--seconds", type=float, default=3.0, help="how long each throughput is measured (3)"
+        "--seconds", type=float, default=3.0, help="duration of each measurement of throughput (3)"
     )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)

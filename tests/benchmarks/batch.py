@@ -1,4 +1,4 @@
-"""`catactl apply`: many part records beside the bare insertion of the very rows that they write."""
+"""Compare `catactl apply` of many part records with a plain insertion of the same rows."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def measure_postgresql(server: URL, seconds: float) -> Iterator[Figure]:
 
 
 def measure_sqlite(server: URL, seconds: float) -> Iterator[Figure]:
-    """The same on SQLite / the driver's executemany of the same rows."""
+    """`catactl apply` on SQLite / the driver's executemany of the same rows, per second."""
     with tempfile.TemporaryDirectory() as folder:
         url = make_url(f"sqlite:///{folder}/catactl.db")
         upgrade(url)
@@ -50,7 +50,7 @@ def _figures(name: str, pairs: list[tuple[float, float]], wanted: float) -> Iter
 
 
 class Applying:
-    """Whole processes, each with an organization and files of its own that are there already."""
+    """Runs processes. Each has an organization and files of its own, which exist already."""
 
     def __init__(self, url: URL, folder: str) -> None:
         self._folder = Path(folder)
@@ -86,7 +86,7 @@ class Applying:
 
 
 def _copied_per_second(url: URL) -> float:
-    """Copy the rows of the last run into tables like theirs; return how many lines a second."""
+    """Copy the rows of the last run into equal tables. Return the number of lines per second."""
     with psycopg.connect(libpq_url(url)) as conn:
         rows = {}
         for table in _ROWS_OF:
@@ -109,7 +109,7 @@ def _copied_per_second(url: URL) -> float:
 
 
 def _inserted_per_second(path: Path) -> float:
-    """Insert the rows of the last run into tables like theirs; return how many lines a second."""
+    """Insert the rows of the last run into equal tables. Return the number of lines per second."""
     target = path.with_name("copy.db")
     target.unlink(missing_ok=True)
     upgrade(make_url(f"sqlite:///{target}"))

@@ -1,4 +1,4 @@
-"""What benchmarks do with catactl: an organization, a file, one part after the other."""
+"""Run the commands that benchmarks measure: create an organization and a file, record parts."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -36,9 +36,9 @@ def create_file(handler: Handler, org_id: UUID) -> UUID:
 
 
 def record_part(handler: Handler, org_id: UUID, file_id: UUID, number: int) -> float:
-    """Do what `catactl part record` does; return how many seconds it took.
+    """Record a part as `catactl part record` does. Return the seconds that it took.
 
-    Numbers past the highest start again at 1, with another size, so that none is a repetition.
+    After the highest number, start again at 1 with another size, so that no part is a repetition.
     """
     part_number = (number - 1) % MAX_PART_NUMBER + 1
     command = UploadPart(part_number, 1_000 + number, _SHA256)

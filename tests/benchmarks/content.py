@@ -1,7 +1,7 @@
-"""Content going up and down in whole processes, beside programs that move the same bytes.
+"""Compare uploads and downloads, each in a process, with programs that copy the same bytes.
 
-All lies in one temporary folder, so on one file system. What a run left is removed before the next,
-and the disk is given time to finish with it: neither is timed.
+All files are in one temporary folder, so on one file system. The files of a run are removed before
+the next one, and the disk gets time to sync. Neither is measured.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from tests.benchmarks.start_up import CATACTL, prepare
 _MIB = 1024 * 1024
 _LARGE_MIB = 1024
 _SMALL_BYTES = 4 * 1024
-_SMALL_FILES, _FEW_SMALL_FILES = 10_000, 2_000  # few when asked to be quick
+_SMALL_FILES, _FEW_SMALL_FILES = 10_000, 2_000  # only a few for a quick run
 _SECONDS_FOR_ALL = 3.0
 _LARGE_PAIRS, _SMALL_PAIRS = 3, 2
 _COPY = 'sha256sum "$1" && cp "$1" "$2" && sync "$2"'
@@ -37,7 +37,7 @@ _DIGEST = 'cat "$1" | sha256sum'
 
 
 def measure_upload_large(server: URL, seconds: float) -> Iterator[Figure]:
-    """`catactl file upload` of 1 GiB / `sha256sum`, `cp` and `sync` of the same."""
+    """`catactl file upload` of 1 GiB / `sha256sum`, `cp` and `sync` of the same file."""
     with _sqlite_place() as place:
         source = _write_large(place)
         pairs = alternate(
@@ -51,8 +51,8 @@ def measure_upload_large(server: URL, seconds: float) -> Iterator[Figure]:
 
 
 def measure_upload_small(server: URL, seconds: float) -> Iterator[Figure]:
-    """`catactl file upload` of 4 KiB files in one process / a warm handler recording as many parts,
-    each with the same bytes written, synced and renamed.
+    """`catactl file upload` of 4 KiB files in one process / a warm handler that records as many
+    parts, and writes, syncs and renames a file for each.
     """
     count = _SMALL_FILES if seconds >= _SECONDS_FOR_ALL else _FEW_SMALL_FILES
     with _sqlite_place() as place:
@@ -74,7 +74,7 @@ def measure_download_large(server: URL, seconds: float) -> Iterator[Figure]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder for all that is written, and a database. `target` is there while a run lasts."""
+    """A folder for all written files, and a database. `target` exists during a run."""
 
     folder: Path
     handler: Handler
@@ -89,7 +89,7 @@ class _Place:
         return self.folder / "target"
 
     def start_organization(self) -> UUID:
-        """A new organization, with nothing in the blob store."""
+        """Return a new organization, with an empty blob store."""
         shutil.rmtree(self.blobs, ignore_errors=True)
         return create_organization(self.handler)
 
@@ -97,7 +97,7 @@ class _Place:
         return self.catactl("file", "upload", str(org_id), str(source))
 
     def catactl(self, *arguments: str) -> float:
-        """Run catactl; return how many seconds it took."""
+        """Run catactl. Return the seconds that it took."""
         return self._seconds([sys.executable, "-c", CATACTL, *arguments])
 
     def shell(self, script: str, *arguments: Path) -> float:
@@ -179,8 +179,8 @@ def _measure_small(place: _Place, name: str, count: int) -> Figure:
 
 
 def _record_and_write(place: _Place, contents: list[bytes]) -> float:
-    """Write each content as the blob store has to, and record it as a part of one file; return how
-    many seconds that took.
+    """Write each content as the blob store does, and record it as a part of one file. Return the
+    seconds that this took.
     """
     org_id = place.start_organization()
     file_id = create_file(place.handler, org_id)

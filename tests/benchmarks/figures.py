@@ -1,4 +1,4 @@
-"""What a benchmark gives: a figure of ours beside its yardstick, and how both are run in turns."""
+"""The result of a benchmark: a figure of catactl and of its yardstick, measured alternately."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Figure:
-    """Ours beside a yardstick that ran alternately with it; the ratio is the median of the pairs'.
+    """A figure of catactl and one of a yardstick. The ratio is the median ratio of the pairs.
 
-    `larger_is_better` says whether the ratio has to reach the target, or to stay within it. Without
-    a target it is for information.
+    If `larger_is_better`, the ratio must be at least the target, otherwise at most. A figure
+    without a target is for information.
     """
 
     name: str
@@ -39,9 +39,8 @@ def compare(
     larger_is_better: bool,
     by: Callable[[float, float], float] = truediv,
 ) -> Figure:
-    """The figure that pairs of (ours, yardstick), measured one after the other, come to.
-
-    Their ratio counts, or what else they are to be compared `by`.
+    """Return the figure of pairs (ours, yardstick). The function `by` compares the two of a pair,
+    by default by their ratio.
     """
     return Figure(
         name,
@@ -57,7 +56,7 @@ def compare(
 def alternate(
     ours: Callable[[], float], yardstick: Callable[[], float], times: int
 ) -> list[tuple[float, float]]:
-    """Measure both in turns; every second time the yardstick goes first, so drift cancels out."""
+    """Measure both alternately. In every second pair the yardstick is first, to cancel drift."""
     pairs: list[tuple[float, float]] = []
     for turn in range(times):
         if turn % 2 == 0:

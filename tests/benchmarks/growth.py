@@ -1,7 +1,7 @@
-"""A command's time in long histories, beside the same command in short ones, taken in turns.
+"""Compare the time of a command in a long history with its time in a short one, alternately.
 
-Histories are filled in by SQL. Their hashes are not a chain, which commands do not look at; all
-else is as if the commands had been given: events, states, views and the log's head.
+SQL fills the histories. Their hashes form no chain, but commands do not read the hashes. Events,
+states, projections and the log's head are the same as after real commands.
 """
 
 from collections.abc import Iterator
@@ -126,7 +126,7 @@ def measure_long_stream(server: URL, seconds: float) -> Iterator[Figure]:
 def measure_million_events(server: URL, seconds: float) -> Iterator[Figure]:
     """An organization with a million events / one with ten: a warm handler, and new ones.
 
-    The file that the commands go to is new in both: loading its state may cost what that is large.
+    The file of the commands is new in both, because the time to load a state depends on its size.
     """
     with postgresql_database(server) as url, _opened(url) as engine:
         warm = Handler(engine)
@@ -156,7 +156,7 @@ def measure_million_events(server: URL, seconds: float) -> Iterator[Figure]:
 
 
 def fill(conn: psycopg.Connection, org_id: UUID, file_id: UUID, parts: int) -> None:
-    """Give a new file parts, 1 to `parts`, as if by as many commands; and commit."""
+    """Add the parts 1 to `parts` to a new file, as commands would, and commit."""
     values = {
         "org_id": org_id,
         "file_id": file_id,
@@ -170,7 +170,7 @@ def fill(conn: psycopg.Connection, org_id: UUID, file_id: UUID, parts: int) -> N
 
 
 def vacuum(url: URL) -> None:
-    """Leave nothing for the server to do in the background while commands are timed."""
+    """Let the server finish its background work before commands are measured."""
     with psycopg.connect(libpq_url(url), autocommit=True) as conn:
         conn.execute("VACUUM ANALYZE")
         conn.execute("CHECKPOINT")
@@ -187,7 +187,7 @@ def _opened(url: URL) -> Iterator[Engine]:
 
 @dataclass(frozen=True)
 class _Recorder:
-    """Records a part when it is called; returns how many seconds that took."""
+    """Records a part when it is called, and returns the seconds that this took."""
 
     handler: Handler
     org_id: UUID
@@ -199,7 +199,7 @@ class _Recorder:
 
 
 def _start_file(handler: Handler) -> tuple[UUID, UUID]:
-    """A new organization and a new file in it."""
+    """Return a new organization and a new file in it."""
     org_id = create_organization(handler)
     return org_id, create_file(handler, org_id)
 
@@ -209,7 +209,7 @@ def _rounds(seconds: float) -> int:
 
 
 def _in_turns(long: _Recorder, short: _Recorder, turn: int) -> tuple[float, float]:
-    """Time both; every second turn the short one goes first."""
+    """Measure both. In every second pair the short history is first."""
     if turn % 2 == 0:
         first = long()
         return first, short()
@@ -218,7 +218,7 @@ def _in_turns(long: _Recorder, short: _Recorder, turn: int) -> tuple[float, floa
 
 
 def _medians(times: list[tuple[float, float]]) -> tuple[float, float]:
-    """In milliseconds."""
+    """Return the medians in milliseconds."""
     return (
         median(long for long, _ in times) * 1000,
         median(short for _, short in times) * 1000,

@@ -1,4 +1,4 @@
-"""`catactl projection check` beside `catactl event verify`, which reads the same events."""
+"""Compare `catactl projection check` with `catactl event verify`, which reads the same events."""
 
 import tempfile
 from collections.abc import Iterator

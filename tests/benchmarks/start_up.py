@@ -1,4 +1,4 @@
-"""Whole processes from start to exit, each beside a script that does no more than it must."""
+"""Compare processes, from start to exit, with scripts that do only the necessary work."""
 
 import compileall
 import os
@@ -50,7 +50,7 @@ def measure_without_database(server: URL, seconds: float) -> Iterator[Figure]:
 
 
 def measure_sqlite(server: URL, seconds: float) -> Iterator[Figure]:
-    """`catactl org show` on SQLite / a script importing Typer and SQLAlchemy that reads it."""
+    """`catactl org show` on SQLite / a script that imports Typer and SQLAlchemy and reads it."""
     with tempfile.TemporaryDirectory() as folder:
         url = make_url(f"sqlite:///{folder}/catactl.db")
         upgrade(url)
@@ -65,7 +65,7 @@ def measure_postgresql(server: URL, seconds: float) -> Iterator[Figure]:
 
 
 def measure_completion(server: URL, seconds: float) -> Iterator[Figure]:
-    """What a shell waits for after `catactl org show a` and TAB / `catactl org list`, on SQLite."""
+    """The completion of `catactl org show a` and TAB / `catactl org list`, on SQLite."""
     with tempfile.TemporaryDirectory() as folder:
         url = make_url(f"sqlite:///{folder}/catactl.db")
         upgrade(url)
@@ -102,7 +102,7 @@ def _measure_org_show(name: str, url: URL, script_url: URL, folder: str) -> Figu
 
 
 def prepare(folder: str) -> dict[str, str]:
-    """Compile the package; return an environment that knows no settings of whoever measures."""
+    """Compile the package. Return an environment without the settings of the user."""
     compileall.compile_dir(ROOT / "catactl", quiet=1)
     environment = {
         name: value

@@ -1,8 +1,8 @@
-"""Parts recorded in a second, beside pgbench running the least transaction that could do the same.
+"""Compare the parts recorded per second with pgbench, which runs a minimal equivalent transaction.
 
-The yardstick locks the organization's row, inserts the two events of an upload, moves the log's
-head and the usage, and commits: SQL without any program around it, in tables of its own. pgbench's
-default protocol is the yardstick; the prepared one is printed for information.
+The yardstick locks the organization's row, inserts the two events of an upload, updates the log's
+head and the usage, and commits: plain SQL in tables of its own. It uses pgbench's default protocol.
+The prepared protocol is printed for information.
 """
 
 import multiprocessing
@@ -53,12 +53,12 @@ COMMIT;
 
 
 def measure_one_process(server: URL, seconds: float) -> Iterator[Figure]:
-    """One process recording parts / pgbench with one client."""
+    """One process that records parts / pgbench with one client."""
     yield from _measure(server, "one process, parts recorded", 1, seconds, 0.55)
 
 
 def measure_eight_processes(server: URL, seconds: float) -> Iterator[Figure]:
-    """Eight processes recording parts in one organization / pgbench, eight clients on one row."""
+    """Eight processes that record parts in one organization / pgbench, eight clients on one row."""
     yield from _measure(server, "eight processes, one organization", 8, seconds, 0.45)
 
 
@@ -93,7 +93,7 @@ def _yardstick_per_second(url: URL, clients: int, seconds: float, protocol: str)
 
 
 def _parts_per_second(url: URL, processes: int, seconds: float) -> float:
-    """Let processes record parts in a new organization, each with its own handler and file."""
+    """Run processes that record parts in a new organization, each with its own handler and file."""
     engine = open_engine(url)
     org_id = create_organization(Handler(engine))
     engine.dispose()
@@ -113,7 +113,7 @@ def _parts_per_second(url: URL, processes: int, seconds: float) -> float:
 def _record(
     url: str, org_id: UUID, seconds: float, barrier: Barrier, rates: "Queue[float]"
 ) -> None:
-    """What each process does."""
+    """Record parts in one of the processes."""
     engine = open_engine(parse_url(url))
     handler = Handler(engine)
     file_id = create_file(handler, org_id)

@@ -1,7 +1,7 @@
-"""Usage in large databases, by whole processes: proved, billed, and looked up in the past.
+"""Measure processes that check, report and look up usage in large databases.
 
-The first two stand beside psql, which runs the statements that catactl gives, taken down to the
-letter while it gives them. So the ratio says what Python adds to the database's own work.
+The yardstick of the first two is psql, which runs the same statements. They are recorded while
+catactl runs. So the ratio shows the time that Python adds to the database's own work.
 """
 
 import tempfile
@@ -61,7 +61,7 @@ def measure_check(server: URL, seconds: float) -> Iterator[Figure]:
     """`catactl usage check` of 5 million file events / psql running its statements."""
     with postgresql_database(server) as url:
         with psycopg.connect(libpq_url(url)) as conn:
-            conn.execute("ALTER TABLE events SET UNLOGGED")  # thrown away, and read only
+            conn.execute("ALTER TABLE events SET UNLOGGED")  # because it is only read
         with _handler(url) as handler, psycopg.connect(libpq_url(url)) as conn:
             for _ in range(_CHECKED_ORGANIZATIONS):
                 org_id = create_organization(handler)
@@ -149,7 +149,7 @@ def _beside_psql(
 
 
 def _statements(url: URL, work: Callable[[Engine], None]) -> str:
-    """The statements that some work gives, with their values, for psql."""
+    """Return the statements that the work sends, with their values, for psql."""
     engine, given = open_engine(url), list[str]()
 
     @event.listens_for(engine, "before_cursor_execute")

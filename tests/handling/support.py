@@ -16,7 +16,7 @@ from tests.support import BYTES_1, BYTES_2, INTENT, NOON, summary
 def transact(
     handler: Handler, org_id: UUID, *commands: tuple[UUID, Command], intent: Intent = INTENT
 ) -> dict[str, Any]:
-    """Run the commands in one transaction; return what each came to."""
+    """Run the commands in one transaction. Return the outcome of each."""
 
     def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
         return {"all": [summary(unit.run(CommandEnvelope(*command))) for command in commands]}
@@ -25,7 +25,7 @@ def transact(
 
 
 def whole_file(file_id: UUID, size_bytes: int = 10) -> list[tuple[UUID, Command]]:
-    """Two parts of one size, and a change of the second."""
+    """Return two parts of one size, and a change of the second."""
     return [
         (file_id, CreateFile("data.bin", NOON)),
         (file_id, UploadPart(1, size_bytes, BYTES_1, stored=True)),

@@ -170,7 +170,7 @@ def test_a_swept_file_holds_nothing_and_stays_deleted(
     assert assert_consistent(engine, org_id) == Usage(0, 0, 0)
 
 
-# --- the organization comes first -----------------------------------------------------------------
+# --- rules of the organization --------------------------------------------------------------------
 
 
 def test_commands_to_a_missing_organization_are_refused(engine: Engine) -> None:
@@ -344,7 +344,7 @@ def test_a_dry_run_of_the_first_command_creates_no_log(engine: Engine, handler: 
     create_organization(handler)
 
 
-# --- what events say ------------------------------------------------------------------------------
+# --- headers of events ----------------------------------------------------------------------------
 
 
 def test_every_event_has_actor_reason_and_cause(engine: Engine, handler: Handler) -> None:

@@ -83,7 +83,7 @@ def test_a_stored_state_that_was_tampered_with_is_healed_by_the_next_command(
             _TAMPERINGS[tampered](conn)
         command(handler if remembers else Handler(engine), org_id, file_id)
         assert_consistent(engine, org_id)
-        with tampering(database_url) as conn:  # the next round's names are to be found alone
+        with tampering(database_url) as conn:  # so that the next round finds only its names
             for table in (file_parts, files, organization_names, organizations):
                 conn.execute(delete(table))
 

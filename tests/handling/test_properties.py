@@ -61,7 +61,7 @@ from tests.support import (
     usage,
 )
 
-_PLACES = st.integers(0, 3)  # which of the organization's files or jobs, modulo how many there are
+_PLACES = st.integers(0, 3)  # the index of a file or job of the organization, modulo their number
 _NAMES = st.sampled_from(["a", "b", "c"])
 _INPUTS = st.lists(_PLACES, max_size=2)
 _numbers = count()
@@ -173,7 +173,7 @@ _STEPS: st.SearchStrategy[Step] = st.one_of(
 
 @dataclass(frozen=True)
 class Move:
-    """A step, by whom and when; `forgets` is a process that starts anew, `dry` changes nothing."""
+    """A step with its handler and time. `forgets` stands for a new process, `dry` for a dry run."""
 
     step: Step
     who: int
@@ -290,7 +290,7 @@ def second_postgresql_engine(postgresql_url: URL) -> Any:
 def test_views_replayed_in_any_pieces_are_the_same_rows(
     engine: Engine, moves: list[Move], cuts: list[int]
 ) -> None:
-    """Replaying the whole history is held by `assert_consistent`; here it is cut anywhere."""
+    """`assert_consistent` replays the whole history. This test stops it at any position."""
     world = _play((engine, engine), moves)
     history = read_log(engine, world.org_id)
     bounds = sorted({0, *(cut for cut in cuts if cut < len(history)), len(history)})

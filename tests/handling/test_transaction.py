@@ -36,7 +36,7 @@ from tests.support import (
 
 
 def test_a_command_is_committed_for_everybody_to_see(engine: Engine, database_url: URL) -> None:
-    """On PostgreSQL a remembering handler sends nothing but pipelines, the commit included."""
+    """On PostgreSQL a handler with a cache sends only pipelines, including the commit."""
     handler = Handler(engine)
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
@@ -89,7 +89,7 @@ def test_an_interrupted_command_is_rolled_back(engine: Engine, handler: Handler)
 def test_a_command_interrupted_between_its_writes_is_rolled_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, statement: int
 ) -> None:
-    """The writes are one transaction: after any of them an interruption undoes all before it."""
+    """The writes are one transaction: an interruption after any of them undoes them all."""
     handler = Handler(engine)
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
@@ -105,7 +105,7 @@ def test_a_command_interrupted_between_its_writes_is_rolled_back(
 
 
 def _interrupt_at(patched: pytest.MonkeyPatch, statement: int) -> None:
-    """Raise when the statement of that number is about to be written."""
+    """Raise an interruption before the statement of that number is written."""
     count = 0
 
     def counting(real: Callable[..., None]) -> Callable[..., None]:
@@ -127,7 +127,7 @@ def _interrupt_at(patched: pytest.MonkeyPatch, statement: int) -> None:
 def test_an_interruption_while_the_database_answers_leaves_all_or_nothing(
     postgresql_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commit may be under way already; whichever it is, the same connection is not used on."""
+    """The commit may be in progress already. In any case the connection is not used again."""
     handler = Handler(postgresql_engine)
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
@@ -155,7 +155,7 @@ def test_an_interruption_while_the_database_answers_leaves_all_or_nothing(
 def test_a_text_that_cannot_be_stored_is_refused(
     engine: Engine, handler: Handler, field: str, text: str
 ) -> None:
-    """Such text comes with arguments that are no UTF-8, and with JSON."""
+    """Such text comes from arguments that are not UTF-8, and from JSON."""
     org_id = create_organization(handler)
     before = contents(engine)
     values: dict[str, Any] = {field: text}

@@ -87,7 +87,7 @@ def test_a_transaction_is_retried_from_its_start_when_the_database_is_busy(
         for command in whole_file(file_id):
             unit.run(CommandEnvelope(*command))
         if len(attempts) < 3:
-            raise Busy("another transaction got in the way")
+            raise Busy("another transaction interfered")
         return {}
 
     handler.transact(org_id, INTENT, work)
@@ -104,7 +104,7 @@ def test_a_refused_command_does_not_affect_the_others_of_its_transaction(
     def work(_conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
         unit.run(CommandEnvelope(file_id, CreateFile("data.bin", NOON)))
         unit.run(CommandEnvelope(file_id, UploadPart(1, 4, BYTES_1)))
-        with pytest.raises(QuotaExceeded):  # by the organization, after the file had agreed
+        with pytest.raises(QuotaExceeded):  # raised by the organization, not by the file
             unit.run(CommandEnvelope(file_id, UploadPart(2, 7, BYTES_1)))
         with pytest.raises(AlreadyExists):
             unit.run(CommandEnvelope(taken_id, CreateFile("data.bin", NOON)))

@@ -8,6 +8,6 @@ from tests.operations.support import apply_lines, errors_of, line
 
 @pytest.fixture
 def two(handler: Handler) -> Handler:
-    """A handler where there are two organizations, `a` and `b`."""
+    """Return a handler on a database with two organizations, `a` and `b`."""
     assert not errors_of(apply_lines(handler, [line("org.create", name=name) for name in "ab"]))
     return handler

@@ -64,7 +64,7 @@ def apply_lines_at_once(
 
 
 def errors_of(outcomes: Sequence[LineOutcome]) -> dict[int, type[CatactlError]]:
-    """The lines that failed, and with what."""
+    """Return the lines that failed, with their errors."""
     return {each.number: type(each.error) for each in outcomes if isinstance(each, FailedLine)}
 
 

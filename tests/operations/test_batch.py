@@ -1,4 +1,4 @@
-"""Batches of lines: each line as by itself, in one transaction a batch."""
+"""Batches of lines run in one transaction. Each line has the same effect as by itself."""
 
 from threading import Thread
 from typing import Any
@@ -207,7 +207,7 @@ def _id_in(conn: Any, name: str) -> UUID:
 def test_two_that_apply_at_once_in_opposite_orders_never_wait_for_each_other(
     database_url: URL, engine: Engine, two: Handler
 ) -> None:
-    """The same keyed organizations are created by both, by one of them."""
+    """Both batches create the same keyed organizations. Each is created once."""
     failures: list[object] = []
 
     def work(number: int) -> None:

@@ -39,7 +39,7 @@ def test_the_first_failure_undoes_all_of_an_atomic_run(engine: Engine, two: Hand
         assert stopped.value.failed.number == 7
         assert isinstance(stopped.value.failed.error, AlreadyExists)
         assert contents(engine) == before
-    # No state that was never committed is remembered.
+    # The cache contains no state that was never committed.
     assert not errors_of(apply_lines(two, documents[:6]))
     assert assert_consistent(engine, org_id_of(engine, "a")) == Usage(7, 1, 1)
     assert_all_consistent(engine)

@@ -70,13 +70,13 @@ def test_a_batch_has_the_same_result_as_its_lines_one_by_one(
 
 
 def _in(prefix: str, document: Document) -> Document:
-    """The same line in organizations of other names."""
+    """Return the same line for organizations with other names."""
     fields = ("org", "new", *(("name",) if document["command"] == "org.create" else ()))
     return document | {field: prefix + document[field] for field in fields if field in document}
 
 
 def _resources(engine: Engine, prefix: str) -> list[Any]:
-    """Everything in organizations whose names begin so, without ids and times; it is proved."""
+    """Check usage, and return all resources of organizations with this prefix, without ids."""
     with reading(engine) as conn:
         named = organizations.c.name.startswith(prefix)
         rows = conn.execute(select(organizations).where(named)).all()

@@ -103,7 +103,7 @@ def test_a_key_stands_for_one_request_also_within_a_batch(engine: Engine, two: H
     outcomes = apply_lines(two, documents)
     assert errors_of(outcomes) == {3: IdempotencyConflict, 6: IdempotencyConflict, 7: AlreadyExists}
     assert replayed_in(outcomes) == [2]
-    # What failed has done nothing, so its key is free.
+    # A failed line changed nothing, so its key is unused.
     apply_lines(two, [line("file.delete", "a", file="x")])
     assert not errors_of(apply_lines(two, documents[-1:]))
     assert_all_consistent(engine)

@@ -102,8 +102,8 @@ def test_a_new_argument_with_a_default_leaves_stored_keys_valid() -> None:
         assert after.request({**given, "label": "x"}) != before.request(given)
 
 
-# Requests of version 2, as databases hold their SHA-256. Whoever has to change one of these texts
-# increments FINGERPRINT_VERSION: else a repeated request would look like another one.
+# Requests of version 2, whose SHA-256 databases hold. To change one of these texts, increment
+# FINGERPRINT_VERSION: otherwise a repeated request would look like another one.
 @pytest.mark.parametrize(
     ("name", "arguments", "request_text"),
     [
@@ -147,7 +147,7 @@ def test_a_stored_fingerprint_never_changes(
 
 
 def _is_not_called(context: Context) -> None:
-    """Hold mypy to the arguments of operations: an ignored error that is not there is an error."""
+    """Ensure that mypy checks the arguments of operations. It reports an unused `type: ignore`."""
     context.write(rename_organization, "acme", name="b")  # type: ignore[call-arg]
     context.write(set_quota, "acme", size_bytes="1")  # type: ignore[arg-type]
     context.write(update_job, "acme", job="nightly", cpu_millis="1")  # type: ignore[arg-type]
