@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Engine, false, update
 
@@ -35,31 +36,28 @@ def durability(engine: Engine) -> Iterator[Finding]:
         journal_mode = server_status.pragma(conn, "journal_mode")
         synchronous = server_status.pragma(conn, "synchronous")
         path = server_status.database_file(conn)
-    risks = []
+    risks = list(_risks(journal_mode, synchronous, path))
+    yield from risks or [ok("journal mode wal, synchronous full")]
+
+
+def _risks(journal_mode: str, synchronous: str, path: Path | None) -> Iterator[Finding]:
     if int(synchronous) < _SYNCHRONOUS_FULL:
-        risks.append(
-            problem(
-                f"synchronous is {synchronous}: a power failure can undo confirmed commits",
-                "PRAGMA synchronous = FULL",
-            )
+        yield problem(
+            f"synchronous is {synchronous}: a power failure can undo confirmed commits",
+            "PRAGMA synchronous = FULL",
         )
     network = machine.network_file_system(path) if path is not None else None
     if network is not None:
-        risks.append(
-            warning(
-                f"{path} is on {network}, where locks may not work between machines",
-                "keep it on a local disk, or use PostgreSQL",
-            )
+        yield warning(
+            f"{path} is on {network}, where locks may not work between machines",
+            "keep it on a local disk, or use PostgreSQL",
         )
     if journal_mode != "wal":
-        risks.append(
-            warning(
-                f"the journal mode is {journal_mode}, because wal is not available here: readers "
-                "and writers wait for each other",
-                "keep it on a local disk",
-            )
+        yield warning(
+            f"the journal mode is {journal_mode}, because wal is not available here: readers "
+            "and writers wait for each other",
+            "keep it on a local disk",
         )
-    yield from risks or [ok("journal mode wal, synchronous full")]
 
 
 def access(engine: Engine) -> Iterator[Finding]:

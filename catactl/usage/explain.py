@@ -9,6 +9,7 @@ are adjacent, so memory is constant for a log of any length.
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from operator import add
 from typing import NamedTuple
 from uuid import UUID
 
@@ -139,7 +140,7 @@ def _usage_event(stored: StoredEvent, cause: DecodedEvent | None, before: Figure
 def _problems(
     stored: StoredEvent, cause: DecodedEvent | None, before: Figures, change: Change
 ) -> Iterator[str]:
-    expected_after = _plus(before, change.delta)
+    expected_after = Figures(*map(add, before, change.delta))
     if expected_after != change.after:
         actual, expected = _differing(change.after, expected_after)
         yield f"it has {actual}, but the usage before plus its change is {expected}"
@@ -209,10 +210,6 @@ def _named(conn: Connection, org_id: UUID, entries: Iterator[Entry]) -> Iterator
         names = log_queries.file_names(conn, org_id, file_ids) if file_ids else {}
         for entry in page:
             yield entry._replace(file_name=names.get(entry.file_id)) if entry.file_id else entry
-
-
-def _plus(figures: Figures, delta: Figures) -> Figures:
-    return Figures(*(one + other for one, other in zip(figures, delta, strict=True)))
 
 
 def _differing(one: Figures, other: Figures) -> tuple[str, str]:

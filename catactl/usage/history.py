@@ -68,9 +68,7 @@ def usage_history(
     if every is Every.HOUR:
         yield from _from_events(conn, org_id, interval, every.buckets(interval))
         return
-    days = _Days(conn, org_id, interval)
-    for bucket in every.buckets(interval):
-        yield days.over(bucket)
+    yield from map(_Days(conn, org_id, interval).over, every.buckets(interval))
 
 
 def usage_over(conn: Connection, org_id: UUID, interval: Interval) -> Span:

@@ -3,7 +3,7 @@
 The page has no script and loads nothing from the network. It fits phones and paper.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -79,7 +79,7 @@ def render(page: Page) -> str:
             f"<h2>Largest organizations by {escape(page.unit)}</h2>",
             _bars(page),
             "<h2>All organizations</h2>",
-            _table(page),
+            _organizations(page),
             _adjustments(page),
             "<p>GB is 10<sup>9</sup> bytes, GiB 2<sup>30</sup>. A GB-month is a GB kept for all "
             "hours of that month.</p></body></html>\n",
@@ -142,38 +142,38 @@ def _bars(page: Page) -> str:
     )
 
 
-def _table(page: Page) -> str:
-    head = ("Organization", "average", "peak", "at the end", page.unit)
-    body = "".join(
-        _row(
+def _organizations(page: Page) -> str:
+    rows = (
+        (
             row["name"],
-            format_size(row["average_bytes"]),
-            format_size(row["peak_bytes"]),
-            format_size(row["closing_bytes"]),
+            *(format_size(row[f"{field}_bytes"]) for field in ("average", "peak", "closing")),
             row[page.unit.field],
         )
         for row in page.rows
     )
-    foot = "".join(f"<td>{escape(cell)}</td>" for cell in ("All", "", "", "", page.total))
-    return (
-        f'<div class="wide"><table><thead>{_row(*head, cell="th")}</thead><tbody>{body}</tbody>'
-        f"<tfoot><tr>{foot}</tr></tfoot></table></div>"
-    )
+    foot = f"<tfoot>{_row('All', '', '', '', page.total)}</tfoot>"
+    return _table(("Organization", "average", "peak", "at the end", page.unit), rows, foot)
 
 
 def _adjustments(page: Page) -> str:
     if not page.adjustments:
         return ""
-    head = ("Organization", "when", "by", "bytes", "why")
-    body = "".join(
-        _row(row["name"], row["start"][:19], row["actor"], row["delta_bytes"], row["reason"] or "")
+    rows = (
+        (row["name"], row["start"][:19], row["actor"], row["delta_bytes"], row["reason"] or "")
         for row in page.adjustments
     )
     return (
         "<h2>Corrections made in this period</h2>"
         "<p>They do not change the figures of earlier periods.</p>"
-        f'<div class="wide"><table><thead>{_row(*head, cell="th")}</thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        + _table(("Organization", "when", "by", "bytes", "why"), rows)
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], foot: str = "") -> str:
+    body = "".join(_row(*row) for row in rows)
+    return (
+        f'<div class="wide"><table><thead>{_row(*head, cell="th")}</thead><tbody>{body}</tbody>'
+        f"{foot}</table></div>"
     )
 
 

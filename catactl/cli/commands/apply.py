@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
-import typer
+from typer import Option
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import Context, command
@@ -31,12 +31,11 @@ _MAX_BATCH_LINES = 100_000
 def apply(
     context: Context,
     from_: Annotated[
-        str,
-        typer.Option("--from", metavar="FILE|-", help="JSON, one command per line, or - (stdin)."),
+        str, Option("--from", metavar="FILE|-", help="JSON, one command per line, or - (stdin).")
     ],
     batch: Annotated[
         int,
-        typer.Option(
+        Option(
             "--batch",
             metavar="N",
             min=1,
@@ -45,10 +44,10 @@ def apply(
         ),
     ] = 1_000,
     atomic: Annotated[
-        bool, typer.Option("--atomic", help="Run all lines or none, in one transaction.")
+        bool, Option("--atomic", help="Run all lines or none, in one transaction.")
     ] = False,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first line that fails.")
+        bool, Option("--fail-fast", help="Stop at the first line that fails.")
     ] = False,
 ) -> Iterator[AppliedLine] | Json[Iterator[AppliedLine]]:
     """Run many commands, one JSON object per line, and print one result per line, in order.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.command_tree import COMPLETION_VARIABLE
@@ -10,7 +10,7 @@ from catactl.results.program import CompletionScript
 from catactl.results.result import Text
 
 Shell = Annotated[
-    Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")
+    Literal["bash", "zsh", "fish"], Argument(metavar="SHELL", help="bash, zsh or fish.")
 ]
 
 _BASH = """

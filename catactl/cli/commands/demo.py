@@ -20,7 +20,7 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
-import typer
+from typer import Argument, Exit
 
 import catactl
 from catactl.blobs.opening import url_beside
@@ -60,8 +60,7 @@ _FILE_ERRORS = (InvalidValue, NotFound, Forbidden, SourceChanged)
 def demo(
     context: Context,
     path: Annotated[
-        str | None,
-        typer.Argument(metavar="[PATH]", help="A folder. [default: some files of catactl]"),
+        str | None, Argument(metavar="[PATH]", help="A folder. [default: some files of catactl]")
     ] = None,
 ) -> WithError[DemoResult] | None:
     """Upload all files of a folder by eight processes at once, then check usage and content.
@@ -247,7 +246,7 @@ class _Commands:
             return
         if completed.code not in {exit_codes.exit_code(error("")) for error in allowed}:
             complain(completed.stderr.rstrip())
-            raise typer.Exit(completed.code)
+            raise Exit(completed.code)
         self.print(textwrap.indent(completed.stderr, "  "))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.command_tree import COMMANDS, NOUNS, root
@@ -27,16 +27,16 @@ def help_(
     context: Context,
     noun: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="[NOUN|TOPIC]",
             help="A noun (org), a command without a noun (apply) or a topic (billing).",
         ),
     ] = None,
     verb: Annotated[
-        str | None, typer.Argument(metavar="[VERB]", help="A verb of the noun (create).")
+        str | None, Argument(metavar="[VERB]", help="A verb of the noun (create).")
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Also print the help of all commands below.")
+        bool, Option("--all", help="Also print the help of all commands below.")
     ] = False,
 ) -> Text[HelpResult]:
     """Print the help of a command, or a topic. Without arguments, list all commands and topics.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, cast
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.results.program import Topology
@@ -15,7 +15,7 @@ def topology(
     context: Context,
     format_: Annotated[
         Literal["tree", "mermaid", "json"] | None,
-        typer.Option("--format", metavar="FORMAT", help="tree, mermaid or json."),
+        Option("--format", metavar="FORMAT", help="tree, mermaid or json."),
     ] = None,
 ) -> Text[Topology] | Json[Topology]:
     """Print the aggregate of each command, its events, and the sagas and projections that follow.

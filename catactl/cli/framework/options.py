@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from catactl.cli.framework.help_format import EVERY_COMMAND_TITLE, MOST, WRITES_TITLE
 from catactl.config.settings import LogFormat, OutputFormat
@@ -53,7 +53,7 @@ OptionGroup = dict[str, Any]
 
 
 def _option(type_: Any, *flags: str, panel: str | None = None, **settings: Any) -> Any:
-    return Annotated[type_, typer.Option(*flags, rich_help_panel=panel, **settings)]
+    return Annotated[type_, Option(*flags, rich_help_panel=panel, **settings)]
 
 
 _every = partial(_option, panel=EVERY_COMMAND_TITLE)
@@ -134,29 +134,28 @@ CONFIRMATION: OptionGroup = {
 }
 
 # Arguments and options of several commands.
-OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Organization, by name or id.")]
+OrgArgument = Annotated[str, Argument(metavar="ORG", help="Organization, by name or id.")]
 OrgArguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ORG…]", help="Organizations, by name or id. [default: all]"),
+    Argument(metavar="[ORG…]", help="Organizations, by name or id. [default: all]"),
 ]
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="File, by name or id.")]
+FileArgument = Annotated[str, Argument(metavar="FILE", help="File, by name or id.")]
 PartNumberArgument = Annotated[
-    str, typer.Argument(metavar="NUMBER", help="Number of the part, 1 to 10,000.")
+    str, Argument(metavar="NUMBER", help="Number of the part, 1 to 10,000.")
 ]
 PositionArgument = Annotated[
-    int, typer.Argument(metavar="POSITION", max=MOST, help="Position in the log, starting at 1.")
+    int, Argument(metavar="POSITION", max=MOST, help="Position in the log, starting at 1.")
 ]
-WithDeleted = Annotated[bool, typer.Option("--all", help="Include deleted items.")]
+WithDeleted = Annotated[bool, Option("--all", help="Include deleted items.")]
 IfNotExists = Annotated[
-    bool, typer.Option("--if-not-exists", help="Succeed if an identical item exists already.")
+    bool, Option("--if-not-exists", help="Succeed if an identical item exists already.")
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--as-of", metavar="TIME", help="State at a time: 2026-01-31T12:00:00Z, 2026-01-31, -7d."
     ),
 ]
 AtVersion = Annotated[
-    int | None,
-    typer.Option("--at-version", metavar="N", min=1, max=MOST, help="State at version N."),
+    int | None, Option("--at-version", metavar="N", min=1, max=MOST, help="State at version N.")
 ]

@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.context import Context
 from catactl.errors import InvalidValue
 from catactl.values.durations import parse_age
 
 OlderThan = Annotated[
-    str, typer.Option("--older-than", metavar="D", help="Minimum age: 12h, 30d or 4w; 0: any age.")
+    str, Option("--older-than", metavar="D", help="Minimum age: 12h, 30d or 4w; 0: any age.")
 ]
 
 

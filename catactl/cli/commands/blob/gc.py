@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.commands.blob import OlderThan, moment_before
 from catactl.cli.framework.command import Context, command
@@ -24,7 +24,7 @@ def gc(
     orgs: OrgArguments = None,
     older_than: OlderThan = "7d",
     claim: Annotated[
-        bool, typer.Option("--claim", help="Take over content that another database recorded last.")
+        bool, Option("--claim", help="Take over content that another database recorded last.")
     ] = False,
 ) -> WithError[Report[SweepResult, SweptOrganization]]:
     """Remove unreferenced content. --dry-run shows what would be removed.

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.output.text import shown
@@ -15,9 +15,9 @@ from catactl.store.grants import statements
 @command()
 def grants(
     context: Context,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="An existing PostgreSQL role.")],
+    role: Annotated[str, Argument(metavar="ROLE", help="An existing PostgreSQL role.")],
     in_schema: Annotated[
-        str, typer.Option("--schema", metavar="NAME", help="Schema that contains catactl's tables.")
+        str, Option("--schema", metavar="NAME", help="Schema that contains catactl's tables.")
     ] = "public",
 ) -> Text[Grants]:
     """Print the SQL that lets a PostgreSQL role run every command except `db upgrade`. The role can

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.help_format import MOST
@@ -21,19 +21,17 @@ def list_(
     org: OrgArgument,
     stream: Annotated[
         str | None,
-        typer.Option(
-            "--stream", metavar="ID", help="Only events of this file, job or organization."
-        ),
+        Option("--stream", metavar="ID", help="Only events of this file, job or organization."),
     ] = None,
     after: Annotated[
         int,
-        typer.Option(
+        Option(
             "--after", metavar="POSITION", min=0, max=MOST, help="Only events after this position."
         ),
     ] = 0,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=1, max=MOST, help="Maximum number of events."),
+        Option("--limit", metavar="N", min=1, max=MOST, help="Maximum number of events."),
     ] = None,
 ) -> Iterator[EventResult]:
     """List an organization's events in order.

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, OrgArgument
@@ -15,7 +15,7 @@ def create(
     context: Context,
     org: OrgArgument,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A relative path, unique among live files.")
+        str, Argument(metavar="NAME", help="A relative path, unique among live files.")
     ],
     if_not_exists: IfNotExists = False,
 ) -> FileWritten:

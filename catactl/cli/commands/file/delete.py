@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
@@ -19,7 +19,7 @@ from catactl.store.idempotency import key_suffix
 def delete(
     context: Context,
     org: OrgArgument,
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files, by name or id.")],
+    files: Annotated[list[str], Argument(metavar="FILE…", help="Files, by name or id.")],
 ) -> FileWritten | Iterator[FileWritten]:
     """Delete files. Their bytes stop counting immediately. `file restore` restores a file.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
-import typer
+from typer import Argument, Option
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import Context, command
@@ -36,15 +36,14 @@ def download(
     context: Context,
     org: OrgArgument,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE…]", help="Files, by name or id.")
+        list[str] | None, Argument(metavar="[FILE…]", help="Files, by name or id.")
     ] = None,
     to: Annotated[
-        str,
-        typer.Option("--to", metavar="PATH", help="A file, a folder for the files, or - (stdout)."),
+        str, Option("--to", metavar="PATH", help="A file, a folder for the files, or - (stdout).")
     ] = ".",
-    all_: Annotated[bool, typer.Option("--all", help="Download all complete files.")] = False,
+    all_: Annotated[bool, Option("--all", help="Download all complete files.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace existing files that have other content.")
+        bool, Option("--force", help="Replace existing files that have other content.")
     ] = False,
 ) -> DownloadResult | Iterator[DownloadResult] | None:
     """Download files and check each part against its digest. After an interruption, run the command

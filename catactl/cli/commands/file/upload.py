@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
-import typer
+from typer import Argument, Option
 
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import Context, command
@@ -36,19 +36,17 @@ def upload(
     org: OrgArgument,
     paths: Annotated[
         list[str],
-        typer.Argument(
-            metavar="PATH…", help="Files, folders (with all files below them), or - (stdin)."
-        ),
+        Argument(metavar="PATH…", help="Files, folders (with all files below them), or - (stdin)."),
     ],
     name: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--name", metavar="NAME", help="Name of the file; for a folder, a prefix of all names."
         ),
     ] = None,
     part_size: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--part-size",
             metavar="SIZE",
             help="Size of a part; for stdin, of the first parts. [default: 8MiB]",
@@ -56,7 +54,7 @@ def upload(
     ] = None,
     workers: Annotated[
         int,
-        typer.Option(
+        Option(
             "--workers",
             metavar="N",
             min=1,
@@ -65,11 +63,10 @@ def upload(
         ),
     ] = _WORKERS,
     follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Upload the targets of symbolic links.")
+        bool, Option("--follow-links", help="Upload the targets of symbolic links.")
     ] = False,
     verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Read stored content again and repair it if it is damaged."),
+        bool, Option("--verify", help="Read stored content again and repair it if it is damaged.")
     ] = False,
 ) -> UploadResult | Iterator[UploadResult]:
     """Upload files with their content. After an interruption, run the command again: it skips
@@ -84,7 +81,9 @@ def upload(
     part_bytes = parse_size(part_size) if part_size is not None else None
     if part_bytes == 0:
         raise InvalidValue("--part-size must not be 0", "for example 8MiB")
-    has_folder = any(_is_folder(path, follow_links=follow_links) for path in paths)
+    has_folder = any(
+        os.path.isdir(path) and (follow_links or not os.path.islink(path)) for path in paths
+    )
     is_single = len(paths) == 1 and not has_folder
     name = _check_name(paths, name, has_folder=has_folder)
     own = find_own_files(context.engine.url, context.blobs)
@@ -108,14 +107,13 @@ def upload(
     if not is_single:
         return _upload_several(context, org_id, items, options, progress)
     with progress:
-        uploaded = upload_files(context.handler, context.blobs, org_id, items, options, progress)
-        results = [_result_or_error(each) for each in uploaded]
+        results = []
+        for each in upload_files(context.handler, context.blobs, org_id, items, options, progress):
+            if each.error is not None:
+                raise each.error
+            results.append(_result(each))
     # There are several if another process replaced the file by a folder.
     return results[0] if len(results) == 1 else iter(results)
-
-
-def _is_folder(path: str, *, follow_links: bool) -> bool:
-    return os.path.isdir(path) and (follow_links or not os.path.islink(path))
 
 
 def _check_name(paths: list[str], name: str | None, *, has_folder: bool) -> str | None:
@@ -172,12 +170,6 @@ def _upload_several(
             f"{counts['failed']:,} of {counted(counts.total(), 'file')} were not uploaded",
             "fix the errors above, then run it again: files that are complete are skipped",
         )
-
-
-def _result_or_error(uploaded: UploadedFile) -> UploadResult:
-    if uploaded.error is not None:
-        raise uploaded.error
-    return _result(uploaded)
 
 
 def _result(uploaded: UploadedFile) -> UploadResult:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONTENT, OrgArgument
@@ -20,7 +20,7 @@ def verify(
     org: OrgArgument,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE…]", help="Files, by name or id. [default: all live files]"),
+        Argument(metavar="[FILE…]", help="Files, by name or id. [default: all live files]"),
     ] = None,
 ) -> WithError[Report[VerifiedContent, ContentProblem]]:
     """Read the content of files again and compare it with the log.

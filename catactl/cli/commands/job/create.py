@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.commands.job import fields
 from catactl.cli.framework.command import Context, command
@@ -16,7 +16,7 @@ from catactl.results.jobs import JobWritten
 def create(
     context: Context,
     org: OrgArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live jobs.")],
+    name: Annotated[str, Argument(metavar="NAME", help="Unique among live jobs.")],
     image: fields.ImageOption = None,
     command: fields.CommandOption = None,
     env: fields.EnvOption = None,

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Annotated, Any, cast
 
-import typer
+from typer import Argument, Option
 
 from catactl.errors import InvalidValue
 from catactl.operations.jobs import JobFields, update_job
@@ -16,42 +16,35 @@ from catactl.values.text_input import decode
 
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 
-JobArgument = Annotated[
-    str, typer.Argument(metavar="JOB", help="Job configuration, by name or id.")
-]
-ImageOption = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Image to run.")]
+JobArgument = Annotated[str, Argument(metavar="JOB", help="Job configuration, by name or id.")]
+ImageOption = Annotated[str | None, Option("--image", metavar="IMAGE", help="Image to run.")]
 CommandOption = Annotated[
-    str | None, typer.Option("--command", metavar="TEXT", help="Command to run in the image.")
+    str | None, Option("--command", metavar="TEXT", help="Command to run in the image.")
 ]
 EnvOption = Annotated[
-    list[str] | None,
-    typer.Option("--env", metavar="K=V", help="Environment variable; may be repeated."),
+    list[str] | None, Option("--env", metavar="K=V", help="Environment variable; may be repeated.")
 ]
 CpuOption = Annotated[
-    str | None, typer.Option("--cpu", metavar="N", help="Number of processors, for example 0.5.")
+    str | None, Option("--cpu", metavar="N", help="Number of processors, for example 0.5.")
 ]
 MemoryOption = Annotated[
-    str | None, typer.Option("--memory", metavar="SIZE", help="Memory, for example 512MiB.")
+    str | None, Option("--memory", metavar="SIZE", help="Memory, for example 512MiB.")
 ]
 TimeoutOption = Annotated[
     str | None,
-    typer.Option("--timeout", metavar="D", help="Maximum run time: seconds, or 90s, 15m, 2h, 1d."),
+    Option("--timeout", metavar="D", help="Maximum run time: seconds, or 90s, 15m, 2h, 1d."),
 ]
 ScheduleOption = Annotated[
     str | None,
-    typer.Option(
-        "--schedule", metavar="CRON", help="Schedule, for example '30 4 * * 1-5' or @daily."
-    ),
+    Option("--schedule", metavar="CRON", help="Schedule, for example '30 4 * * 1-5' or @daily."),
 ]
 InputOption = Annotated[
     list[str] | None,
-    typer.Option("--input", metavar="FILE", help="Input file, by name or id; may be repeated."),
+    Option("--input", metavar="FILE", help="Input file, by name or id; may be repeated."),
 ]
 FromOption = Annotated[
     str | None,
-    typer.Option(
-        "--from", metavar="FILE.json|-", help="The same fields as JSON; options override them."
-    ),
+    Option("--from", metavar="FILE.json|-", help="The same fields as JSON; options override them."),
 ]
 
 

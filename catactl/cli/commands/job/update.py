@@ -2,7 +2,7 @@
 
 from typing import Annotated, cast
 
-import typer
+from typer import Option
 
 from catactl.cli.commands.job import fields
 from catactl.cli.framework.command import Context, command
@@ -16,7 +16,7 @@ def update(
     context: Context,
     org: OrgArgument,
     job: fields.JobArgument,
-    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="A new name.")] = None,
+    name: Annotated[str | None, Option("--name", metavar="NAME", help="A new name.")] = None,
     image: fields.ImageOption = None,
     command: fields.CommandOption = None,
     env: fields.EnvOption = None,

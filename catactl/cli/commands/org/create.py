@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES, IfNotExists
@@ -14,10 +14,9 @@ from catactl.values.sizes import parse_size
 @command(WRITES, grows=True)
 def create(
     context: Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique among live organizations.")],
+    name: Annotated[str, Argument(metavar="NAME", help="Unique among live organizations.")],
     quota: Annotated[
-        str | None,
-        typer.Option("--quota", metavar="SIZE", help="Maximum storage, for example 10GB."),
+        str | None, Option("--quota", metavar="SIZE", help="Maximum storage, for example 10GB.")
     ] = None,
     if_not_exists: IfNotExists = False,
 ) -> OrganizationWritten:

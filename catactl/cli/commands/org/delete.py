@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
@@ -18,9 +18,7 @@ def delete(
     org: OrgArgument,
     confirm: Annotated[
         str | None,
-        typer.Option(
-            "--confirm", metavar="NAME", help="Repeat the organization's name to confirm."
-        ),
+        Option("--confirm", metavar="NAME", help="Repeat the organization's name to confirm."),
     ] = None,
 ) -> OrganizationWritten:
     """Delete an organization that has no live files. Its events stay, and its name can be used

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
@@ -14,7 +14,7 @@ from catactl.results.organizations import OrganizationWritten
 def rename(
     context: Context,
     org: OrgArgument,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
+    new: Annotated[str, Argument(metavar="NEW", help="The new name.")],
 ) -> OrganizationWritten:
     """Change the name of an organization. Its id stays the same.
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import (
@@ -24,10 +24,8 @@ def record(
     org: OrgArgument,
     file: FileArgument,
     number: PartNumberArgument,
-    size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Size of the part.")],
-    sha256: Annotated[
-        str, typer.Option("--sha256", metavar="HEX", help="SHA-256 digest of the part.")
-    ],
+    size: Annotated[str, Option("--size", metavar="BYTES", help="Size of the part.")],
+    sha256: Annotated[str, Option("--sha256", metavar="HEX", help="SHA-256 digest of the part.")],
 ) -> PartWritten:
     """Record a part whose content is stored elsewhere. Repeating the command changes nothing. Other
     content under the same number replaces the part.

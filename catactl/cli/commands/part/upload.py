@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import (
@@ -26,7 +26,7 @@ def upload(
     org: OrgArgument,
     file: FileArgument,
     number: PartNumberArgument,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A file, or - (stdin).")],
+    path: Annotated[str, Argument(metavar="PATH", help="A file, or - (stdin).")],
 ) -> PartWritten:
     """Upload a part with its content. Repeating the command records nothing new, but restores lost
     content. Other content under the same number replaces the part.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import WRITES
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def rebuild(
     context: Context,
     names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[VIEW…]", help="Projections, or states. [default: all]"),
+        list[str] | None, Argument(metavar="[VIEW…]", help="Projections, or states. [default: all]")
     ] = None,
 ) -> WithError[list[RebuiltProjection]]:
     """Rebuild projections and states from the events. The command locks one organization at a time,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.queries.organizations import list_organizations
@@ -17,7 +17,7 @@ def list_(
     context: Context,
     over: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--over", metavar="PERCENT", help="Only organizations that use more, for example 80%."
         ),
     ] = None,

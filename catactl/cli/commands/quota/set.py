@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
@@ -15,9 +15,7 @@ from catactl.values.sizes import parse_size
 def set_(
     context: Context,
     org: OrgArgument,
-    size: Annotated[
-        str, typer.Argument(metavar="SIZE", help="Bytes, or for example 10GB or 10GiB.")
-    ],
+    size: Annotated[str, Argument(metavar="SIZE", help="Bytes, or for example 10GB or 10GiB.")],
 ) -> OrganizationWritten:
     """Set the maximum that an organization may store. If it already stores more, it cannot add
     content until files are deleted.

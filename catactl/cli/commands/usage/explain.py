@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import typer
 from sqlalchemy import Connection
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.help_format import MOST
@@ -26,14 +26,14 @@ def explain(
     org: OrgArgument,
     last: Annotated[
         int | None,
-        typer.Option("--last", metavar="N", min=1, max=MOST, help="Only the last N usage events."),
+        Option("--last", metavar="N", min=1, max=MOST, help="Only the last N usage events."),
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Start, included. [default: the first event]"),
+        Option("--from", metavar="TIME", help="Start, included. [default: the first event]"),
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="End, excluded. [default: now]")
+        str | None, Option("--to", metavar="TIME", help="End, excluded. [default: now]")
     ] = None,
 ) -> Iterator[ExplanationRow]:
     """Explain how an organization's usage came about: each event that changed it, by how many

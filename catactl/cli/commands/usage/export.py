@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-import typer
 from sqlalchemy import Connection
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.help_format import MOST
@@ -27,22 +27,22 @@ from catactl.usage.metrics import exposition, organization_metrics
 def export(
     context: Context,
     format_: Annotated[
-        Literal["prometheus", "cloudevents"], typer.Option("--format", help="Format of the output.")
+        Literal["prometheus", "cloudevents"], Option("--format", help="Format of the output.")
     ],
     orgs: OrgArguments = None,
     write: Annotated[
         str | None,
-        typer.Option("--write", metavar="PATH", help="File to write; it is replaced as a whole."),
+        Option("--write", metavar="PATH", help="File to write; it is replaced as a whole."),
     ] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Only events from this time on.")
+        str | None, Option("--from", metavar="TIME", help="Only events from this time on.")
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Only events before this time.")
+        str | None, Option("--to", metavar="TIME", help="Only events before this time.")
     ] = None,
     after: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--after",
             metavar="POSITION",
             min=0,

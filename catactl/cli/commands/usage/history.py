@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArgument
@@ -11,7 +11,7 @@ from catactl.cli.framework.past_names import organization_between
 from catactl.results.result import Text
 from catactl.results.usage import HistoryResult
 from catactl.usage.history import history_result, usage_history
-from catactl.values.times import Every, Interval, checked_interval, parse_time
+from catactl.values.times import Every, checked_interval, parse_time
 
 _BUCKETS = 30
 
@@ -22,13 +22,12 @@ def history(
     org: OrgArgument,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Start, included. [default: 30 periods ago]"),
+        Option("--from", metavar="TIME", help="Start, included. [default: 30 periods ago]"),
     ] = None,
-    to: Annotated[str, typer.Option("--to", metavar="TIME", help="End, excluded.")] = "now",
-    every: Annotated[Every, typer.Option("--every", help="Length of a period.")] = Every.DAY,
+    to: Annotated[str, Option("--to", metavar="TIME", help="End, excluded.")] = "now",
+    every: Annotated[Every, Option("--every", help="Length of a period.")] = Every.DAY,
     plot: Annotated[
-        bool,
-        typer.Option("--plot", help="Draw mean and peak of each period as wide as the terminal."),
+        bool, Option("--plot", help="Draw mean and peak of each period as wide as the terminal.")
     ] = False,
 ) -> Iterator[HistoryResult] | Text[list[HistoryResult]]:
     """Show usage over time, with one row per hour, day or month (UTC): opening, closing and peak
@@ -38,7 +37,10 @@ def history(
 
     Example: catactl usage history acme --from -7d --every hour
     """
-    interval = _interval(context, from_, to, every)
+    now = context.now()
+    end = min(parse_time(to, now), now)
+    start = parse_time(from_, now) if from_ is not None else every.back(end, _BUCKETS)
+    interval = checked_interval(start, end)
     conn = context.snapshot
     is_now = from_ is None and to == "now"
     org_id = organization_between(context, conn, org, *interval, prefers_now=is_now)
@@ -49,11 +51,3 @@ def history(
 
     kept = list(spans)
     return Text([draw(kept, interval)], [history_result(span) for span in kept])
-
-
-def _interval(context: Context, from_: str | None, to: str, every: Every) -> Interval:
-    """Return the interval that options name. Its end is never in the future."""
-    now = context.now()
-    end = min(parse_time(to, now), now)
-    start = parse_time(from_, now) if from_ is not None else every.back(end, _BUCKETS)
-    return checked_interval(start, end)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.commands.usage._findings import check_result, unreadable_error
 from catactl.cli.framework.command import Context, command
@@ -23,7 +23,7 @@ def recompute(
     context: Context,
     orgs: OrgArguments = None,
     fail_on_drift: Annotated[
-        bool, typer.Option("--fail-on-drift", help="Exit with 6 if usage was corrected.")
+        bool, Option("--fail-on-drift", help="Exit with 6 if usage was corrected.")
     ] = False,
 ) -> WithError[Report[RecomputeResult, UsageFindingResult]]:
     """Check storage usage and correct it where it differs, in one transaction per organization.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import OrgArguments
@@ -33,18 +33,13 @@ def report(
     orgs: OrgArguments = None,
     month: Annotated[
         str | None,
-        typer.Option(
-            "--month", metavar="YYYY-MM", help="Month. [default: the current month until now]"
-        ),
+        Option("--month", metavar="YYYY-MM", help="Month. [default: the current month until now]"),
     ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Start, included.")
-    ] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End, excluded.")] = None,
-    unit: Annotated[Unit, typer.Option("--unit", help="Unit in lists.")] = Unit.BYTE_HOURS,
+    from_: Annotated[str | None, Option("--from", metavar="TIME", help="Start, included.")] = None,
+    to: Annotated[str | None, Option("--to", metavar="TIME", help="End, excluded.")] = None,
+    unit: Annotated[Unit, Option("--unit", help="Unit in lists.")] = Unit.BYTE_HOURS,
     html: Annotated[
-        str | None,
-        typer.Option("--html", metavar="PATH", help="Also write a web page with charts."),
+        str | None, Option("--html", metavar="PATH", help="Also write a web page with charts.")
     ] = None,
 ) -> Listed[ReportLine]:
     """Report the usage of each organization over a month or an interval, for bills. A name means

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.help_format import MOST
@@ -18,9 +18,7 @@ def top(
     context: Context,
     limit: Annotated[
         int,
-        typer.Option(
-            "--limit", metavar="N", min=1, max=MOST, help="Maximum number of organizations."
-        ),
+        Option("--limit", metavar="N", min=1, max=MOST, help="Maximum number of organizations."),
     ] = 10,
 ) -> Iterator[TopResult]:
     """Show the organizations that use most, their growth, and the estimated dates on which they

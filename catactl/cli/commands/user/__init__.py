@@ -2,14 +2,12 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from catactl.store import users
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User, by e-mail address or id.")]
-NameOption = Annotated[
-    str | None, typer.Option("--name", metavar="TEXT", help="Name of the person.")
-]
+UserArgument = Annotated[str, Argument(metavar="USER", help="User, by e-mail address or id.")]
+NameOption = Annotated[str | None, Option("--name", metavar="TEXT", help="Name of the person.")]
 RoleOption = Annotated[
-    users.Role | None, typer.Option("--role", metavar="ROLE", help="owner, admin or member.")
+    users.Role | None, Option("--role", metavar="ROLE", help="owner, admin or member.")
 ]

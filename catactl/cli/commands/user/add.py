@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from catactl.cli.commands.user import NameOption, RoleOption
 from catactl.cli.framework.command import Context, command
@@ -15,7 +15,7 @@ from catactl.results.users import UserWritten
 def add(
     context: Context,
     org: OrgArgument,
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Unique in the organization.")],
+    email: Annotated[str, Argument(metavar="EMAIL", help="Unique in the organization.")],
     name: NameOption = None,
     role: RoleOption = None,
     if_not_exists: IfNotExists = False,

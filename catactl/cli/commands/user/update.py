@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from catactl.cli.commands.user import NameOption, RoleOption, UserArgument
 from catactl.cli.framework.command import Context, command
@@ -17,7 +17,7 @@ def update(
     org: OrgArgument,
     user: UserArgument,
     email: Annotated[
-        str | None, typer.Option("--email", metavar="EMAIL", help="The new address.")
+        str | None, Option("--email", metavar="EMAIL", help="The new address.")
     ] = None,
     name: NameOption = None,
     role: RoleOption = None,
