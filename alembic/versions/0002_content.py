@@ -1,4 +1,4 @@
-"""Add whether the content of a part is stored, and whether that of a deleted file was swept."""
+"""Add columns for parts whose content is stored, and for deleted files whose content was swept."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Look at a blob store from outside: read and write its files or objects directly."""
+"""Read and write the files or objects of a blob store directly."""
 
 import hashlib
 import os

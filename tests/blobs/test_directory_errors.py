@@ -122,7 +122,7 @@ def test_only_the_last_folder_is_created_so_that_an_unmounted_disk_is_noticed(
 
 
 @pytest.mark.parametrize("way", ["blobs", f"blobs/{ORG}", f"blobs/{ORG}/incoming"])
-def test_a_file_in_the_way_is_a_bad_configuration(folder: Folder, way: str) -> None:
+def test_a_file_in_place_of_a_folder_is_a_bad_configuration(folder: Folder, way: str) -> None:
     path = folder.root.parent / way
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"in the way")

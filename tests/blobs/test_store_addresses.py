@@ -37,7 +37,7 @@ def test_content_that_is_absent_or_truncated_is_missing(raw_store: RawStore) -> 
     assert raw_store.blobs.missing(ORG, [*kept, *gone]) == gone
 
 
-def test_missing_accepts_one_content_or_none(blobs: BlobStore) -> None:
+def test_missing_accepts_any_number_of_contents(blobs: BlobStore) -> None:
     kept = blobs.put(ORG, [b"kept"])
     assert blobs.missing(ORG, []) == set()
     assert blobs.missing(ORG, [kept]) == set()

@@ -1,4 +1,4 @@
-"""Other processes that use a directory in tests. They store content at once, and are killed."""
+"""Processes that use a directory in tests. They store content at the same time, and are killed."""
 
 import os
 import random
@@ -57,7 +57,7 @@ def kill_writers(root: Path, rounds: int, writers: int, seed: int, pipe: Pipe) -
 def kill_before_each_step(roots: Path, raw: bytes, pipe: Pipe) -> None:
     """Store content below `roots`/N and be killed before step N, for each step from zero.
 
-    Reports how many were killed, once one came to its end.
+    Report the number of killed processes when one ends by itself.
     """
     step = 0
     while _end_of(_fork(partial(_put_until_step, roots / str(step), raw, step))) != 0:
@@ -81,7 +81,7 @@ def _end_of(child: int) -> int:
 
 
 def _put_without_end(root: Path, seed: int) -> None:
-    """Store content without end, in part the same content as others."""
+    """Store content in an endless loop, some of it the same as other processes store."""
     chance = random.Random(seed)
     blobs = Directory(root)
     while True:

@@ -1,1 +1,1 @@
-"""Tests of the whole program, one topic a file. The folders mirror `catactl/cli/`."""
+"""Tests of the whole program, one topic per file. The folders mirror `catactl/cli/`."""

@@ -254,7 +254,7 @@ def test_the_default_database_is_made_at_first_use_for_its_owner_alone(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_sqlite_file_whose_creation_broke_off_is_brought_up_all_the_same(
+def test_a_sqlite_file_whose_creation_was_interrupted_is_still_migrated(
     stranger: Cli, tmp_path: Path
 ) -> None:
     path = tmp_path / "broken-off.db"

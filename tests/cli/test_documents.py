@@ -54,7 +54,7 @@ def _text(name: str) -> str:
 
 
 def _blocks(name: str, *languages: str) -> list[str]:
-    """Return the blocks of code in these languages, without what only the reader has."""
+    """Return the blocks of code in these languages, without parts for the reader's own machine."""
     blocks = [code for language, code in _BLOCK.findall(_text(name)) if language in languages]
     for theirs, ours in _OURS.items():
         blocks = [block.replace(theirs, ours) for block in blocks]
@@ -70,7 +70,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def shell(
     stages: dict[str, Path], tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a folder of programs for examples; those that reach a server only read their input."""
+    """Return a folder of programs for examples. Programs for servers only read their input."""
     if missing := [program for program in _PROGRAMS if shutil.which(program) is None]:
         pytest.skip(f"needs {', '.join(missing)}")
     programs = tmp_path / "bin"

@@ -15,12 +15,12 @@ from tests.cli.stages import make_stages
 from tests.cli.support import Cli, leaves_of
 from tests.support import BYTES_1
 
-# What an example needs is there, but for these, which speak of what must not be there yet.
+# The stage has all objects that examples need. These examples need a stage without them.
 _STAGES = {"org create": "nothing", "demo": "nothing"} | dict.fromkeys(
     ("org delete", "user add", "job create", "file create", "file upload", "apply"), "empty"
 )
 _STAGES["event correct-clock"] = "ahead"
-# Where an example names what only its reader has.
+# Replacements for names that only the reader has.
 _OURS = {
     "$DIGEST": BYTES_1,
     "--as-of 2026-01-01": "--as-of now",

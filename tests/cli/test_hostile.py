@@ -21,7 +21,7 @@ _NO_TEXT = os.fsdecode(b"\xff\xfe")
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """More files than a pipe's reader and a buffer take the results of."""
+    """Return a folder of so many files that the list of results exceeds the buffer of a pipe."""
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(_MANY):
@@ -30,7 +30,7 @@ def many(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("script", ['"$@" | head -c1', '"$@" 2>&1 >/dev/null | head -c1'])
-def test_a_reader_that_leaves_keeps_no_work_from_being_done(
+def test_a_command_finishes_even_if_the_reader_of_the_output_stops(
     script: str, sqlite_acme: Cli, many: Path
 ) -> None:
     for number in range(_MANY):
@@ -90,7 +90,7 @@ def test_names_that_are_not_utf_8_are_refused(arguments: list[str], acme: Cli) -
     assert acme(*arguments, "--json").code == 2
 
 
-def test_a_path_need_not_be_text(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_a_path_may_contain_bytes_that_are_not_text(sqlite_acme: Cli, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"content")
     sqlite_acme.ok("file", "upload", "acme", tmp_path / "source")
     target = tmp_path / _NO_TEXT
@@ -129,7 +129,7 @@ def test_a_link_planted_as_the_temporary_file_is_not_written_through(
     assert os.listdir(target) == ["source"]
 
 
-def test_content_that_cannot_be_read_does_not_keep_the_rest_from_being_verified(
+def test_unreadable_content_does_not_prevent_the_verification_of_the_rest(
     acme: Cli, many: Path, blob_folder: Path
 ) -> None:
     acme.ok("file", "upload", "acme", many)

@@ -344,7 +344,7 @@ def test_standard_input_under_a_key_is_compared_by_its_content(
     assert acme.ok(*_UPLOAD, path, "--name", "y", *_KEY) == first | {"path": str(path)}
 
 
-def test_an_upload_of_standard_input_that_broke_off_goes_on_under_its_key(
+def test_an_interrupted_upload_of_standard_input_continues_under_its_key(
     sqlite_acme: Cli, standard_input: SetInput
 ) -> None:
     command = (*_UPLOAD, "-", "--name", "y", "--part-size", 3, *_KEY)
@@ -386,7 +386,7 @@ def test_a_sweep_is_the_same_in_whatever_unit_its_age_is_given(sqlite_acme: Cli)
     sqlite_acme.fails(4, *gc, "8d", *_KEY)
 
 
-def test_a_rebuild_of_all_views_is_another_request_than_of_some(sqlite_acme: Cli) -> None:
+def test_a_rebuild_of_all_projections_differs_from_a_rebuild_of_some(sqlite_acme: Cli) -> None:
     rebuild = ("projection", "rebuild")
     sqlite_acme.ok(*rebuild, *_KEY)
     sqlite_acme.ok(*rebuild, *_KEY)

@@ -57,7 +57,7 @@ def test_an_object_is_not_found_before_its_creation(stored: Cli) -> None:
         ["usage", "history", "acme", "--every", "week"],
     ],
 )
-def test_points_and_intervals_that_cannot_be_are_refused(arguments: list[str], stored: Cli) -> None:
+def test_impossible_points_and_intervals_are_refused(arguments: list[str], stored: Cli) -> None:
     stored.fails(2, *arguments)
 
 
@@ -71,7 +71,7 @@ def test_an_object_that_was_deleted_later_is_listed_as_it_was(stored: Cli) -> No
     assert len(stored.ok("usage", "history", "acme", "--to", "9000-01-01")) == 31
 
 
-def test_history_has_a_row_a_bucket_and_ends_now(stored: Cli) -> None:
+def test_history_has_one_row_per_bucket_and_ends_now(stored: Cli) -> None:
     days = stored.ok("usage", "history", "acme")
     assert len(days) == 31
     assert [day["closing_bytes"] for day in days] == [0] * 30 + [1_500]

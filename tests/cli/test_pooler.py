@@ -38,7 +38,7 @@ def pooled_url(postgresql_url: URL) -> Iterator[URL]:
 
 
 def test_several_processes_share_two_connections(pooled_url: URL) -> None:
-    """Each would prepare statements on a connection that is another's the next moment."""
+    """Each would prepare statements on a connection that another client gets next."""
     with opened(pooled_url) as engine:
         org_id = create_organization(Handler(engine))
 

@@ -19,9 +19,7 @@ from tests.cli.support import Cli, record
         ["job", "create", "acme", "nightly", "--image", "x"],
     ],
 )
-def test_run_again_under_its_key_a_command_is_done_once(
-    command: list[str], sqlite_cli: Cli
-) -> None:
+def test_a_command_under_a_key_runs_once(command: list[str], sqlite_cli: Cli) -> None:
     org_id = sqlite_cli.ok("org", "create", "acme")["org_id"]
     first = sqlite_cli.ok(*command, "--idempotency-key", "k-1")
     length = len(sqlite_cli.events(org_id))
@@ -32,7 +30,7 @@ def test_run_again_under_its_key_a_command_is_done_once(
 @pytest.mark.parametrize(
     "command", [["org", "rename", "acme", "old"], ["org", "delete", "acme", "--confirm", "acme"]]
 )
-def test_run_again_under_its_key_a_command_leaves_another_of_that_name_alone(
+def test_a_repeated_command_does_not_change_another_item_of_the_same_name(
     command: list[str], cli: Cli
 ) -> None:
     cli.ok("org", "create", "acme")
@@ -55,7 +53,7 @@ def test_creating_run_again_under_its_key_gives_the_first_result(cli: Cli) -> No
     assert len(cli.ok("org", "list", "--all")) == 1
 
 
-def test_a_key_stands_for_one_request(cli: Cli) -> None:
+def test_a_key_belongs_to_one_request(cli: Cli) -> None:
     key = ["--idempotency-key", "k-1"]
     cli.ok("org", "create", "acme", *key)
     other = cli.fails(4, "org", "create", "other", *key)

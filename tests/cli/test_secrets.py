@@ -48,7 +48,7 @@ def _assert_hidden(result: Result) -> None:
 
 
 @pytest.mark.parametrize("url", _URLS.values(), ids=_URLS)
-def test_a_password_is_printed_nowhere(url: str, stranger: Cli, home: Path) -> None:
+def test_no_password_is_printed(url: str, stranger: Cli, home: Path) -> None:
     config = home / "config" / "catactl" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'database_url = "{url}"\nblob_url = "s3://key:{_ENCODED}@bucket"\n')

@@ -56,7 +56,7 @@ def test_a_signal_while_the_program_loads_ends_it_without_a_trace(
 
 
 @_SIGNALS
-def test_a_signal_is_answered_while_another_process_has_the_database(
+def test_a_signal_ends_a_command_that_waits_for_a_locked_database(
     number: int, code: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "catactl.db"
@@ -77,9 +77,7 @@ def test_a_signal_is_answered_while_another_process_has_the_database(
 
 
 @_SIGNALS
-def test_a_signal_that_python_cannot_raise_ends_the_command_all_the_same(
-    number: int, code: int
-) -> None:
+def test_a_signal_that_python_cannot_raise_still_ends_the_command(number: int, code: int) -> None:
     done = _run("-c", _IN_A_CALLBACK, str(int(number)))
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith("catactl: ")

@@ -32,7 +32,7 @@ _ASKING = (
 
 
 def _said(type_: str, **changes: Any) -> Callable[[Connection], None]:
-    """Change fields of the payload of the last event of a type; None takes one away."""
+    """Change fields of the payload of the last event of a type. None removes a field."""
 
     def tamper(conn: Connection) -> None:
         of_type = select(events.c.position, events.c.payload).where(events.c.type == type_)
@@ -54,7 +54,7 @@ def _log_gone(conn: Connection) -> None:
 
 
 def _damaged(table: Table, field: str, value: str) -> Callable[[Connection], None]:
-    """Set a field to SQL that the database takes, on SQLite anything."""
+    """Set a field to an SQL value that the database accepts. SQLite accepts any."""
 
     def tamper(conn: Connection) -> None:
         conn.execute(text(f"UPDATE {table.name} SET {field} = {value}"))

@@ -29,7 +29,7 @@ from tests.support import create_organization, opened, read_log, run
 def original(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> Org:
     """Return an organization with content: SQLite with a directory, or PostgreSQL with a bucket.
 
-    The other combinations would test nothing more, because the two do not know each other.
+    The other combinations would test nothing more, because databases and stores are independent.
     """
     if engine.dialect.name == "sqlite":
         url = (tmp_path / "blobs").as_uri()

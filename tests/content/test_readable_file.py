@@ -28,7 +28,9 @@ def test_parts_are_yielded_in_order(org: Org, file: ReadableFile) -> None:
     assert list(read_content(org.blobs, file, [])) == []
 
 
-def test_what_is_damaged_or_missing_comes_after_what_is_right(org: Org, file: ReadableFile) -> None:
+def test_damaged_and_missing_parts_come_after_the_intact_parts(
+    org: Org, file: ReadableFile
+) -> None:
     path = org.blobs.locate(org.org_id, measure([PARTS[6]]).sha256)
     with open(path, "wb") as damaged:
         damaged.write(b"X")

@@ -135,7 +135,7 @@ def test_only_uploads_after_the_position_count(org: Org) -> None:
     assert since == {measure([each]).sha256 for each in (b"b", b"c")}
 
 
-def test_a_deleted_organization_refers_to_nothing(org: Org) -> None:
+def test_a_deleted_organization_has_no_references(org: Org) -> None:
     file_id = org.upload("x", b"a")
     org.delete(file_id)
     before = datetime.now(UTC)

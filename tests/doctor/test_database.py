@@ -116,7 +116,7 @@ def test_a_large_file_is_skipped(sqlite_cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert Examined(sqlite_cli)["integrity"]["status"] == "skipped"
 
 
-def test_a_lock_is_not_waited_for(acme: Cli, database_url: URL) -> None:
+def test_doctor_does_not_wait_for_a_lock(acme: Cli, database_url: URL) -> None:
     with tampering(database_url) as holder:
         holder.execute(text("UPDATE logs SET position = position"))
         if database_url.get_backend_name() == "sqlite":

@@ -71,7 +71,7 @@ def test_a_file_is_created_empty_and_uploading() -> None:
     assert state.live_name == "data.bin"
 
 
-def test_a_stream_holds_one_file() -> None:
+def test_a_stream_accepts_events_of_one_file() -> None:
     create = CreateFile("other.bin", NOON)
     given(CREATED).when(create).then_refused(AlreadyExists, "'data.bin' exists already")
     given(CREATED, FileDeleted(0, 0)).when(create).then_refused(AlreadyExists, "exists already")

@@ -54,7 +54,7 @@ def test_a_job_is_created_enabled() -> None:
     assert (state.status, state.live_name, state.name) == ("enabled", "nightly", "nightly")
 
 
-def test_a_stream_holds_one_job() -> None:
+def test_a_stream_accepts_events_of_one_job() -> None:
     create = CreateJobConfiguration(SPEC, NOON)
     given(CREATED).when(create).then_refused(AlreadyExists, "'nightly' exists already")
     given(CREATED, DELETED).when(create).then_refused(AlreadyExists, "exists already")

@@ -99,7 +99,7 @@ def test_a_quota_of_0_bytes_is_a_quota() -> None:
     given().when(CreateOrganization("acme", NOON, 0)).then(CREATED, QuotaSet(0))
 
 
-def test_a_stream_holds_one_organization() -> None:
+def test_a_stream_accepts_events_of_one_organization() -> None:
     create = CreateOrganization("acme", NOON)
     given(CREATED).when(create).then_refused(AlreadyExists, "exists already")
     given(CREATED, DELETED).when(create).then_refused(AlreadyExists, "exists already")

@@ -1,7 +1,7 @@
 """Run a proxy between a client and PostgreSQL that breaks connections at chosen commits.
 
-It reads the messages of both sides and forwards the client's in groups, each up to the message that
-makes the server answer. Source:
+It reads the messages of both sides and forwards the client's in groups, each up to the message to
+which the server responds. Source:
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 
@@ -24,7 +24,7 @@ _IS_CONTINUED = frozenset(b"PBDECd")
 
 
 class Fault(Enum):
-    """A fault that befalls a group of messages that ends in COMMIT, or its answer."""
+    """A fault of a group of messages that ends in COMMIT, or of the response."""
 
     CUT_MIDWAY = auto()  # half of the messages reach the server, then both connections break
     CUT_BEFORE_COMMIT = auto()  # everything but COMMIT reaches the server, then both break
@@ -53,7 +53,7 @@ class Message(NamedTuple):
 
     @property
     def ends_a_transaction(self) -> bool:
-        """Return whether a server's message is the answer to COMMIT, or an error."""
+        """Return whether a server's message is the response to COMMIT, or an error."""
         return self.kind == ord("E") or (self.kind == ord("C") and self.body == b"COMMIT\0")
 
 
@@ -70,7 +70,7 @@ class Proxy:
         return url.set(host="127.0.0.1", port=self.port, query=query)
 
     def plan(self, *faults: Fault | None) -> None:
-        """Let the next commits meet these faults, in order, in place of those planned before."""
+        """Plan faults for the next commits, in order. They replace all planned faults."""
         self._pipe.send(faults)
         self._pipe.recv()
 
@@ -152,7 +152,7 @@ class _Server:
                 asyncio.ensure_future(session.forward_answers()),
             ]
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-            if session.is_silent:  # neither side learns that the other one left
+            if session.is_silent:  # neither side is notified that the other one closed
                 await asyncio.Event().wait()
             for direction in directions:
                 direction.cancel()

@@ -93,7 +93,7 @@ def test_a_reader_that_pauses_too_long_for_the_server_is_not_a_bug(
         assert len(json.loads(printed)) == 2 * len(lines) + 1
 
 
-def test_the_first_host_that_answers_is_used(
+def test_the_first_host_that_responds_is_used(
     cli_on_postgresql: Cli, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host, port = server_address(postgresql_url)

@@ -1,4 +1,4 @@
-"""One table of faults in the surroundings, with the answers of commands.
+"""A table of faults in the environment, with the results of commands.
 
 A row is a name and steps. `PATH = TEXT` writes a file. Any other step is a command, which reads `<
 PATH` as its standard input; `-> CODE TEXT` gives its exit code, 0 by default, and a text that it
@@ -168,7 +168,7 @@ _FAULTS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("steps", _FAULTS.values(), ids=_FAULTS)
-def test_the_answer_to_a_fault(
+def test_each_fault_has_its_result(
     steps: tuple[str, ...], stranger: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(home)

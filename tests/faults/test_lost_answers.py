@@ -196,7 +196,7 @@ _BATCHES = (("acme", 4), ("acme", 4), ("beta", 4))
 
 
 def _kill(arguments: list[str], cli: Cli, proxy: Proxy, url: URL) -> None:
-    """Kill a run that waits for the answer to its last commit."""
+    """Kill a run that waits for the response to its last commit."""
     proxy.plan(*[None] * (arguments.count("--batch") * 2), Fault.SILENCE_AFTER_COMMIT)
     running = start(run_in_child, dict(os.environ), None, arguments)
     while not proxy.met():
@@ -221,7 +221,7 @@ def _refuse(arguments: list[str], cli: Cli, proxy: Proxy, url: URL) -> None:
 
 @pytest.mark.parametrize("options", [["--batch", "4"], ["--atomic"]])
 @pytest.mark.parametrize("break_off", [_kill, _cut, _refuse])
-def test_a_batch_that_broke_off_and_is_run_again_does_each_line_once(
+def test_an_interrupted_batch_that_is_repeated_runs_each_line_once(
     break_off: Callable[[list[str], Cli, Proxy, URL], None],
     options: list[str],
     cli_by_proxy: Cli,

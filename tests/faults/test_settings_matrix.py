@@ -260,7 +260,7 @@ def test_every_command_works_under_the_worst_settings_of_a_role(
 
 @pytest.mark.pgbouncer
 @pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="pgbouncer is not installed")
-def test_sessions_that_another_client_of_a_pooler_has_set_up_change_nothing(
+def test_settings_of_another_client_of_a_pooler_change_nothing(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pooled(database.url) as url:

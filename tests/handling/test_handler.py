@@ -139,9 +139,7 @@ def test_restoring_a_file_that_exceeds_the_quota_is_refused(
     assert assert_consistent(engine, org_id) == Usage(60, 1, 1)
 
 
-def test_content_that_comes_for_a_recorded_part_is_charged_nothing(
-    engine: Engine, handler: Handler
-) -> None:
+def test_content_for_a_recorded_part_adds_no_usage(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     upload(handler, org_id, file_id, 1, 10)
@@ -154,7 +152,7 @@ def test_content_that_comes_for_a_recorded_part_is_charged_nothing(
 
 
 @pytest.mark.parametrize("remembers", [False, True], ids=["fresh", "remembering"])
-def test_a_swept_file_holds_nothing_and_stays_deleted(
+def test_a_swept_file_has_no_references_and_stays_deleted(
     engine: Engine, handler: Handler, remembers: bool
 ) -> None:
     org_id = create_organization(handler)
@@ -221,7 +219,7 @@ def test_a_deleted_organization_refuses_commands_and_one_with_files_is_not_delet
 
 
 @pytest.mark.parametrize("remembers", [False, True])
-def test_a_command_to_a_stream_of_another_kind_finds_nothing(
+def test_a_command_to_a_stream_of_another_kind_is_not_found(
     engine: Engine, remembers: bool
 ) -> None:
     first = Handler(engine)
@@ -281,9 +279,7 @@ def test_a_job_whose_input_is_deleted_is_not_created_at_all(
 # --- expected versions, dry runs ------------------------------------------------------------------
 
 
-def test_the_version_that_a_caller_saw_must_be_the_one_that_is_there(
-    engine: Engine, handler: Handler
-) -> None:
+def test_the_expected_version_must_be_the_present_one(engine: Engine, handler: Handler) -> None:
     org_id = create_organization(handler)
     file_id = create_file(handler, org_id)
     before = contents(engine)

@@ -92,7 +92,7 @@ def test_names_of_live_jobs_are_unique_and_free_again(engine: Engine, handler: H
     assert_consistent(engine, org_id)
 
 
-def test_names_may_move_on_in_a_transaction_but_not_in_circles(
+def test_names_may_move_between_streams_in_a_transaction_but_not_in_circles(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)

@@ -287,7 +287,7 @@ def second_postgresql_engine(postgresql_url: URL) -> Any:
 
 @settings(max_examples=25, **_UNHURRIED)
 @given(moves=_histories(25), cuts=st.lists(st.integers(1, 60), max_size=4))
-def test_views_replayed_in_any_pieces_are_the_same_rows(
+def test_projections_replayed_in_any_pieces_have_the_same_rows(
     engine: Engine, moves: list[Move], cuts: list[int]
 ) -> None:
     """`assert_consistent` replays the whole history. This test stops it at any position."""

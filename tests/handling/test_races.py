@@ -59,7 +59,7 @@ def test_eight_processes_race_for_one_organization_and_usage_is_exact(
     assert len(read_log(engine, what.org_id)) == 1 + 2 * (1 + 2 * _RACERS + commands)
 
 
-def test_without_the_lock_the_same_race_goes_wrong(database_url: URL, engine: Engine) -> None:
+def test_the_same_race_fails_without_the_lock(database_url: URL, engine: Engine) -> None:
     what = _set_up(database_url, uploads=60, guarded=False)
     reports = _run_race(race, what)
     errors = [error for report in reports for error in report.errors]

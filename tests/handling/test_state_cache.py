@@ -58,7 +58,7 @@ def test_two_handlers_that_take_turns_stay_consistent(engine: Engine, database_u
         assert assert_consistent(engine, org_id) == usage(elsewhere, org_id)
 
 
-def test_a_handler_that_missed_very_many_events_starts_afresh(
+def test_a_handler_that_missed_very_many_events_loads_the_states_again(
     engine: Engine, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "MANY_EVENTS", 6)
@@ -109,7 +109,7 @@ def test_a_log_restored_from_a_backup_is_not_read_from_the_state_cache(
 
 
 @pytest.mark.parametrize("has_key", [False, True], ids=["without key", "with key"])
-def test_two_creations_of_one_organization_at_once_do_it_once(
+def test_two_simultaneous_creations_create_one_organization(
     engine: Engine, database_url: URL, has_key: bool
 ) -> None:
     """No row can be locked yet. The second creation waits, and then finds the row of the first."""

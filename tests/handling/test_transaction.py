@@ -124,7 +124,7 @@ def _interrupt_at(patched: pytest.MonkeyPatch, statement: int) -> None:
         patched.setattr(module, "write_all", counting(statements.write_all))
 
 
-def test_an_interruption_while_the_database_answers_leaves_all_or_nothing(
+def test_an_interruption_during_a_response_leaves_all_changes_or_none(
     postgresql_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit may be in progress already. In any case the connection is not used again."""
@@ -164,7 +164,7 @@ def test_a_text_that_cannot_be_stored_is_refused(
     assert contents(engine) == before
 
 
-def test_plain_rows_change_under_the_same_lock_keys_and_dry_runs(
+def test_writes_of_plain_rows_have_the_same_locks_keys_and_dry_runs(
     engine: Engine, handler: Handler
 ) -> None:
     org_id = create_organization(handler)

@@ -60,7 +60,7 @@ def test_a_refusal_among_several_commands_undoes_them_all(engine: Engine, handle
     assert assert_consistent(engine, org_id) == Usage(18, 1, 2)
 
 
-def test_a_dry_run_of_several_commands_leaves_nothing_and_a_key_stands_for_them_all(
+def test_several_commands_under_one_key_are_one_request_and_a_dry_run_of_them_writes_nothing(
     engine: Engine, handler: Handler
 ) -> None:
     org_id, commands = create_organization(handler), whole_file(new_id(NOON))

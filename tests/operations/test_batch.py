@@ -117,9 +117,7 @@ def test_a_line_can_have_an_expected_version_an_actor_and_a_reason(
     ]
 
 
-def test_fail_fast_does_nothing_after_the_first_line_that_fails(
-    engine: Engine, two: Handler
-) -> None:
+def test_fail_fast_runs_no_line_after_the_first_that_fails(engine: Engine, two: Handler) -> None:
     documents = [
         line("file.create", "a", name="x"),
         line("file.create", "a", name="x"),
@@ -160,7 +158,7 @@ def test_an_organization_is_created_renamed_used_and_deleted_within_a_batch(
     assert_all_consistent(engine)
 
 
-def test_a_name_that_another_takes_just_now_fails_that_line_alone(
+def test_a_name_that_another_writer_takes_just_now_fails_only_its_line(
     engine: Engine, two: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = [
@@ -181,7 +179,7 @@ def test_a_name_that_another_takes_just_now_fails_that_line_alone(
     assert_all_consistent(engine)
 
 
-def test_a_lock_that_another_holds_leaves_the_whole_batch_undone(
+def test_a_lock_of_another_process_prevents_the_whole_batch(
     database_url: URL, engine: Engine, two: Handler
 ) -> None:
     documents = [
@@ -204,7 +202,7 @@ def _id_in(conn: Any, name: str) -> UUID:
     return found
 
 
-def test_two_that_apply_at_once_in_opposite_orders_never_wait_for_each_other(
+def test_two_runs_in_opposite_orders_do_not_deadlock(
     database_url: URL, engine: Engine, two: Handler
 ) -> None:
     """Both batches create the same keyed organizations. Each is created once."""

@@ -67,7 +67,9 @@ def test_an_atomic_run_writes_in_steps_with_the_same_result(engine: Engine, two:
     assert types[0] == types[1]
 
 
-def test_a_dry_run_goes_on_after_failures_and_writes_nothing(engine: Engine, two: Handler) -> None:
+def test_a_dry_run_continues_after_failures_and_writes_nothing(
+    engine: Engine, two: Handler
+) -> None:
     before = contents(engine)
     documents = [
         line("org.create", name="c", key="1"),

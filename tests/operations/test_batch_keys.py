@@ -39,7 +39,7 @@ _MOVING_NAMES = [
 
 @pytest.mark.parametrize("batch", [3, 1_000])
 @pytest.mark.parametrize("at_once", [False, True], ids=["batches", "atomic"])
-def test_keyed_lines_are_done_once_also_where_names_mean_others_by_now(
+def test_keyed_lines_run_once_even_if_their_names_have_moved(
     engine: Engine, batch: int, at_once: bool
 ) -> None:
     intent = Intent("tester", idempotency_key="import")
@@ -55,7 +55,7 @@ def test_keyed_lines_are_done_once_also_where_names_mean_others_by_now(
     assert_all_consistent(engine)
 
 
-def test_a_run_that_broke_off_goes_on_where_its_last_commit_was(
+def test_an_interrupted_run_continues_after_its_last_commit(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intent = Intent("tester", idempotency_key="import")
@@ -78,7 +78,9 @@ def test_a_run_that_broke_off_goes_on_where_its_last_commit_was(
     assert_all_consistent(engine)
 
 
-def test_an_unkeyed_line_is_not_led_by_anothers_key(engine: Engine, handler: Handler) -> None:
+def test_an_unkeyed_line_does_not_follow_the_key_of_another_line(
+    engine: Engine, handler: Handler
+) -> None:
     documents = [
         line("org.create", name="a", key="1"),
         line("org.rename", "a", new="b", key="2"),
@@ -90,7 +92,7 @@ def test_an_unkeyed_line_is_not_led_by_anothers_key(engine: Engine, handler: Han
     assert assert_consistent(engine, org_id_of(engine, "b")) == Usage(0, 0, 0)
 
 
-def test_a_key_stands_for_one_request_also_within_a_batch(engine: Engine, two: Handler) -> None:
+def test_a_key_belongs_to_one_request_within_a_batch_too(engine: Engine, two: Handler) -> None:
     documents = [
         line("file.create", "a", name="x", key="k"),
         line("file.create", "a", name="x", key="k"),

@@ -216,12 +216,12 @@ def test_lines_without_a_key_are_numbered_under_the_callers() -> None:
     assert keys == ["all:1", "own", "all:4"]
 
 
-def test_a_callers_key_that_cannot_be_one_is_refused_before_any_line() -> None:
+def test_an_invalid_key_of_the_caller_is_refused_before_any_line() -> None:
     with pytest.raises(InvalidValue, match="idempotency key is 257 bytes long"):
         _read(_as_line(_GOOD), Intent("caller", idempotency_key="k" * 257))
 
 
-def test_a_key_stands_for_the_command_and_its_arguments_in_any_order() -> None:
+def test_a_key_includes_the_command_and_its_arguments_in_any_order() -> None:
     def fingerprint(document: Mapping[str, object]) -> str:
         request = _only_line(_as_line({**document, "key": "k"})).intent.keyed_request
         assert request is not None

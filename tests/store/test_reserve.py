@@ -54,7 +54,7 @@ def test_a_reserve_is_allocated_beside_the_real_database(tmp_path: Path) -> None
         assert stat.S_IMODE(status.st_mode) == 0o600
 
 
-def test_a_reserve_takes_at_most_half_of_the_free_space(
+def test_a_reserve_uses_at_most_half_of_the_free_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a small disk would hold only the reserve."""

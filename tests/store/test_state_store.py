@@ -114,7 +114,7 @@ def block(conn: Connection, pipelines: bool) -> AbstractContextManager[None]:
     return pipelined(conn, commits=False) if pipelines else nullcontext()
 
 
-def test_a_state_that_was_never_stored_is_none(conn: Connection, case: Case) -> None:
+def test_a_state_that_was_never_stored_is_missing(conn: Connection, case: Case) -> None:
     assert case.store.get_by_id(conn, ORG, case.id) is None
 
 

@@ -80,9 +80,7 @@ def test_a_line_that_fails_leaves_the_others_and_exits_7(cli: Cli, source: Path)
     assert all(set(error) == set(again.error) for error in errors)
 
 
-def test_an_atomic_run_exits_with_the_code_of_the_line_that_stopped_it(
-    cli: Cli, source: Path
-) -> None:
+def test_an_atomic_run_exits_with_the_code_of_the_line_that_failed(cli: Cli, source: Path) -> None:
     result = _apply(cli, _write(source, _CREATE, _FILE, _BAD), "--atomic", "--json")
     assert (result.code, result.json) == (3, [])
     assert result.error["message"] == "line 3: no file 'nothing'; no line was committed"
@@ -113,7 +111,7 @@ def test_fail_fast_stops_at_the_first_line_that_fails(cli: Cli, source: Path) ->
     cli.fails(2, "apply", "--from", source, "--fail-fast", "--atomic")
 
 
-def test_run_again_under_a_key_each_line_is_done_once(cli: Cli, source: Path) -> None:
+def test_each_line_under_a_key_runs_once(cli: Cli, source: Path) -> None:
     _write(source, _CREATE, {}, _FILE | {"key": "own"}, _PART)
     assert _apply(cli, source, "--idempotency-key", "import").code == 7
     events = cli.events()
@@ -121,12 +119,12 @@ def test_run_again_under_a_key_each_line_is_done_once(cli: Cli, source: Path) ->
     assert [row.get("replayed") for row in _rows(again)] == [True, None, True, True]
     assert "1 of 4 lines failed; 3 are done, 3 of them by an earlier run" in again.stderr
     assert cli.events() == events
-    # The fourth line's key is the caller's with its number.
+    # The key of the fourth line is the caller's key with the number of the line.
     record = ["part", "record", "acme", "a", "1", "--size=8", f"--sha256={BYTES_1}"]
     cli.fails(4, *record, "--idempotency-key", "import:4")
 
 
-def test_every_format_has_a_row_a_line(sqlite_cli: Cli, source: Path) -> None:
+def test_every_format_has_one_row_per_line(sqlite_cli: Cli, source: Path) -> None:
     _write(source, _CREATE, _BAD)
     csv = _apply(sqlite_cli, source, "-o", "csv")
     assert csv.lines[0] == "line,status,result,error"
@@ -168,7 +166,9 @@ def test_lines_come_from_standard_input_too(sqlite_cli: Cli, source: Path) -> No
     assert b"catactl: error: cannot read -: Bad file descriptor" in closed.stderr
 
 
-def test_a_reader_that_leaves_keeps_no_line_from_being_done(sqlite_cli: Cli, source: Path) -> None:
+def test_all_lines_run_even_if_the_reader_of_the_output_stops(
+    sqlite_cli: Cli, source: Path
+) -> None:
     parts = [_PART | {"number": number} for number in range(1, 1_001)]
     _write(source, _CREATE, _FILE, *parts)
     script = '"$@" | head -c1; exit ${PIPESTATUS[0]}'
@@ -183,7 +183,7 @@ _GROUPS = (EVERY_COMMAND, WRITES, EXPECTED_VERSION, CONFIRMATION)
 _OPTIONS = [name for group in _GROUPS for name in group]
 # What every command takes, and ORG, which a line has beside its command.
 _OF_ALL = {"org", "help", *_OPTIONS}
-# Options with units or several values, as JSON has them: numbers of one unit, and lists.
+# Options with units or several values, which JSON has as numbers in one unit and as lists.
 _IN_JSON = {
     "quota": "quota_bytes",
     "size": "size_bytes",
@@ -192,7 +192,7 @@ _IN_JSON = {
     "timeout": "timeout_seconds",
     "input_": "inputs",
     "command": "job_command",  # because "command" names the operation
-    "files": "file",  # one file a line
+    "files": "file",  # one file per line
 }
 # Fields of a line that are not arguments of its operation.
 _OF_LINES = {"command", "org", "key", "actor", "reason", "expected_version"}
@@ -200,7 +200,7 @@ _IN_THE_PROGRAM_ALONE = {"from_"}  # a line is a document already
 
 
 def _writes() -> Iterator[tuple[str, list[Any]]]:
-    """Every command that takes --dry-run, with all its parameters."""
+    """Return every command that takes --dry-run, with all its parameters."""
     root: Any = command_tree.root()
     for noun in command_tree.NOUNS:
         group = root.get_command(None, noun)

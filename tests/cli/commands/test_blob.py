@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stored(acme: Cli, source: Path) -> Cli:
-    """Two files: `one` of two parts, `two` that begins as `one` does."""
+    """Return a CLI with two files: `one` of two parts, and `two` with the same first part."""
     for name, content in {"one": b"aaabb", "two": b"aaa"}.items():
         source.write_bytes(content)
         acme.ok("file", "upload", "acme", source, "--name", name, "--part-size", 3)
@@ -115,7 +115,7 @@ def test_content_that_nothing_refers_to_is_orphaned_once_it_is_old(
 ) -> None:
     _replace_part(acme, source)
     orphan = _blob(blob_folder, b"old")
-    acme.ok("blob", "verify")  # it may be about to be recorded
+    acme.ok("blob", "verify")  # because an upload may still record it
     week_ago = time.time() - 8 * 86_400
     os.utime(orphan, (week_ago, week_ago))
     result = acme("blob", "verify", "--json")
@@ -140,7 +140,7 @@ def test_content_of_a_deleted_file_is_not_orphaned_until_it_is_given_up(
     _blob(blob_folder, b"bb").unlink()
     assert stored("blob", "verify", "--json").json["missing"] == 1
     assert stored("file", "verify", "acme", "one", "--json").json["missing"] == 1
-    stored.ok("file", "verify", "acme")  # looks at live ones alone
+    stored.ok("file", "verify", "acme")  # checks only live files
     stored.ok(*GC, *NOW)
     stored.ok("blob", "verify", *NOW)
     assert stored.ok("file", "verify", "acme", "one")["blobs"] == 0
@@ -213,7 +213,7 @@ def test_a_dry_run_of_a_sweep_prints_the_result_of_the_sweep(
     assert stored.ok(*GC, *NOW) == would
 
 
-def test_a_sweep_under_a_key_is_done_whole_and_once(stored: Cli, blob_folder: Path) -> None:
+def test_a_sweep_under_a_key_runs_completely_and_once(stored: Cli, blob_folder: Path) -> None:
     stored.ok("file", "delete", "acme", "one")
     arguments = (*NOW, "--idempotency-key", "k")
     swept = _sweep(stored, *arguments)
@@ -224,7 +224,7 @@ def test_a_sweep_under_a_key_is_done_whole_and_once(stored: Cli, blob_folder: Pa
     assert _left(blob_folder) == {b"aaa"}
 
 
-def test_a_sweep_gives_nothing_up_where_none_of_the_content_is(
+def test_a_sweep_of_a_store_without_any_of_the_content_is_refused(
     stored: Cli, blob_folder: Path, tmp_path: Path
 ) -> None:
     stored.ok("file", "delete", "acme", "one")
@@ -266,7 +266,7 @@ def test_only_the_organizations_that_are_named_are_swept(
     assert _left(blob_folder) == {b"aaa"}
 
 
-def test_the_content_of_a_deleted_organization_goes(stored: Cli, blob_folder: Path) -> None:
+def test_the_content_of_a_deleted_organization_is_removed(stored: Cli, blob_folder: Path) -> None:
     stored.ok("file", "delete", "acme", "one")
     stored.ok("file", "delete", "acme", "two")
     stored.ok("org", "delete", "acme", "--confirm", "acme")

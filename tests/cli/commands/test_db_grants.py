@@ -33,7 +33,7 @@ def owner(postgresql_url: URL) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def role(owner: psycopg.Connection) -> Iterator[str]:
-    """A role that is new to the server, and may do nothing yet; its name has to be quoted."""
+    """Return a new role without privileges, whose name has to be quoted."""
     name = f'App{uuid4().hex}";--%'
     owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'app'").format(sql.Identifier(name)))
     yield name
@@ -43,7 +43,7 @@ def role(owner: psycopg.Connection) -> Iterator[str]:
 
 @pytest.fixture
 def app_url(postgresql_url: URL, owner: psycopg.Connection, role: str, stranger: Cli) -> URL:
-    """The database as the role reaches it, which may do too much until the SQL is run, twice."""
+    """Run the SQL twice on a role with too many privileges. Return its URL of the database."""
     owner.execute(sql.SQL("GRANT ALL ON events TO {}").format(sql.Identifier(role)))
     printed = stranger("db", "grants", role, "--database-url", _POSTGRESQL)
     assert (printed.code, printed.stderr) == (0, "")
@@ -54,7 +54,7 @@ def app_url(postgresql_url: URL, owner: psycopg.Connection, role: str, stranger:
 
 @pytest.fixture
 def app(app_url: URL, blob_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The program as the role."""
+    """Return a CLI that runs as the role."""
     monkeypatch.setenv("CATACTL_DATABASE_URL", url_text(app_url))
     monkeypatch.setenv("CATACTL_BLOB_URL", blob_folder.as_uri())
     return Cli()
@@ -129,7 +129,7 @@ def test_the_role_can_run_every_command(app: Cli, postgresql_url: URL, tmp_path:
         "projection rebuild",
         "db current",
         "db check",
-        "db upgrade",  # which has nothing to do
+        "db upgrade",  # because there is nothing to migrate
         "db grants app",
         "org delete acme --confirm acme",
     ]
@@ -156,7 +156,7 @@ def test_the_database_refuses_the_role_a_change_of_the_past(
     app.ok("org", "create", "acme")
     for statement in _TOUCHING_THE_PAST:
         assert not _is_done(app_url, statement)
-    # What refuses is the lack of a grant, and nothing else.
+    # The only reason for the refusal is the missing grant.
     grant = sql.SQL("GRANT UPDATE, DELETE, TRUNCATE ON events TO {}").format(sql.Identifier(role))
     owner.execute(grant)
     for statement in _TOUCHING_THE_PAST:
@@ -219,7 +219,7 @@ def test_a_policy_that_hides_rows_is_an_error(
     assert (result.code, f'"{table}"' in result.stderr) == (77, True)
 
 
-def test_every_table_is_granted_and_to_events_one_can_only_add(stranger: Cli) -> None:
+def test_every_table_is_granted_but_events_can_only_be_added(stranger: Cli) -> None:
     printed = stranger.ok("db", "grants", "app", "--schema", "s", "--database-url", _POSTGRESQL)
     assert printed["role"] == "app"
     for table in ("alembic_version", *metadata.tables):

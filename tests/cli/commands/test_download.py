@@ -26,7 +26,7 @@ CONTENT = b"aaabbbccc"
 
 @pytest.fixture
 def stored(sqlite_acme: Cli, tmp_path: Path) -> Cli:
-    """A file `a/data.bin` of three parts."""
+    """Return a CLI with a file `a/data.bin` of three parts."""
     _store(sqlite_acme, tmp_path)
     return sqlite_acme
 
@@ -61,7 +61,7 @@ def _blob(blob_folder: Path, content: bytes) -> Path:
 
 
 def _partial(cli: Cli, folder: Path) -> Path:
-    """Where a download to `folder / "data.bin"` keeps what it has so far."""
+    """Return the path of the unfinished download to `folder / "data.bin"`."""
     file_id = cli.ok("file", "show", "acme", "a/data.bin")["file_id"]
     return folder / f".catactl-{file_id}-{sha256(b'data.bin')[:8]}.partial"
 
@@ -136,9 +136,7 @@ def test_all_files_are_downloaded_into_a_folder_that_is_made(
     assert [row["outcome"] for row in rows] == ["unchanged"] * 2
 
 
-def test_of_several_files_one_that_fails_does_not_keep_the_others(
-    stored: Cli, target: Path
-) -> None:
+def test_a_file_that_fails_does_not_stop_the_others(stored: Cli, target: Path) -> None:
     stored.ok("file", "create", "acme", "open")
     result = stored("file", "download", "acme", "open", "a/data.bin", "--to", target, "--json")
     assert result.code == 7
@@ -221,7 +219,7 @@ def test_standard_output_gets_the_bytes_and_nothing_else(sqlite_acme: Cli, tmp_p
     assert (done.returncode, done.stdout, done.stderr) == (0, content, b"")
 
 
-def test_a_device_is_written_to_and_stays_one(stored: Cli) -> None:
+def test_a_device_is_written_to_and_not_replaced(stored: Cli) -> None:
     master, slave = os.openpty()
     try:
         device = os.ttyname(slave)
@@ -236,7 +234,7 @@ def test_a_device_is_written_to_and_stays_one(stored: Cli) -> None:
         os.close(slave)
 
 
-def test_a_pipe_is_written_to_and_stays_one(stored: Cli, target: Path) -> None:
+def test_a_pipe_is_written_to_and_not_replaced(stored: Cli, target: Path) -> None:
     os.mkfifo(target / "pipe")
     received: list[bytes] = []
     reading = threading.Thread(target=lambda: received.append((target / "pipe").read_bytes()))
@@ -250,7 +248,7 @@ def test_a_pipe_is_written_to_and_stays_one(stored: Cli, target: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "code"), [("no/where", 3), ("file/", 77), ("file/x", 2), ("", 2), ("x" * 300, 2)]
 )
-def test_paths_that_cannot_be_are_refused(
+def test_impossible_paths_are_refused(
     path: str, code: int, stored: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (target / "file").touch()
@@ -284,7 +282,7 @@ def test_a_file_with_other_content_is_replaced_only_with_force(
     assert contents_in(target) == {"x": CONTENT}
 
 
-def test_a_folder_of_that_name_is_in_the_way(stored: Cli, target: Path) -> None:
+def test_a_folder_of_the_same_name_is_an_error(stored: Cli, target: Path) -> None:
     (target / "a" / "data.bin").mkdir(parents=True)
     stored.fails(4, *_to(target, "--force"))
     assert (target / "a" / "data.bin").is_dir()
@@ -301,7 +299,7 @@ def test_a_folder_of_that_name_is_in_the_way(stored: Cli, target: Path) -> None:
         (b"", 0),
     ],
 )
-def test_a_download_goes_on_after_the_parts_that_are_right(
+def test_a_download_continues_after_the_correct_parts(
     there: bytes, resumed_bytes: int, stored: Cli, target: Path
 ) -> None:
     _partial(stored, target).write_bytes(there)
@@ -313,7 +311,7 @@ def test_a_download_goes_on_after_the_parts_that_are_right(
     assert contents_in(target) == {"data.bin": CONTENT}
 
 
-def test_an_interrupted_download_goes_on_where_it_was(
+def test_an_interrupted_download_continues_where_it_stopped(
     stored_anywhere: Cli, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really_open = Directory.open
@@ -331,7 +329,7 @@ def test_an_interrupted_download_goes_on_where_it_was(
     assert contents_in(target) == {"data.bin": CONTENT}
 
 
-def test_a_download_under_way_is_not_disturbed(stored: Cli, target: Path) -> None:
+def test_a_download_in_progress_is_not_disturbed(stored: Cli, target: Path) -> None:
     partial = _partial(stored, target)
     partial.write_bytes(b"aaa")
     with partial.open() as other:
@@ -389,7 +387,9 @@ def test_content_that_is_not_right_leaves_no_file(
     assert contents_in(target) == ({"x": b"before"} if forced else {})
 
 
-def test_files_that_cannot_be_had_are_refused(acme: Cli, target: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_downloaded_are_refused(
+    acme: Cli, target: Path, tmp_path: Path
+) -> None:
     def fails(code: int, name: str) -> str:
         message = acme.fails(code, "file", "download", "acme", name, "--to", target)["message"]
         assert not os.listdir(target)

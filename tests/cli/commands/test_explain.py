@@ -91,7 +91,7 @@ def test_invalid_ranges_are_refused(arguments: list[str], sqlite_acme: Cli) -> N
     sqlite_acme.fails(2, "usage", "explain", "acme", *arguments)
 
 
-def test_people_see_sizes_with_their_sign(sqlite_stored: Cli) -> None:
+def test_sizes_for_people_have_a_sign(sqlite_stored: Cli) -> None:
     table = sqlite_stored("usage", "explain", "acme", "-o", "table").lines
     assert [word in table[3] for word in ("+2.0 KiB", "part_uploaded", "data.bin")] == [True] * 3
     assert "-500 B" in table[4]

@@ -56,7 +56,7 @@ def _samples(text: str) -> dict[tuple[str, str], float]:
 # --- prometheus -----------------------------------------------------------------------------------
 
 
-def test_gauges_say_how_each_organization_stands(stored: Cli) -> None:
+def test_gauges_show_the_state_of_each_organization(stored: Cli) -> None:
     stored.ok("org", "suspend", HOSTILE)
     before = int(time.time())
     samples = _samples(stored(*PROMETHEUS).stdout)
@@ -94,7 +94,7 @@ def test_characters_that_names_cannot_have_do_not_break_lines(
     assert not any(character in text for character in "\x1b\x9b\r")
 
 
-def test_a_file_is_there_whole_or_as_it_was(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_a_file_is_complete_or_unchanged(sqlite_acme: Cli, tmp_path: Path) -> None:
     path = tmp_path / "metrics" / "catactl.prom"
     sqlite_acme.fails(2, *PROMETHEUS, "--write", path)
     path.parent.mkdir()
@@ -196,5 +196,5 @@ def test_incremental_exports_add_up_to_the_whole(stored: Cli) -> None:
         ["usage", "export"],
     ],
 )
-def test_exports_that_cannot_be_are_refused(arguments: list[str], sqlite_acme: Cli) -> None:
+def test_impossible_exports_are_refused(arguments: list[str], sqlite_acme: Cli) -> None:
     sqlite_acme.fails(2, *arguments)

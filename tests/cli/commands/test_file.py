@@ -108,7 +108,7 @@ def test_a_name_that_leads_outside_the_folder_is_refused(sqlite_acme: Cli) -> No
     assert sqlite_acme.ok("file", "list", "acme") == []
 
 
-def test_parts_to_a_file_that_is_unknown_name_the_near_one(cli: Cli) -> None:
+def test_an_unknown_file_suggests_a_similar_one(cli: Cli) -> None:
     cli.has_file()
     error = cli.fails(3, *record(1, 1, name="data.bim"))
     assert error["hint"] == "did you mean 'data.bin'?"

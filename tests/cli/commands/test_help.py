@@ -38,7 +38,7 @@ def test_an_unknown_name_is_compared_with_commands_and_topics(stranger: Cli) -> 
     assert stranger.fails(2, "help", "nothing-like-it")["hint"] == "see: catactl help"
 
 
-def test_all_of_it_has_every_command_and_shared_options_once(stranger: Cli) -> None:
+def test_help_of_all_commands_has_shared_options_once(stranger: Cli) -> None:
     text = stranger("help", "--all").stdout
     for first in (*command_tree.NOUNS, *command_tree.COMMANDS):
         for path in leaves_of(first):

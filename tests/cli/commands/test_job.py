@@ -34,7 +34,7 @@ def acme(cli: Cli) -> Cli:
     return cli
 
 
-def test_options_a_file_and_standard_input_say_the_same(acme: Cli, tmp_path: Path) -> None:
+def test_options_a_file_and_standard_input_are_equivalent(acme: Cli, tmp_path: Path) -> None:
     path = tmp_path / "job.json"
     path.write_text(json.dumps(DOCUMENT))
     create = ["job", "create", "acme"]
@@ -52,7 +52,7 @@ def test_options_a_file_and_standard_input_say_the_same(acme: Cli, tmp_path: Pat
     assert [job["name"] for job in acme.ok("job", "list", "acme")] == ["a", "b", "c"]
 
 
-def test_an_option_goes_before_the_document(acme: Cli) -> None:
+def test_an_option_overrides_the_document(acme: Cli) -> None:
     made = acme.ok(
         *["job", "create", "acme", "a", "--from", "-", "--image", "y"], stdin='{"image": "x"}'
     )
@@ -115,7 +115,7 @@ def test_a_document_with_half_a_character_is_refused(sqlite_cli: Cli) -> None:
         ["--from", "/no/such/file.json"],
     ],
 )
-def test_options_that_cannot_be_are_refused(options: list[str], sqlite_cli: Cli) -> None:
+def test_impossible_options_are_refused(options: list[str], sqlite_cli: Cli) -> None:
     sqlite_cli.has_file()
     sqlite_cli.fails(2, "job", "create", "acme", "a", *options)
 

@@ -34,7 +34,7 @@ BAD_NAMES = [
 ]
 
 
-def test_created_listed_and_shown_with_the_documented_fields(cli: Cli) -> None:
+def test_created_and_listed_and_shown_with_the_documented_fields(cli: Cli) -> None:
     created = cli.ok("org", "create", "acme", "--quota", "10GB")
     assert set(created) == ORGANIZATION | WRITTEN
     assert created["events"] == ["organization.created", "organization.quota_set"]
@@ -66,7 +66,7 @@ def test_creating_an_existing_organization_fails_without_if_not_exists(cli: Cli)
     assert cli.events() == ["organization.created", "organization.quota_set"]
 
 
-def test_an_unknown_organization_exits_3_and_the_near_one_is_named(cli: Cli) -> None:
+def test_an_unknown_organization_exits_3_and_suggests_a_similar_one(cli: Cli) -> None:
     cli.ok("org", "create", "acme")
     for command in (
         ["org", "show", "acmee"],
@@ -126,7 +126,7 @@ def test_an_organization_is_deleted_only_when_empty_and_confirmed_by_name(sqlite
     assert sqlite_cli.fails(5, "org", "delete", "acme", "--confirm", "acme")["code"] == "not_empty"
 
 
-def test_an_expected_version_is_held_to(sqlite_cli: Cli) -> None:
+def test_another_expected_version_is_refused(sqlite_cli: Cli) -> None:
     version = sqlite_cli.ok("org", "create", "acme")["version"]
     stale = sqlite_cli.fails(4, "org", "suspend", "acme", "--expected-version", version + 1)
     assert stale["code"] == "version_conflict"
@@ -136,7 +136,7 @@ def test_an_expected_version_is_held_to(sqlite_cli: Cli) -> None:
     assert sqlite_cli.fails(2, "org", "resume", "acme", "--expected-version", -1)
 
 
-def test_who_and_why_are_kept(sqlite_cli: Cli) -> None:
+def test_actor_and_reason_are_stored(sqlite_cli: Cli) -> None:
     sqlite_cli.ok("org", "create", "acme", "--actor", "ada", "--reason", "because")
     event = sqlite_cli.ok("event", "show", "acme", 1)
     assert (event["actor"], event["reason"]) == ("ada", "because")

@@ -119,7 +119,7 @@ def test_a_missing_row_is_found_and_rebuilt(filled: Cli, database_url: URL) -> N
         assert _differing(filled) == []
 
 
-def test_rows_that_no_event_explains_are_found_and_deleted(filled: Cli, database_url: URL) -> None:
+def test_rows_without_an_event_are_found_and_deleted(filled: Cli, database_url: URL) -> None:
     org_id = filled.ok("org", "show", "acme")["org_id"]
     nobody = new_id(NOON)
     for owner in (org_id, str(nobody)):

@@ -5,7 +5,7 @@ import pytest
 from tests.cli.support import Cli, record
 
 
-def test_a_quota_below_usage_is_taken_with_a_note(cli: Cli) -> None:
+def test_a_quota_below_usage_is_accepted_with_a_note(cli: Cli) -> None:
     cli.has_file("acme", "data.bin", 1_000)
     result = cli("quota", "set", "acme", "10", "--json")
     assert (result.code, result.json["quota_bytes"]) == (0, 10)
@@ -43,7 +43,7 @@ def test_invalid_sizes_are_refused(size: str, sqlite_cli: Cli) -> None:
     assert sqlite_cli.ok("usage", "show", "acme")["used_bytes"] == 0
 
 
-def test_a_bare_unit_is_refused_with_both_readings(sqlite_cli: Cli) -> None:
+def test_a_bare_unit_is_refused_with_both_meanings_in_the_hint(sqlite_cli: Cli) -> None:
     hint = sqlite_cli.fails(2, "org", "create", "x", "--quota", "10G")["hint"]
     assert "GB" in hint
     assert "GiB" in hint

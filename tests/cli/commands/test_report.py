@@ -17,7 +17,7 @@ def stored(cli: Cli) -> Cli:
     return cli
 
 
-def test_a_report_has_a_line_an_organization(stored: Cli) -> None:
+def test_a_report_has_one_line_per_organization(stored: Cli) -> None:
     rows = stored.ok("usage", "report")
     assert [row["name"] for row in rows] == ["<b>&\"'", "acme"]
     acme = rows[1]
@@ -42,7 +42,7 @@ def test_a_report_has_a_line_an_organization(stored: Cli) -> None:
         ["--unit", "GB"],
     ],
 )
-def test_periods_that_cannot_be_are_refused(arguments: list[str], stored: Cli) -> None:
+def test_impossible_periods_are_refused(arguments: list[str], stored: Cli) -> None:
     stored.fails(2, "usage", "report", *arguments)
 
 
@@ -61,7 +61,7 @@ class _Page(HTMLParser):
         self.text += data
 
 
-def test_a_page_needs_nothing_else(stored: Cli, tmp_path: Path) -> None:
+def test_a_page_refers_to_no_other_file(stored: Cli, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     stored.ok("usage", "report", "--html", path)
     page = _Page()

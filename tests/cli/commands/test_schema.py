@@ -59,7 +59,7 @@ def test_the_lines_of_apply_are_described_with_their_arguments(stranger: Cli) ->
     ]
 
 
-def test_exit_codes_are_all_there_and_their_topic_has_the_same(stranger: Cli) -> None:
+def test_the_topic_has_all_exit_codes_and_their_meanings(stranger: Cli) -> None:
     meanings = {code: row.meaning for code, row in EXIT_CODES.items()}
     table = re.findall(r"^\| (\d+) \| ([^|]+?) \|", topic_text("exit-codes"), re.M)
     assert table == [(str(code), meaning) for code, meaning in meanings.items()]

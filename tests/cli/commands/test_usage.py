@@ -104,7 +104,7 @@ def test_an_estimate_is_a_date(cli: Cli, engine: Engine) -> None:
     assert cli.ok("usage", "show", "acme")["quota_reached_estimate"] is None
 
 
-def test_a_check_that_finds_nothing_exits_0(acme: Cli) -> None:
+def test_a_check_without_findings_exits_0(acme: Cli) -> None:
     report = acme.ok("usage", "check")
     assert (report["checked"], report["drifted"]) == (2, 0)
     assert set(report) == {"checked", "drifted", "organizations"}
@@ -154,7 +154,7 @@ def test_recomputing_may_fail_on_drift_and_has_corrected_it(acme: Cli, database_
     assert acme("usage", "check").code == 0
 
 
-def test_a_locked_organization_keeps_no_other_from_being_corrected(
+def test_a_locked_organization_does_not_prevent_other_corrections(
     acme: Cli, database_url: URL
 ) -> None:
     with tampering(database_url) as conn:
@@ -177,7 +177,7 @@ def test_a_locked_organization_keeps_no_other_from_being_corrected(
     assert acme(*recompute, "--fail-on-drift", "--quiet").code == 0
 
 
-def test_an_organization_that_cannot_be_read_keeps_no_other_from_being_corrected(
+def test_an_unreadable_organization_does_not_prevent_other_corrections(
     acme: Cli, database_url: URL
 ) -> None:
     org_id = UUID(acme.ok("org", "show", "acme")["org_id"])
@@ -221,7 +221,7 @@ def test_recomputing_under_a_used_key_is_a_conflict_not_a_bug(acme: Cli, databas
         assert result.code == 0
 
 
-def test_an_organization_without_its_row_is_named_still(acme: Cli, database_url: URL) -> None:
+def test_an_organization_without_its_row_still_has_a_name(acme: Cli, database_url: URL) -> None:
     with tampering(database_url) as conn:
         conn.execute(delete(organizations).where(organizations.c.name == "acme"))
     result = acme("usage", "check", "--json")

@@ -41,7 +41,7 @@ def test_a_user_that_exists_conflicts_unless_identical(cli: Cli) -> None:
     cli.fails(4, "user", "update", "acme", "bob@example.com", "--email", "ada@example.com")
 
 
-def test_users_that_cannot_be_are_refused(cli: Cli) -> None:
+def test_impossible_users_are_refused(cli: Cli) -> None:
     cli.ok("org", "create", "acme")
     cli.fails(2, "user", "add", "acme", "ada")
     cli.fails(2, "user", "add", "acme", "ada@example.com", "--role", "king")

@@ -157,7 +157,7 @@ def test_another_schema_has_no_names(
     assert words("org", "show", "") == []
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for(home: Path) -> None:
+def test_a_server_that_does_not_respond_is_abandoned(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"postgresql://me@127.0.0.1:{server.getsockname()[1]}/none"
         done = subprocess.run(

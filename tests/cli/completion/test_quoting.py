@@ -22,7 +22,7 @@ def test_a_quoted_word_is_read_back_unchanged(text: str, quote: str) -> None:
 
 
 @given(_TEXTS, st.data())
-def test_a_typed_beginning_and_its_completion_are_the_word(word: str, data: st.DataObject) -> None:
+def test_a_typed_beginning_and_its_completion_form_the_word(word: str, data: st.DataObject) -> None:
     typed = quoted(word, "") or ""
     begun = typed[: data.draw(st.integers(0, len(typed)))]
     fragment = begun[data.draw(st.integers(0, len(begun))) :]

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.support import Cli
 from tests.support import ROOT
 
-# The first would be an option; the others hold what shells take for something else.
+# The first looks like an option. The others contain characters that are special in shells.
 _NAMES = ["-dash", "my org", "it's", 'say "hi"', "a$b`c`", "a*?[b]", "~x#;&|<>()", "bang!x", "ü ö"]
 
 
@@ -32,7 +32,7 @@ ask() {  # the line before, what of it is to be replaced, and the quote that clo
 
 @pytest.fixture
 def environment(sqlite_cli: Cli, tmp_path: Path) -> dict[str, str]:
-    """Where `catactl` is the program, on a database with organizations of all those names."""
+    """Return an environment with `catactl`, on a database with organizations of all those names."""
     for name in _NAMES:
         assert sqlite_cli("org", "create", "--", name).code == 0
     program = tmp_path / "bin" / "catactl"

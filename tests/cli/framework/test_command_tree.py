@@ -164,7 +164,7 @@ def test_every_error_has_an_exit_code_of_its_own() -> None:
     assert seen == {2, 3, 4, 5, 6, 7, 8, 69, 75, 77, 78}
 
 
-def test_a_process_of_its_own_prints_and_exits_alike(sqlite_cli: Cli) -> None:
+def test_a_separate_process_has_the_same_output_and_exit_code(sqlite_cli: Cli) -> None:
     created = run_process("org", "create", "acme", "--json")
     assert (created.code, created.stderr) == (0, "")
     shown = run_process("org", "show", "acme", "--json")

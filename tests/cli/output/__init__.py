@@ -1,1 +1,1 @@
-"""Tests of what is printed: tables, formats, and messages on stderr."""
+"""Tests of the output: tables, formats, and messages on stderr."""

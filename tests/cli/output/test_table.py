@@ -55,7 +55,7 @@ def test_ids_go_first_where_a_table_does_not_fit(columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 120], indirect=True)
-def test_a_long_name_is_folded_and_nothing_else(columns: int) -> None:
+def test_only_a_long_name_is_folded(columns: int) -> None:
     lines = _printed([_ROW | {"name": "n" * 200}, _ROW])
     assert sum(line.count("n") for line in lines) == 200
     assert all(cell_len(line) <= columns for line in lines)
@@ -63,7 +63,7 @@ def test_a_long_name_is_folded_and_nothing_else(columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [30], indirect=True)
-def test_where_no_table_fits_a_row_is_a_few_lines_with_all_there_is(columns: int) -> None:
+def test_without_room_for_a_table_each_row_is_printed_as_lines_of_fields(columns: int) -> None:
     assert _printed([_ROW, _ROW | {"name": "other\x1b[31m"}]) == [
         "NAME        acme",
         "USED        2.0 KiB",

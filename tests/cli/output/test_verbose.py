@@ -44,7 +44,7 @@ def test_verbose_shows_the_events_and_statements_of_a_write(
     assert all(line.startswith("catactl: ") for line in result.stderr.splitlines())
 
 
-def test_verbose_draws_which_saga_answered_which_event(cli: Cli) -> None:
+def test_verbose_shows_which_saga_reacted_to_which_event(cli: Cli) -> None:
     cli.ok("org", "create", "acme")
     told = cli("file", "create", "acme", "data.bin", "-v").stderr
     tree = [line.partition("catactl: ")[2] for line in told.splitlines() if "─" in line]
@@ -98,7 +98,7 @@ def test_log_lines_are_json_beside_whatever_result(acme: Cli, tmp_path: Path) ->
     assert sha256(b"content") not in result.stderr
 
 
-def test_with_json_nothing_is_logged_without_verbose(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_json_output_has_no_messages_without_verbose(sqlite_acme: Cli, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"x")
     upload = ("file", "upload", "acme", tmp_path / "a", tmp_path / "b", "--log-format", "json")
@@ -120,7 +120,7 @@ def test_an_error_among_log_lines_is_one_of_them(
     assert lines[-1]["error"]["message"] == lines[-1]["message"]
 
 
-def test_progress_is_a_line_like_every_other(
+def test_progress_is_a_message_like_every_other(
     sqlite_acme: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", -1.0)

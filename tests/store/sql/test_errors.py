@@ -85,7 +85,7 @@ def _primary_codes() -> list[int]:
 
 
 @pytest.mark.parametrize("code", _primary_codes())
-def test_no_code_of_sqlite_is_a_bug(code: int) -> None:
+def test_no_error_code_of_sqlite_is_a_bug(code: int) -> None:
     error = sqlite3.OperationalError("it did not work")
     error.sqlite_errorcode = code
     assert _exit_code(error) != BUG

@@ -40,7 +40,7 @@ def test_the_time_between_two_moments_is_exact(engine: Engine, later: datetime) 
 
 
 @pytest.mark.parametrize("moment", _MOMENTS)
-def test_a_moment_has_its_day_and_a_day_its_midnight(engine: Engine, moment: datetime) -> None:
+def test_a_moment_has_a_day_and_a_day_has_a_midnight(engine: Engine, moment: datetime) -> None:
     columns = day_of(literal(moment, Instant)), midnight(literal(moment.date(), Day))
     with reading(engine) as conn:
         day, beginning = conn.execute(select(*columns)).one()

@@ -9,7 +9,7 @@ from tests.cli.support import Cli
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Seven bytes: three parts of three at most."""
+    """Return a file of seven bytes: three parts of at most three bytes."""
     path = tmp_path / "data.bin"
     path.write_bytes(b"aaabbbc")
     return path
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def begun(acme: Cli, path: Path, tmp_path: Path) -> Cli:
-    """Two of three parts are there."""
+    """Return a CLI with a file that has two of its three parts."""
     acme.ok("file", "create", "acme", "data.bin")
     for number, content in enumerate([b"aaa", b"bbb"], start=1):
         (tmp_path / "part").write_bytes(content)

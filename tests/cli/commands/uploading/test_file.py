@@ -89,7 +89,7 @@ def test_too_many_parts_are_refused_with_the_size_that_would_do(
         ["-", "--name", "x"],
     ],
 )
-def test_orders_that_make_no_sense_are_refused(
+def test_contradictory_options_are_refused(
     arguments: list[str], sqlite_acme: Cli, path: Path
 ) -> None:
     sqlite_acme.fails(2, "file", "upload", "acme", path, *arguments)
@@ -130,7 +130,7 @@ def test_of_two_files_only_the_one_that_fits_is_recorded(acme: Cli, folder: Path
     proves_usage(acme, 1)
 
 
-def test_a_suspended_organization_takes_no_content(
+def test_a_suspended_organization_accepts_no_content(
     acme: Cli, folder: Path, path: Path, blob_folder: Path
 ) -> None:
     acme.ok("org", "suspend", "acme")
@@ -159,7 +159,7 @@ def test_a_dry_run_of_an_upload_writes_nothing(
     assert upload(acme, path, "--dry-run")["outcome"] == "unchanged"
 
 
-def test_a_dry_run_adds_up_what_the_quota_must_hold(
+def test_a_dry_run_checks_the_quota_for_all_files_together(
     acme: Cli, folder: Path, blob_folder: Path
 ) -> None:
     acme.ok("quota", "set", "acme", "4")

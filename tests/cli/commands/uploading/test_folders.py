@@ -39,12 +39,12 @@ def test_several_paths_are_an_array(sqlite_acme: Cli, folder: Path) -> None:
     assert names == ["z", "c/x", "y", "a"]
 
 
-def test_a_folder_with_nothing_in_it_is_an_empty_array(sqlite_acme: Cli, tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_empty_array(sqlite_acme: Cli, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     assert upload(sqlite_acme, tmp_path / "nothing") == []
 
 
-def test_one_that_fails_does_not_keep_the_others(
+def test_a_failure_does_not_stop_the_others(
     acme: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really_open = os.open
@@ -156,7 +156,7 @@ def test_links_and_pipes_in_a_folder_are_skipped_with_a_note(
         assert f"skipped {folder / name}: " in result.stderr
 
 
-def test_links_are_followed_when_asked_but_never_in_circles(sqlite_acme: Cli, folder: Path) -> None:
+def test_links_are_followed_on_request_but_never_in_circles(sqlite_acme: Cli, folder: Path) -> None:
     (folder / "link").symlink_to("b/y")
     (folder / "other").symlink_to("b")
     (folder / "b" / "circle").symlink_to("..")

@@ -63,9 +63,7 @@ def test_a_folder_is_uploaded_without_the_database_and_content_in_it(
         ("organization/head", "content"),
     ],
 )
-def test_a_file_of_catactls_own_is_refused_if_it_is_named(
-    path: str, what: str, at_home: Cli
-) -> None:
+def test_a_file_of_catactl_is_refused_as_an_argument(path: str, what: str, at_home: Cli) -> None:
     at_home.ok("file", "create", "acme", "parts")
     for command in (("file", "upload", "acme"), ("part", "upload", "acme", "parts", 1)):
         error = at_home.fails(2, *command, path)

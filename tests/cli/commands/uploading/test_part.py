@@ -77,7 +77,7 @@ def test_a_part_is_read_from_standard_input(acme: Cli, standard_input: SetInput)
     assert acme.ok(*arguments) == first
 
 
-def test_a_part_without_an_end_is_refused_as_soon_as_it_has_no_room(
+def test_an_endless_part_is_refused_as_soon_as_it_exceeds_the_quota(
     acme: Cli, standard_input: SetInput, blob_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(part_uploader, "_FIRST_CHECKED_BYTES", 2)

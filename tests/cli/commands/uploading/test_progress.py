@@ -25,8 +25,8 @@ def test_off_a_terminal_progress_is_a_plain_line_now_and_then(
     assert sqlite_acme("file", "upload", "acme", folder, "-q") == Result(0, "", "")
 
 
-def test_the_result_is_not_touched_by_a_bar_on_the_terminal(sqlite_acme: Cli, path: Path) -> None:
-    """Rich would send to its own console what is printed while a bar is shown."""
+def test_a_bar_on_the_terminal_does_not_change_the_result(sqlite_acme: Cli, path: Path) -> None:
+    """Rich would redirect the output to its own console while it shows a bar."""
     terminal, theirs = os.openpty()
     program = "from catactl.cli.output import progress; progress._SECONDS_BEFORE_BAR = -1.0; "
     program += "from catactl.cli.main import main; main()"

@@ -1,7 +1,7 @@
-"""Uploads by several processes at once, and by processes that get killed.
+"""Uploads by several processes at once, and by processes that are killed.
 
-Whatever happens, a complete file is the content of one uploader, usage is exact, and no event
-points at content that is not there.
+In each case a complete file has the content of one uploader, usage is exact, and no event refers to
+missing content.
 """
 
 import os
@@ -26,7 +26,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Acme:
-    """An organization with its content, seen past the command line."""
+    """An organization with its content, read without the command line."""
 
     def __init__(self, cli: Cli, engine: Engine, blob_folder: Path) -> None:
         self.cli, self._engine, self._blobs = cli, engine, Directory(blob_folder)
@@ -67,7 +67,7 @@ def _at_once(*commands: list[str]) -> list[Result]:
     return [receive(each) for each in running]
 
 
-def test_processes_that_upload_the_same_file_at_once_all_end_well(
+def test_processes_that_upload_the_same_file_at_once_all_succeed(
     organization: Acme, tmp_path: Path
 ) -> None:
     path = tmp_path / "source"

@@ -22,7 +22,7 @@ from tests.cli.commands.uploading.support import (
 from tests.cli.support import Cli, contents_in, sha256
 
 
-def test_an_upload_that_broke_off_goes_on_where_it_was(
+def test_an_interrupted_upload_continues_where_it_stopped(
     acme: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "data.bin"
@@ -56,14 +56,14 @@ def test_an_upload_that_broke_off_goes_on_where_it_was(
     proves_usage(acme, 40)
 
 
-def test_an_upload_goes_on_with_the_parts_that_are_there(begun: Cli, path: Path) -> None:
+def test_an_upload_continues_with_the_existing_parts(begun: Cli, path: Path) -> None:
     resumed = upload(begun, path)
     assert (resumed["outcome"], resumed["skipped_bytes"]) == ("resumed", 6)
     assert resumed["events"] == UPLOADED + COMPLETED
     assert sizes(begun) == [3, 3, 1]
 
 
-def test_an_upload_goes_on_with_another_part_size(begun: Cli, path: Path, tmp_path: Path) -> None:
+def test_an_upload_continues_with_another_part_size(begun: Cli, path: Path, tmp_path: Path) -> None:
     resumed = upload(begun, path, "--part-size", 4)
     assert (resumed["outcome"], resumed["stored_bytes"]) == ("resumed", 7)
     assert sizes(begun) == [4, 3]
@@ -102,7 +102,7 @@ def test_a_complete_file_never_gets_other_content(acme: Cli, path: Path, blob_fo
         assert (contents_in(blob_folder), acme.events()) == (before, events)
 
 
-def test_content_that_was_lost_comes_back_by_uploading_again(
+def test_lost_content_is_restored_by_another_upload(
     sqlite_acme: Cli, path: Path, blob_folder: Path, tmp_path: Path
 ) -> None:
     upload(sqlite_acme, path, "--part-size", 3)

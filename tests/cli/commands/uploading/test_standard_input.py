@@ -19,7 +19,7 @@ def test_a_process_uploads_what_it_reads(sqlite_acme: Cli, tmp_path: Path) -> No
     assert sizes(sqlite_acme) == [3, 3, 3, 2]
 
 
-def test_a_stream_is_uploaded_as_it_comes(
+def test_a_stream_is_uploaded_while_it_is_read(
     acme: Cli, standard_input: SetInput, blob_folder: Path
 ) -> None:
     arguments = ("-", "--name", "data.bin", "--part-size", 3)
@@ -38,7 +38,7 @@ def test_a_stream_is_uploaded_as_it_comes(
     assert upload(acme, "-", "--name", "empty")["part_count"] == 0
 
 
-def test_a_stream_goes_on_and_never_mixes(
+def test_a_stream_continues_and_never_mixes_contents(
     begun: Cli, standard_input: SetInput, tmp_path: Path
 ) -> None:
     arguments = ("-", "--name", "data.bin", "--part-size")
