@@ -130,7 +130,7 @@ def _references(
     conn: Connection, org_id: UUID, without_deleted: datetime | None
 ) -> Iterator[Reference]:
     """Yield all references, except those of files that were deleted before a time."""
-    ours = events.c.org_id == org_id
+    of_organization = events.c.org_id == org_id
     number = payload_field(events.c.payload, "number")
     part = latest_event(
         [events.c.stream_id, number],
@@ -139,7 +139,7 @@ def _references(
         payload_field(events.c.payload, "size_bytes").label("size_bytes"),
         payload_field(events.c.payload, "sha256", Text()).label("sha256"),
         payload_field(events.c.payload, "stored", Boolean()).label("stored"),
-        where=ours & (events.c.type == _PART_UPLOADED),
+        where=of_organization & (events.c.type == _PART_UPLOADED),
     )
     query = (
         select(part.c.sha256, part.c.size_bytes, part.c.stream_id, part.c.number)

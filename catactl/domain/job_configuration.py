@@ -233,9 +233,9 @@ def check_spec(spec: JobSpec, stored: JobSpec | None = None) -> JobSpec:
     return replace(spec, name=name, inputs=tuple(sorted(set(spec.inputs))))
 
 
-def _check_range(what: str, value: int | None, maximum: int) -> None:
+def _check_range(subject: str, value: int | None, maximum: int) -> None:
     if value is not None and not 0 < value <= maximum:
-        raise InvalidValue(f"{what} is out of range: {value}")
+        raise InvalidValue(f"{subject} is out of range: {value}")
 
 
 decider = Decider(decide, evolve)

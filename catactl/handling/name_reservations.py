@@ -64,8 +64,8 @@ class NameReservations:
         if name is not None:
             holder = self.find(aggregate, name)
             if holder is not None and holder != stream_id:
-                what = aggregate.name.replace("_", " ")
-                raise AlreadyExists(f"{what} {name!r} exists already", f"its id is {holder}")
+                noun = aggregate.name.replace("_", " ")
+                raise AlreadyExists(f"{noun} {name!r} exists already", f"its id is {holder}")
         if before is not None:
             self._set(_key(aggregate, before), None)
         if name is not None:

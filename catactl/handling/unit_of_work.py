@@ -314,8 +314,8 @@ class UnitOfWork:
             if self.suggests_names:
                 find = name_lookup.resolve_file if aggregate is FILE else name_lookup.resolve_job
                 return find(self.conn, self.org_id, reference)
-            what = "file" if aggregate is FILE else "job"
-            raise NotFound(f"no {what} {reference!r}", f"see: catactl {what} list ORG")
+            noun = "file" if aggregate is FILE else "job"
+            raise NotFound(f"no {noun} {reference!r}", f"see: catactl {noun} list ORG")
         return found
 
     def _find_deleted(self, aggregate: Aggregate, name: str) -> UUID | None:

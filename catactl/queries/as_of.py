@@ -151,8 +151,8 @@ def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -
 def _fold(
     conn: Connection, aggregate: Aggregate, org_id: UUID, stream_id: UUID, point: Point
 ) -> tuple[int, Any]:
-    what = aggregate.name.replace("_", " ")
-    version, _ = _place(conn, org_id, stream_id, point, what)
+    noun = aggregate.name.replace("_", " ")
+    version, _ = _place(conn, org_id, stream_id, point, noun)
     state = None
     for later in event_log.read_stream(conn, org_id, stream_id):
         if later.version > version:
@@ -162,25 +162,25 @@ def _fold(
 
 
 def _place(
-    conn: Connection, org_id: UUID, stream_id: UUID, point: Point, what: str
+    conn: Connection, org_id: UUID, stream_id: UUID, point: Point, noun: str
 ) -> tuple[int, int]:
     """Return the version of a stream, and the position of the log, at a point."""
     if point.version is not None:
         position = log_queries.position_of_version(conn, org_id, stream_id, point.version)
         if position is None:
             last = log_queries.version_at(conn, org_id, stream_id, event_log.END)
-            raise NotFound(f"the {what} has no version {point.version}", f"its last is {last}")
+            raise NotFound(f"the {noun} has no version {point.version}", f"its last is {last}")
         return point.version, position
     assert point.moment is not None
     position = log_queries.position_at(conn, org_id, point.moment)
     version = log_queries.version_at(conn, org_id, stream_id, position)
     if version == 0:
-        raise _did_not_exist(what, point.moment)
+        raise _did_not_exist(noun, point.moment)
     return version, position
 
 
-def _did_not_exist(what: str, moment: datetime) -> NotFound:
-    return NotFound(f"the {what} did not exist yet at {format_instant(moment)}")
+def _did_not_exist(noun: str, moment: datetime) -> NotFound:
+    return NotFound(f"the {noun} did not exist yet at {format_instant(moment)}")
 
 
 def point(moment: datetime | None, version: int | None, now: datetime) -> Point:

@@ -48,12 +48,12 @@ def missing_row() -> NotFound:
     return NotFound("the organization's stored state is missing", "catactl usage recompute")
 
 
-def stored_row(conn: Connection, query: Select[Any], what: str, stream_id: UUID) -> RowMapping:
+def stored_row(conn: Connection, query: Select[Any], noun: str, stream_id: UUID) -> RowMapping:
     """Return the row; raise `CorruptLog` if its id is stored in another form, as SQLite allows."""
     row = conn.execute(query).mappings().one_or_none()
     if row is None:
         raise CorruptLog(
-            f"the stored row of {what} {str(stream_id)!r} cannot be found by its id",
+            f"the stored row of {noun} {str(stream_id)!r} cannot be found by its id",
             "rebuild it: catactl projection rebuild",
         )
     return row

@@ -190,15 +190,17 @@ def _entry(kind: Kind, stored: StoredEvent, cause: DecodedEvent | None, figures:
     )
 
 
-def _closing_now(conn: Connection, org_id: UUID, made: Figures) -> Entry:
+def _closing_now(conn: Connection, org_id: UUID, total: Figures) -> Entry:
     shown = get_usage(conn, org_id)
     stored = Figures(shown["used_bytes"], shown["file_count"], shown["part_count"])
     columns = (organizations.c[name] for name in Figures._fields)
     row = conn.execute(select(*columns).where(organizations.c.org_id == org_id)).one()
     problems = [
-        "{} reports {}, but the sum of the events is {}".format(command, *_differing(figures, made))
+        "{} reports {}, but the sum of the events is {}".format(
+            command, *_differing(figures, total)
+        )
         for command, figures in (("usage show", stored), ("org show", Figures(*row)))
-        if figures != made
+        if figures != total
     ]
     return Entry(Kind.CLOSING, shown["position"], stored, problem="; ".join(problems) or None)
 
@@ -215,15 +217,15 @@ def _named(conn: Connection, org_id: UUID, entries: Iterator[Entry]) -> Iterator
 def _differing(one: Figures, other: Figures) -> tuple[str, str]:
     """Return the differing figures as texts: `2 files, 3 parts` and `1 file, 1 part`."""
     differ = [
-        (left, right, what)
-        for left, right, what in zip(one, other, ("byte", "file", "part"), strict=True)
+        (left, right, noun)
+        for left, right, noun in zip(one, other, ("byte", "file", "part"), strict=True)
         if left != right
     ]
     return (
-        ", ".join(_counted(left, what) for left, _, what in differ),
-        ", ".join(_counted(right, what) for _, right, what in differ),
+        ", ".join(_counted(left, noun) for left, _, noun in differ),
+        ", ".join(_counted(right, noun) for _, right, noun in differ),
     )
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

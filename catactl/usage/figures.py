@@ -130,10 +130,10 @@ def unpaired_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int
 
     A correction is based on the file events, so earlier events do not matter.
     """
-    ours = events.c.org_id.in_(org_ids)
+    of_organizations = events.c.org_id.in_(org_ids)
     corrected = (
         select(events.c.org_id, func.max(events.c.position).label("position"))
-        .where(ours, events.c.type == CORRECTED)
+        .where(of_organizations, events.c.type == CORRECTED)
         .group_by(events.c.org_id)
         .subquery()
     )
@@ -146,7 +146,7 @@ def unpaired_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, int
         )
         .outerjoin(corrected, corrected.c.org_id == events.c.org_id)
         .where(
-            ours,
+            of_organizations,
             events.c.type.in_((*CAUSES, CHANGED)),
             events.c.position > func.coalesce(corrected.c.position, 0),
         )

@@ -71,10 +71,10 @@ def measure_completion(server: URL, seconds: float) -> Iterator[Figure]:
         upgrade(url)
         environment = prepare(folder) | {"CATACTL_DATABASE_URL": str(url)}
         milliseconds([CATACTL, "org", "create", "acme"], environment)
-        asked = ("org", "show", "a")
+        arguments = ("org", "show", "a")
         yield _measure(
             "completion of an organization / org list",
-            [f"import os; os.environ['{COMPLETION_VARIABLE}'] = 'fish'; {CATACTL}", *asked],
+            [f"import os; os.environ['{COMPLETION_VARIABLE}'] = 'fish'; {CATACTL}", *arguments],
             [CATACTL, "org", "list"],
             environment,
             target=1.25,

@@ -83,10 +83,10 @@ def test_commands_warn_of_a_log_that_is_ahead(ahead: Cli) -> None:
         rows = {row["name"]: row for row in ahead.ok(*command)}
         assert rows["acme"]["clock_ahead_seconds"] > 900 * 86_400
         assert rows["beta"]["clock_ahead_seconds"] == 0
-        told = ahead(*command)
-        assert told.code == 0
-        assert "the log of organization 'acme' is 2 years, " in told.stderr
-        assert "catactl event correct-clock acme" in told.stderr
+        result = ahead(*command)
+        assert result.code == 0
+        assert "the log of organization 'acme' is 2 years, " in result.stderr
+        assert "catactl event correct-clock acme" in result.stderr
         assert ahead(*command, "beta").stderr == ""
 
 

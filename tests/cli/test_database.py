@@ -165,20 +165,20 @@ def test_two_revisions_exit_78_and_change_nothing(cli: Cli, database_url: URL) -
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("DELETE FROM alembic_version", "catactl's tables, but"),
         ("UPDATE alembic_version SET version_num = '0001'", "cannot be migrated from 0001"),
     ],
 )
 def test_a_revision_that_does_not_match_the_tables_exits_78(
-    change: str, said: str, cli: Cli, database_url: URL
+    change: str, message: str, cli: Cli, database_url: URL
 ) -> None:
     cli.ok("org", "create", "acme")
     with tampering(database_url) as conn:
         conn.execute(text(change))
     error = cli.fails(78, "db", "upgrade")
-    assert said in error["message"]
+    assert message in error["message"]
     assert "restore a backup" in error["hint"]
 
 
@@ -196,7 +196,7 @@ def test_a_revision_that_does_not_match_the_tables_exits_78(
 def test_an_option_that_libpq_refuses_exits_78(
     parameter: str, value: str, expected: int, stranger: Cli
 ) -> None:
-    url = f"postgresql://u@127.0.0.1:1/d?{parameter}={value}"  # where nobody listens
+    url = f"postgresql://u@127.0.0.1:1/d?{parameter}={value}"  # no server listens there
     error = stranger.fails(expected, "org", "list", "--database-url", url)
     assert error["retryable"] is (expected == 69)
 

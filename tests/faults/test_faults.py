@@ -108,7 +108,7 @@ _FAULTS: dict[str, tuple[str, ...]] = {
         f"org list --database-url {_DATABASE}?mode=ro -> 0 acme",
         f"org create beta --database-url {_DATABASE}?mode=ro -> 77",
     ),
-    "a parameter of a URL that nobody knows": (
+    "an unknown parameter of a URL": (
         f"org list --database-url {_DATABASE}?mood=ro -> 78 mood",
         f"org list --database-url {_DATABASE}?mode=rx -> 78",
     ),

@@ -103,7 +103,7 @@ def _complaints(url: URL, attempts: list[Attempt]) -> list[str]:
         if attempt.code not in (0, *clients.WORTH_A_RETRY):
             complaints.append(f"{command}: exit {attempt.code}: {attempt.stderr}")
         if attempt.unknown:
-            complaints.append(f"{command}: unknown, though the server could be asked")
+            complaints.append(f"{command}: unknown, although the server was reachable")
         differing = [
             done.get(effect.token, Counter())
             for effect, is_reported in attempt.effects

@@ -145,8 +145,8 @@ def test_content_for_a_recorded_part_adds_no_usage(engine: Engine, handler: Hand
     upload(handler, org_id, file_id, 1, 10)
     complete(handler, org_id, file_id)
     run(handler, org_id, org_id, SetQuota(0))
-    came = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1, stored=True))
-    assert event_types(came) == ["file.part_uploaded", "organization.storage_usage_changed"]
+    outcome = run(handler, org_id, file_id, UploadPart(1, 10, BYTES_1, stored=True))
+    assert event_types(outcome) == ["file.part_uploaded", "organization.storage_usage_changed"]
     assert assert_consistent(engine, org_id) == Usage(10, 1, 1)
     assert event_types(upload(handler, org_id, file_id, 1, 10)) == []
 

@@ -240,9 +240,9 @@ def test_every_field_of_a_job_can_be_set_and_cleared(sqlite_cli: Cli, source: Pa
     result = _apply(sqlite_cli, _write(source, _CREATE, _FILE, line, cleared))
     assert (result.code, result.stderr) == (0, "catactl: 4 lines done\n"), result.stdout
     _, file, created, updated = (row["result"] for row in _rows(result))
-    said = {**job, "inputs": [file["file_id"]], "command": job["job_command"]}
-    del said["job_command"]
-    assert created.items() >= said.items()
+    shown = {**job, "inputs": [file["file_id"]], "command": job["job_command"]}
+    del shown["job_command"]
+    assert created.items() >= shown.items()
     nothing = dict.fromkeys(("command", "cpu_millis", "memory_bytes", "timeout_seconds"))
     assert updated.items() >= {**nothing, "schedule": None, "env": {}, "inputs": []}.items()
 

@@ -14,7 +14,7 @@ from catactl.store.tables import metadata
 from tests.cli.support import Cli, leaves_of
 from tests.support import be_ahead, libpq_url, opened, url_text
 
-_POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # where nobody listens
+_POSTGRESQL = "postgresql://owner@127.0.0.1:1/catacloud"  # no server listens there
 # Commands without a database, or with another one. `doctor` has a test of its own.
 _APART = {"completion", "config", "demo", "doctor", "help", "schema", "topology", "version"}
 _TOUCHING_THE_PAST = [

@@ -37,8 +37,10 @@ def test_each_usage_event_has_a_row_with_its_cause(stored: Cli) -> None:
         *["event"] * 5,
         "closing",
     ]
-    told = [(row["position"], row["delta_bytes"], row["used_bytes"], row["cause"]) for row in rows]
-    assert told == [
+    figures = [
+        (row["position"], row["delta_bytes"], row["used_bytes"], row["cause"]) for row in rows
+    ]
+    assert figures == [
         (3, 0, 0, "created"),
         (5, 2_000, 2_000, "part_uploaded"),
         (7, -500, 1_500, "part_uploaded"),

@@ -169,9 +169,9 @@ def test_a_locked_organization_does_not_prevent_other_corrections(
         assert (found["acme"]["corrected"], found["acme"]["error"]["code"]) == (False, "busy")
         if engine.dialect.name == "postgresql":  # SQLite has one lock for all
             assert (found["beta"]["corrected"], found["beta"]["error"]) == (True, None)
-        told = acme(*recompute).stderr.splitlines()
-        assert told[0].startswith("catactl: error: acme: ")
-        assert told[-2].endswith("drifted and were locked")
+        lines = acme(*recompute).stderr.splitlines()
+        assert lines[0].startswith("catactl: error: acme: ")
+        assert lines[-2].endswith("drifted and were locked")
         assert acme("usage", "check", "beta", "--lock-timeout", "0").code in {0, 6}
     assert acme(*recompute, "--fail-on-drift").code == 6
     assert acme(*recompute, "--fail-on-drift", "--quiet").code == 0
@@ -197,9 +197,9 @@ def test_an_unreadable_organization_does_not_prevent_other_corrections(
         assert found["acme"]["error"]["code"] == "corrupt_log"
         assert (found["beta"]["corrected"], found["beta"]["error"]) == (corrected, None)
     assert acme("usage", "check", "beta").code == 0
-    told = acme("usage", "check").stderr.splitlines()
-    assert told[0].startswith("catactl: error: acme: ")
-    assert told[-2].endswith("cannot be read; 0 of the others drifted")
+    lines = acme("usage", "check").stderr.splitlines()
+    assert lines[0].startswith("catactl: error: acme: ")
+    assert lines[-2].endswith("cannot be read; 0 of the others drifted")
 
 
 def test_a_dry_run_of_recomputing_corrects_nothing(acme: Cli, database_url: URL) -> None:

@@ -46,8 +46,8 @@ def test_verbose_shows_the_events_and_statements_of_a_write(
 
 def test_verbose_shows_which_saga_reacted_to_which_event(cli: Cli) -> None:
     cli.ok("org", "create", "acme")
-    told = cli("file", "create", "acme", "data.bin", "-v").stderr
-    tree = [line.partition("catactl: ")[2] for line in told.splitlines() if "─" in line]
+    stderr = cli("file", "create", "acme", "data.bin", "-v").stderr
+    tree = [line.partition("catactl: ")[2] for line in stderr.splitlines() if "─" in line]
     shape = [re.sub(r" of stream \S+", "", line) for line in tree]
     assert shape == [
         "└─ event 2 file.created",

@@ -28,9 +28,9 @@ def grants(
 
     Example: catactl db grants app | psql -v ON_ERROR_STOP=1 "$OWNER_URL"
     """
-    for what, name in (("role", role), ("schema", in_schema)):
+    for noun, name in (("role", role), ("schema", in_schema)):
         if not name or shown(name) != name:
-            raise InvalidValue(f"{name!r} is not a valid name of a {what}")
+            raise InvalidValue(f"{name!r} is not a valid name of a {noun}")
     if role == "public":
         raise InvalidValue("in PostgreSQL, 'public' means every role", "name one role")
     written = statements(role, in_schema)

@@ -26,11 +26,11 @@ def correct_clock(context: Context, org: OrgArgument) -> OrganizationWritten:
     Example: catactl event correct-clock acme --reason "a clock was set to 2031" --yes
     """
     with context.reading() as conn:
-        whose, now = clock.name(conn), clock.now(conn)
+        owner, now = clock.name(conn), clock.now(conn)
         org_id = name_lookup.resolve_organization(conn, org)
         later = counted(log_queries.count_after(conn, org_id, now), "event")
     context.confirm(
-        f"continue the log of {org!r} with dates of {whose} clock, which shows "
+        f"continue the log of {org!r} with dates of {owner} clock, which shows "
         f"{format_instant(now)}, so that {later} with later dates count from then"
     )
     return context.write(organizations.correct_clock, org)

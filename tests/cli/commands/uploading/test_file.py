@@ -25,8 +25,8 @@ from tests.cli.support import Cli, Result, contents_in, sha256
 def test_a_file_is_stored_in_parts_and_completed(acme: Cli, path: Path, blob_folder: Path) -> None:
     uploaded = upload(acme, path, "--part-size", 3)
     assert uploaded["events"] == CREATED + UPLOADED * 3 + COMPLETED
-    told = ("name", "status", "size_bytes", "part_count", "outcome", "path", "error")
-    assert [uploaded[name] for name in told] == [
+    fields = ("name", "status", "size_bytes", "part_count", "outcome", "path", "error")
+    assert [uploaded[name] for name in fields] == [
         "data.bin",
         "complete",
         7,

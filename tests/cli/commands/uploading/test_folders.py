@@ -83,9 +83,9 @@ def test_a_failure_does_not_stop_the_others(
     statuses = {file["name"]: file["status"] for file in acme.ok("file", "list", "acme")}
     assert statuses == dict.fromkeys(["a", "b/c/x", "b.txt"], "complete")
     assert result.error["code"] == "partial_failure"
-    told = acme("file", "upload", "acme", missing, folder, "--quiet")
-    assert (told.code, told.stdout) == (7, "")
-    assert f"catactl: error: {folder / 'z'}: cannot read" in told.stderr
+    result = acme("file", "upload", "acme", missing, folder, "--quiet")
+    assert (result.code, result.stdout) == (7, "")
+    assert f"catactl: error: {folder / 'z'}: cannot read" in result.stderr
 
 
 def test_a_failed_upload_prints_no_id(sqlite_acme: Cli, folder: Path) -> None:
@@ -169,8 +169,8 @@ def test_links_are_followed_on_request_but_never_in_circles(sqlite_acme: Cli, fo
         "b/nowhere": "not_found",
         "other/nowhere": "not_found",
     }
-    told = sqlite_acme("file", "upload", "acme", folder, "--follow-links").stderr
-    assert f"{folder / 'b' / 'circle'}: link to a folder above it" in told
+    stderr = sqlite_acme("file", "upload", "acme", folder, "--follow-links").stderr
+    assert f"{folder / 'b' / 'circle'}: link to a folder above it" in stderr
 
 
 @pytest.mark.parametrize("name", [b"a\\b", b"a\x1b[2Jb", b"c:x", b" a", b"a\xff"])
