@@ -85,9 +85,9 @@ class PendingUpload(ABC):
     def record(self, conn: Connection, unit: UnitOfWork, parts: Sequence[StoredPart]) -> Recorded:
         """Run the commands for some ready parts. If the upload is whole, finish it."""
 
-    @abstractmethod
     def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
         """Note that the parts were recorded."""
+        self.result = recorded.result
 
 
 @dataclass(kw_only=True)
@@ -196,7 +196,7 @@ class PendingFile(PendingUpload):
         self.recorded |= done
         self.shrinking -= done.keys()
         self.ready = [each for each in self.ready if each.part.number not in done]
-        self.result = recorded.result
+        super().on_commit(parts, recorded)
 
     def _find_or_create(self, unit: UnitOfWork) -> tuple[UUID, list[str]]:
         """Return the id of the file, and the events if it was created here. Another uploader may

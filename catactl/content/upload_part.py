@@ -59,9 +59,6 @@ class PendingPart(PendingUpload):
         result: Result = {**part_written(outcome, self.number)}
         return Recorded(file_id, event_types(outcome), result)
 
-    def on_commit(self, parts: Sequence[StoredPart], recorded: Recorded) -> None:
-        self.result = recorded.result
-
 
 def upload_part(
     handler: Handler,

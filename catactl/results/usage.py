@@ -19,8 +19,8 @@ class CurrentUsage(TypedDict):
     as_of: Time
 
 
-class Growth(TypedDict):
-    """How usage grew up to now. `quota_reached_estimate` is a date."""
+class UsageWithGrowth(CurrentUsage):
+    """Usage, and how it grew up to now. `quota_reached_estimate` is a date."""
 
     used_percent: int | None
     growth_7_days_bytes: int
@@ -38,16 +38,12 @@ class ClockAhead(TypedDict):
     "org_id", "name", "used_bytes", "quota_bytes", "file_count", "part_count", "position", "as_of"
 )
 class UsageResult(CurrentUsage, ClockAhead):
-    """Usage at a time. Usage of the present also has the fields of `Growth`."""
+    """Usage at a time. Usage of the present also has the fields of `UsageWithGrowth`."""
 
     used_percent: NotRequired[int | None]
     growth_7_days_bytes: NotRequired[int]
     growth_30_days_bytes: NotRequired[int]
     quota_reached_estimate: NotRequired[str | None]
-
-
-class UsageWithGrowth(CurrentUsage, Growth):
-    pass
 
 
 @columns(

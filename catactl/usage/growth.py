@@ -13,12 +13,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, func
+from sqlalchemy import Connection, Select, func
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.queries.rows import missing_row, stream_rows
 from catactl.queries.usage import usage_query, usage_result
-from catactl.results.usage import Growth, UsageWithGrowth
+from catactl.results.usage import UsageWithGrowth
 from catactl.store.tables import organizations
 from catactl.usage.history import closing_bytes_before
 from catactl.values.times import Every, microseconds
@@ -91,17 +91,14 @@ def _used_until(midnight: datetime) -> ColumnElement[int]:
 def _stream(conn: Connection, query: Select[Any], now: datetime) -> Iterator[UsageWithGrowth]:
     period_start = Every.DAY.back(now, _PERIOD_DAYS)
     for row in stream_rows(conn, query):
-        yield {**usage_result(row), **_growth(row, now, period_start)}
-
-
-def _growth(row: RowMapping, now: datetime, period_start: datetime) -> Growth:
-    used_bytes, quota_bytes = row["used_bytes"], row["quota_bytes"]
-    grown_bytes = used_bytes - row["bytes_30_days_ago"]
-    period = now - max(period_start, row["created_at"])
-    reached = quota_reached_estimate(now, used_bytes, quota_bytes, grown_bytes, period)
-    return {
-        "used_percent": None if quota_bytes is None else used_percent(used_bytes, quota_bytes),
-        "growth_7_days_bytes": used_bytes - row["bytes_7_days_ago"],
-        "growth_30_days_bytes": grown_bytes,
-        "quota_reached_estimate": reached.isoformat() if reached is not None else None,
-    }
+        used_bytes, quota_bytes = row["used_bytes"], row["quota_bytes"]
+        grown_bytes = used_bytes - row["bytes_30_days_ago"]
+        period = now - max(period_start, row["created_at"])
+        reached = quota_reached_estimate(now, used_bytes, quota_bytes, grown_bytes, period)
+        yield {
+            **usage_result(row),
+            "used_percent": None if quota_bytes is None else used_percent(used_bytes, quota_bytes),
+            "growth_7_days_bytes": used_bytes - row["bytes_7_days_ago"],
+            "growth_30_days_bytes": grown_bytes,
+            "quota_reached_estimate": reached.isoformat() if reached is not None else None,
+        }

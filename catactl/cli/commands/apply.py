@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from catactl.operations.batch import LineOutcome
     from catactl.operations.batch_lines import BatchLine, FailedLine
 
-_MAX_BATCH_LINES = 100_000
-
 
 @command(WRITES, grows=True)
 def apply(
@@ -36,11 +34,7 @@ def apply(
     batch: Annotated[
         int,
         Option(
-            "--batch",
-            metavar="N",
-            min=1,
-            max=_MAX_BATCH_LINES,
-            help="Number of lines in one transaction.",
+            "--batch", metavar="N", min=1, max=100_000, help="Number of lines in one transaction."
         ),
     ] = 1_000,
     atomic: Annotated[

@@ -26,9 +26,6 @@ from catactl.results.files import UploadResult
 from catactl.values.names import check_file_name
 from catactl.values.sizes import format_size, parse_size
 
-_WORKERS = 4
-_MAX_WORKERS = 64
-
 
 @command(WRITES, CONTENT, grows=True)
 def upload(
@@ -55,13 +52,9 @@ def upload(
     workers: Annotated[
         int,
         Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            max=_MAX_WORKERS,
-            help="Number of parts stored concurrently.",
+            "--workers", metavar="N", min=1, max=64, help="Number of parts stored concurrently."
         ),
-    ] = _WORKERS,
+    ] = 4,
     follow_links: Annotated[
         bool, Option("--follow-links", help="Upload the targets of symbolic links.")
     ] = False,
