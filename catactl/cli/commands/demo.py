@@ -66,8 +66,9 @@ def demo(
     """Upload all files of a folder by eight processes at once, then check usage and content.
 
     Every fourth file has other content first, as if its upload had been interrupted. Every fifth
-    file is deleted. One upload exceeds the quota. Then usage is checked against the events, and all
-    files are downloaded and compared. The database is temporary, unless --database-url names one.
+    file is deleted. One upload exceeds the quota. Then the demo checks usage against the events,
+    downloads all files and compares them. The database is temporary, unless --database-url names
+    one.
 
     Example: catactl demo .
     """

@@ -21,7 +21,7 @@ from catactl.results.result import Json
 from catactl.results.schema import describe_fields, describe_result
 
 _GROUPS = {EVERY_COMMAND_TITLE: "every_command", WRITES_TITLE: "writes"}
-# They write without the options of writes, because they add no events of the user.
+# They write, but without the options of write commands, because the user adds no events.
 _WRITES_ANYHOW = {"db upgrade", "demo"}
 
 

@@ -55,7 +55,7 @@ NOUNS = {
     "db": Noun(
         "The database: migrate the schema, grant access.", ("upgrade", "current", "check", "grants")
     ),
-    "config": Noun("Settings and where they come from.", ("show", "path", "validate")),
+    "config": Noun("Settings and their origins: show, validate.", ("show", "path", "validate")),
 }
 # Commands without a noun, with their help in the list of commands.
 COMMANDS = {

@@ -10,8 +10,8 @@ from typing import Any
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
-EVERY_COMMAND_TITLE = "Options every command takes"
-WRITES_TITLE = "Options of writes"
+EVERY_COMMAND_TITLE = "Options of all commands"
+WRITES_TITLE = "Options of write commands"
 
 MOST = 2**63 - 1  # the largest integer of a database
 _MIN_WIDTH, _MAX_WIDTH = 30, 100

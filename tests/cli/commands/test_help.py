@@ -57,14 +57,14 @@ def test_own_options_go_first(stranger: Cli) -> None:
         "Arguments:",
         "Options:",
         "--expected-version",
-        "Options of writes:",
+        "Options of write commands:",
         "--dry-run",
-        "Options every command takes:",
+        "Options of all commands:",
         "--database-url",
         "--help",
     ]
     assert sorted(order, key=text.index) == order
-    assert "Options of writes" not in stranger("org", "list", "--help").stdout
+    assert "Options of write commands" not in stranger("org", "list", "--help").stdout
 
 
 @pytest.mark.parametrize("columns", [40, 80])

@@ -36,8 +36,8 @@ def explain(
         str | None, Option("--to", metavar="TIME", help="End, excluded. [default: now]")
     ] = None,
 ) -> Iterator[ExplanationRow]:
-    """Explain how an organization's usage came about: each event that changed it, by how many
-    bytes, and its cause, with the usage before the first event and after the last.
+    """Explain an organization's usage: each event that changed it, the change in bytes, and its
+    cause, with the usage before the first event and after the last.
 
     The command also checks the sum and, if the interval ends now, the stored usage. The exit code
     is 6 if a check fails and no later correction has settled it; the row describes the failure.
