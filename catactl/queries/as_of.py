@@ -19,6 +19,7 @@ from catactl.errors import CorruptLog, InvalidValue, NotFound
 from catactl.results.files import FileResult, file_result
 from catactl.results.jobs import JobResult, job_result
 from catactl.results.organizations import OrganizationResult, organization_result
+from catactl.results.result import result_from
 from catactl.results.usage import CurrentUsage
 from catactl.store import event_log, log_queries, name_lookup
 from catactl.store.canonical_json import format_instant
@@ -136,16 +137,8 @@ def _organization(conn: Connection, org_id: UUID, position: int) -> Organization
 
 
 def _usage(org_id: UUID, state: Organization, moment: datetime, position: int) -> CurrentUsage:
-    return {
-        "org_id": str(org_id),
-        "name": state.name,
-        "used_bytes": state.used_bytes,
-        "quota_bytes": state.quota_bytes,
-        "file_count": state.file_count,
-        "part_count": state.part_count,
-        "position": position,
-        "as_of": format_instant(moment),
-    }
+    others = {"org_id": org_id, "position": position, "as_of": moment}
+    return result_from(CurrentUsage, {**vars(state), **others})
 
 
 def _fold(

@@ -1,6 +1,7 @@
 """Files and their parts as they are."""
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, select
@@ -8,7 +9,8 @@ from sqlalchemy import Connection, RowMapping, select
 from catactl.queries.rows import stored_row, stream_rows
 from catactl.results.files import FileResult
 from catactl.results.parts import ListedPart
-from catactl.store.canonical_json import format_instant, load_array
+from catactl.results.result import result_from
+from catactl.store.canonical_json import load_array
 from catactl.store.tables import file_parts, files
 
 
@@ -28,30 +30,14 @@ def list_parts(conn: Connection, org_id: UUID, file_id: UUID) -> Iterator[Listed
     """Yield the parts of a file in order of number."""
     parts = file_parts.c
     query = (
-        select(parts.number, parts.size_bytes, parts.sha256, parts.stored)
+        select(*(parts[name] for name in ListedPart.__annotations__))
         .where(parts.org_id == org_id, parts.file_id == file_id)
         .order_by(parts.number)
     )
-    for row in stream_rows(conn, query):
-        yield {
-            "number": row["number"],
-            "size_bytes": row["size_bytes"],
-            "sha256": row["sha256"],
-            "stored": row["stored"],
-        }
+    return map(partial(result_from, ListedPart), stream_rows(conn, query))
 
 
 def _result(row: RowMapping) -> FileResult:
     status = "deleted" if row["deleted"] else "complete" if row["completed"] else "uploading"
-    return {
-        "org_id": str(row["org_id"]),
-        "file_id": str(row["file_id"]),
-        "name": row["name"],
-        "status": status,
-        "size_bytes": row["size_bytes"],
-        "part_count": row["part_count"],
-        "linked_by": load_array(row["linked_by"]),
-        "content_swept": row["swept"],
-        "created_at": format_instant(row["created_at"]),
-        "version": row["version"],
-    }
+    others = {"linked_by": load_array(row["linked_by"]), "content_swept": row["swept"]}
+    return result_from(FileResult, {**row, "status": status, **others})

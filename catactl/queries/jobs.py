@@ -7,7 +7,8 @@ from sqlalchemy import Connection, RowMapping, select
 
 from catactl.queries.rows import stored_row, stream_rows
 from catactl.results.jobs import JobResult, JobSpecResult
-from catactl.store.canonical_json import format_instant, load_document
+from catactl.results.result import result_from
+from catactl.store.canonical_json import load_document
 from catactl.store.sql.checked_types import unreadable
 from catactl.store.tables import job_configurations
 
@@ -27,32 +28,8 @@ def get_job(conn: Connection, org_id: UUID, job_id: UUID) -> JobResult:
 
 
 def _result(row: RowMapping) -> JobResult:
-    status = "deleted" if row["deleted"] else "enabled" if row["enabled"] else "disabled"
-    return {
-        "org_id": str(row["org_id"]),
-        "job_id": str(row["job_id"]),
-        "status": status,
-        **_spec(row["spec"]),
-        "created_at": format_instant(row["created_at"]),
-        "version": row["version"],
-    }
-
-
-def _spec(text: str) -> JobSpecResult:
-    """Return a specification with its fields in the order of the result type, because JSON in a
-    database keeps no order.
-    """
-    spec = load_document(text)
+    spec = load_document(row["spec"])
     if spec.keys() != JobSpecResult.__annotations__.keys():
-        raise unreadable(text, "job_configurations.spec")
-    return {
-        "name": spec["name"],
-        "image": spec["image"],
-        "command": spec["command"],
-        "env": spec["env"],
-        "cpu_millis": spec["cpu_millis"],
-        "memory_bytes": spec["memory_bytes"],
-        "timeout_seconds": spec["timeout_seconds"],
-        "schedule": spec["schedule"],
-        "inputs": spec["inputs"],
-    }
+        raise unreadable(row["spec"], "job_configurations.spec")
+    status = "deleted" if row["deleted"] else "enabled" if row["enabled"] else "disabled"
+    return result_from(JobResult, {**row, **spec, "status": status})

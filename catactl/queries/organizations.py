@@ -1,25 +1,21 @@
 """Organizations as they are."""
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 
 from catactl.queries.rows import organization_row, stream_rows
 from catactl.results.organizations import OrganizationResult
-from catactl.store.canonical_json import format_instant
+from catactl.results.result import result_from
 from catactl.store.tables import organizations
 
 _COLUMNS = organizations.c
-_ORGANIZATIONS = select(
-    _COLUMNS.org_id,
-    _COLUMNS.name,
-    _COLUMNS.status,
-    _COLUMNS.used_bytes,
-    _COLUMNS.quota_bytes,
-    _COLUMNS.created_at,
-    _COLUMNS.version,
-).order_by(_COLUMNS.name, _COLUMNS.org_id)
+_ORGANIZATIONS = select(*(_COLUMNS[name] for name in OrganizationResult.__annotations__)).order_by(
+    _COLUMNS.name, _COLUMNS.org_id
+)
+_result = partial(result_from, OrganizationResult)
 
 
 def list_organizations(conn: Connection, *, deleted: bool = False) -> Iterator[OrganizationResult]:
@@ -31,15 +27,3 @@ def list_organizations(conn: Connection, *, deleted: bool = False) -> Iterator[O
 def get_organization(conn: Connection, org_id: UUID) -> OrganizationResult:
     """Return an organization; raise `NotFound` if its state row was lost."""
     return _result(organization_row(conn, _ORGANIZATIONS, org_id))
-
-
-def _result(row: RowMapping) -> OrganizationResult:
-    return {
-        "org_id": str(row["org_id"]),
-        "name": row["name"],
-        "status": row["status"],
-        "used_bytes": row["used_bytes"],
-        "quota_bytes": row["quota_bytes"],
-        "created_at": format_instant(row["created_at"]),
-        "version": row["version"],
-    }

@@ -1,7 +1,6 @@
 """Read rows for queries."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,24 +8,9 @@ from sqlalchemy import Connection, RowMapping, Select
 from sqlalchemy.sql.base import Executable
 
 from catactl.errors import CorruptLog, NotFound
-from catactl.store.canonical_json import format_instant
 from catactl.store.tables import organizations
 
 _ROWS_AT_ONCE = 1_000
-
-
-def json_value(value: Any) -> Any:
-    """Return a value in its JSON form: ids and times as strings."""
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return format_instant(value)
-    return value
-
-
-def json_object(row: RowMapping) -> dict[str, Any]:
-    """Return a row as a JSON object."""
-    return {name: json_value(value) for name, value in row.items()}
 
 
 def stream_rows(conn: Connection, query: Executable) -> Iterator[RowMapping]:

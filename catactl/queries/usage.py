@@ -3,17 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from catactl.queries.rows import organization_row
+from catactl.results.result import result_from
 from catactl.results.usage import CurrentUsage
-from catactl.store.canonical_json import format_instant
 from catactl.store.tables import logs, organizations, storage_usage
 
 
 def get_usage(conn: Connection, org_id: UUID) -> CurrentUsage:
     """Return an organization's usage; raise `NotFound` if its state row was lost."""
-    return usage_result(organization_row(conn, usage_query(), org_id))
+    return result_from(CurrentUsage, organization_row(conn, usage_query(), org_id))
 
 
 def usage_query() -> Select[Any]:
@@ -35,17 +35,3 @@ def usage_query() -> Select[Any]:
         .join(logs, logs.c.org_id == organizations.c.org_id)
         .outerjoin(storage_usage, storage_usage.c.org_id == organizations.c.org_id)
     )
-
-
-def usage_result(row: RowMapping) -> CurrentUsage:
-    """Return a row of `usage_query` as commands print it."""
-    return {
-        "org_id": str(row["org_id"]),
-        "name": row["name"],
-        "used_bytes": row["used_bytes"],
-        "quota_bytes": row["quota_bytes"],
-        "file_count": row["file_count"],
-        "part_count": row["part_count"],
-        "position": row["position"],
-        "as_of": format_instant(row["as_of"]),
-    }

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, select
 
 from catactl.queries.rows import stream_rows
+from catactl.results.result import result_from
 from catactl.results.users import UserResult
-from catactl.store.canonical_json import format_instant
 from catactl.store.tables import users
 
 
@@ -19,13 +19,4 @@ def list_users(conn: Connection, org_id: UUID) -> Iterator[UserResult]:
 
 
 def user_result(row: Mapping[str, Any] | RowMapping) -> UserResult:
-    return {
-        "org_id": str(row["org_id"]),
-        "user_id": str(row["user_id"]),
-        "email": row["email"],
-        "name": row["name"],
-        "role": row["role"],
-        "status": "disabled" if row["disabled"] else "active",
-        "created_at": format_instant(row["created_at"]),
-        "version": row["version"],
-    }
+    return result_from(UserResult, {**row, "status": "disabled" if row["disabled"] else "active"})

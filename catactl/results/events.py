@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, TypedDict
 
-from catactl.results.result import JsonObject, Time, Uuid, columns
-from catactl.store.canonical_json import format_instant, load_document
+from catactl.results.result import JsonObject, Time, Uuid, columns, result_from
+from catactl.store.canonical_json import load_document
 
 if TYPE_CHECKING:
     from catactl.store.event_log import StoredEvent
@@ -40,21 +40,5 @@ class VerifiedLog(TypedDict):
 
 
 def event_result(stored: "StoredEvent") -> EventResult:
-    causation_id = stored.causation_id
-    return {
-        "org_id": str(stored.org_id),
-        "position": stored.position,
-        "stream_id": str(stored.stream_id),
-        "version": stored.version,
-        "type": stored.type,
-        "schema_version": stored.schema_version,
-        "payload": load_document(stored.payload),
-        "event_id": str(stored.event_id),
-        "actor": stored.actor,
-        "reason": stored.reason,
-        "command_id": str(stored.command_id),
-        "correlation_id": str(stored.correlation_id),
-        "causation_id": str(causation_id) if causation_id is not None else None,
-        "recorded_at": format_instant(stored.recorded_at),
-        "hash": stored.hash.hex(),
-    }
+    others = {"payload": load_document(stored.payload), "hash": stored.hash.hex()}
+    return result_from(EventResult, {**stored._asdict(), **others})

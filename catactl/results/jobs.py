@@ -1,11 +1,10 @@
 """Results about job configurations."""
 
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
-from catactl.results.result import JsonObject, Time, Uuid, columns, columns_like
+from catactl.results.result import JsonObject, Time, Uuid, columns, columns_like, result_from
 from catactl.results.written import Written, written
-from catactl.store.canonical_json import format_instant
 
 if TYPE_CHECKING:
     from catactl.domain.job_configuration import JobConfiguration
@@ -44,15 +43,8 @@ class JobWritten(JobResult, Written):
 def job_result(org_id: UUID, job_id: UUID, state: "JobConfiguration", version: int) -> JobResult:
     from catactl.store import codec  # here, because reads of rows do not need the whole domain
 
-    spec = cast(JobSpecResult, codec.dump_object(state.spec))
-    return {
-        "org_id": str(org_id),
-        "job_id": str(job_id),
-        "status": state.status,
-        **spec,
-        "created_at": format_instant(state.created_at),
-        "version": version,
-    }
+    others = {"org_id": org_id, "job_id": job_id, "status": state.status, "version": version}
+    return result_from(JobResult, {**codec.dump_object(state.spec), **vars(state), **others})
 
 
 def job_written(outcome: "Outcome") -> JobWritten:

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
-from catactl.results.result import Time, Uuid, columns, columns_like
+from catactl.results.result import Time, Uuid, columns, columns_like, result_from
 from catactl.results.written import Written, written
-from catactl.store.canonical_json import format_instant
 
 if TYPE_CHECKING:
     from catactl.domain.organization import Organization
@@ -36,15 +35,8 @@ class QuotaResult(OrganizationResult):
 
 
 def organization_result(org_id: UUID, state: "Organization", version: int) -> OrganizationResult:
-    return {
-        "org_id": str(org_id),
-        "name": state.name,
-        "status": state.status.value,
-        "used_bytes": state.used_bytes,
-        "quota_bytes": state.quota_bytes,
-        "created_at": format_instant(state.created_at),
-        "version": version,
-    }
+    others = {"org_id": org_id, "status": state.status.value, "version": version}
+    return result_from(OrganizationResult, {**vars(state), **others})
 
 
 def organization_written(outcome: "Outcome") -> OrganizationWritten:

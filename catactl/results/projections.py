@@ -1,12 +1,9 @@
 """Results about projections and stored rows."""
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from catactl.results.error import ErrorResult
 from catactl.results.result import columns
-
-if TYPE_CHECKING:
-    from catactl.handling import row_check
 
 
 class ProjectionResult(TypedDict):
@@ -61,14 +58,3 @@ class RebuiltProjection(TypedDict):
     organizations: int
     events: int
     dry_run: NotRequired[bool]
-
-
-def difference_result(difference: "row_check.RowDifference") -> DifferenceResult:
-    return {
-        "table": difference.table,
-        "key": difference.key,
-        "problem": difference.problem,
-        "column": difference.column,
-        "stored": difference.stored,
-        "from_events": difference.from_events,
-    }

@@ -4,11 +4,17 @@ A result type is a `TypedDict`. Its annotations are the fields in JSON and in `c
 fields are added and never renamed. `columns` names the fields that a list shows.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
+from uuid import UUID
 
 from catactl.errors import CatactlError
+from catactl.store.canonical_json import format_instant
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
 Uuid = Annotated[str, "uuid"]
 Time = Annotated[str, "date-time"]  # RFC 3339 in UTC
@@ -64,6 +70,19 @@ def columns_of(result: type) -> Columns:
     if result not in _COLUMNS:
         columns()(result)
     return _COLUMNS[result]
+
+
+def result_from(result: type[T], values: "Mapping[str, Any] | RowMapping") -> T:
+    """Return the fields of a result type, in its order, from a mapping that has them. Ids and times
+    become strings.
+    """
+    return cast(T, {name: _json(values[name]) for name in result.__annotations__})
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return format_instant(value) if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True)

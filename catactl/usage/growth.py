@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Select, func
 from sqlalchemy.sql.elements import ColumnElement
 
 from catactl.queries.rows import missing_row, stream_rows
-from catactl.queries.usage import usage_query, usage_result
-from catactl.results.usage import UsageWithGrowth
+from catactl.queries.usage import usage_query
+from catactl.results.result import result_from
+from catactl.results.usage import CurrentUsage, UsageWithGrowth
 from catactl.store.tables import organizations
 from catactl.usage.history import closing_bytes_before
 from catactl.values.times import Every, microseconds
@@ -96,7 +97,7 @@ def _stream(conn: Connection, query: Select[Any], now: datetime) -> Iterator[Usa
         period = now - max(period_start, row["created_at"])
         reached = quota_reached_estimate(now, used_bytes, quota_bytes, grown_bytes, period)
         yield {
-            **usage_result(row),
+            **result_from(CurrentUsage, row),
             "used_percent": None if quota_bytes is None else used_percent(used_bytes, quota_bytes),
             "growth_7_days_bytes": used_bytes - row["bytes_7_days_ago"],
             "growth_30_days_bytes": grown_bytes,

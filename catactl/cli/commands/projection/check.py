@@ -11,11 +11,11 @@ from catactl.errors import CatactlError, CorruptLog, Findings
 from catactl.handling import row_check
 from catactl.results.projections import (
     CheckedOrganization,
+    DifferenceResult,
     OrganizationDifference,
     RowsChecked,
-    difference_result,
 )
-from catactl.results.result import Report, WithError
+from catactl.results.result import Report, WithError, result_from
 from catactl.store import name_lookup
 
 
@@ -59,7 +59,7 @@ def _result(checked: row_check.CheckedRows) -> CheckedOrganization:
         "org_id": checked.org_id,
         "name": checked.name,
         "differences": checked.differences,
-        "rows": [difference_result(each) for each in checked.first],
+        "rows": [result_from(DifferenceResult, each._asdict()) for each in checked.first],
         "error": error,
     }
 
