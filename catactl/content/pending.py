@@ -202,7 +202,7 @@ class PendingFile(PendingUpload):
         """Return the id of the file, and the events if it was created here. Another uploader may
         have created it since the lookup.
         """
-        file_id = self.file_id or unit.find_live(FILE, self.name)
+        file_id = self.file_id or unit.names.find(FILE, self.name)
         if file_id is not None:
             return file_id, []
         file_id = unit.new_id()

@@ -79,7 +79,7 @@ class Recorder:
 
         def work(conn: Connection, unit: UnitOfWork) -> Result:
             recorded.clear()
-            unit.look_up(FILE, [name for each in uploads if (name := each.name_to_look_up)])
+            unit.names.look_up(FILE, [name for each in uploads if (name := each.name_to_look_up)])
             if not first.intent.dry_run:
                 parts = [stored.part for some in ready for stored in some]
                 check_stored(conn, self.blobs, self.org_id, parts)

@@ -29,7 +29,7 @@ from catactl.domain.parts import Part
 from catactl.handling.handler import Handler
 from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import UnitOfWork
-from catactl.results.parts import PartWritten, part_written
+from catactl.results.files import PartWritten, part_written
 from catactl.store import name_lookup
 from catactl.store.idempotency import Result
 

@@ -6,14 +6,22 @@ same state always gives the same events. The interface is Jérémie Chassaing's 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Generic, NamedTuple, Never, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Never, TypeVar, dataclass_transform
 from uuid import UUID
 
 from catactl.errors import CorruptLog
 
 
-class Command:
-    """A request to one stream.
+@dataclass_transform(frozen_default=True)
+class _Frozen:
+    """Makes each subclass a frozen dataclass."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+
+
+class Command(_Frozen):
+    """A request to one stream. Each command is a frozen dataclass.
 
     A suspended organization refuses a command with `needs_active_organization`.
     """
@@ -21,8 +29,8 @@ class Command:
     needs_active_organization: ClassVar[bool] = False
 
 
-class Event:
-    """A fact in one stream."""
+class Event(_Frozen):
+    """A fact in one stream. Each event is a frozen dataclass."""
 
 
 S = TypeVar("S")

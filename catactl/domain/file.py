@@ -17,13 +17,11 @@ from catactl.values.sizes import check_size_bytes
 # --- events ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class FileCreated(Event):
     name: str
     created_at: datetime
 
 
-@dataclass(frozen=True)
 class PartUploaded(Event):
     """`stored` is true if our blob store holds the content, false if it is kept elsewhere.
 
@@ -38,25 +36,21 @@ class PartUploaded(Event):
     replaced_sha256: str | None
 
 
-@dataclass(frozen=True)
 class FileCompleted(Event):
     size_bytes: int
     part_count: int
 
 
-@dataclass(frozen=True)
 class FileDeleted(Event):
     released_bytes: int
     released_parts: int
 
 
-@dataclass(frozen=True)
 class FileRestored(Event):
     charged_bytes: int
     charged_parts: int
 
 
-@dataclass(frozen=True)
 class FileContentSwept(Event):
     """The content of a deleted file may be removed, so the file cannot be restored."""
 
@@ -64,12 +58,10 @@ class FileContentSwept(Event):
     swept_parts: int
 
 
-@dataclass(frozen=True)
 class FileLinked(Event):
     job_id: UUID
 
 
-@dataclass(frozen=True)
 class FileUnlinked(Event):
     job_id: UUID
 
@@ -148,14 +140,12 @@ def evolve(state: File | None, event: FileEvent) -> File:
 # --- commands -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class CreateFile(Command):
     needs_active_organization: ClassVar[bool] = True
     name: str
     created_at: datetime
 
 
-@dataclass(frozen=True)
 class UploadPart(Command):
     """`stored` is true if the sender has found the content in our blob store, under the lock.
     Otherwise the content is kept elsewhere.
@@ -168,7 +158,6 @@ class UploadPart(Command):
     stored: bool = False
 
 
-@dataclass(frozen=True)
 class CompleteFile(Command):
     """With `parts`, the file must consist of exactly these parts, so that it is not completed with
     a part from another client.
@@ -177,29 +166,24 @@ class CompleteFile(Command):
     parts: Parts | None = None
 
 
-@dataclass(frozen=True)
 class DeleteFile(Command):
     pass
 
 
-@dataclass(frozen=True)
 class RestoreFile(Command):
     needs_active_organization: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
 class SweepFileContent(Command):
     """Allow the content of a deleted file to be removed after the commit."""
 
 
-@dataclass(frozen=True)
 class LinkFile(Command):
     """Only the job inputs saga sends it."""
 
     job_id: UUID
 
 
-@dataclass(frozen=True)
 class UnlinkFile(Command):
     """Only the job inputs saga sends it."""
 

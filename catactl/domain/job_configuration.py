@@ -41,13 +41,11 @@ class JobSpec:
 # --- events ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class JobConfigurationCreated(Event):
     spec: JobSpec
     created_at: datetime
 
 
-@dataclass(frozen=True)
 class JobConfigurationUpdated(Event):
     """`spec` is the whole configuration after the change."""
 
@@ -56,17 +54,14 @@ class JobConfigurationUpdated(Event):
     removed_inputs: tuple[UUID, ...]
 
 
-@dataclass(frozen=True)
 class JobConfigurationEnabled(Event):
     pass
 
 
-@dataclass(frozen=True)
 class JobConfigurationDisabled(Event):
     pass
 
 
-@dataclass(frozen=True)
 class JobConfigurationDeleted(Event):
     released_inputs: tuple[UUID, ...]
 
@@ -125,31 +120,26 @@ def evolve(state: JobConfiguration | None, event: JobConfigurationEvent) -> JobC
 # --- commands -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class CreateJobConfiguration(Command):
     needs_active_organization: ClassVar[bool] = True
     spec: JobSpec
     created_at: datetime
 
 
-@dataclass(frozen=True)
 class UpdateJobConfiguration(Command):
     """`changes` holds new values of fields of `JobSpec`; other fields keep their values."""
 
     changes: Mapping[str, object]
 
 
-@dataclass(frozen=True)
 class EnableJobConfiguration(Command):
     pass
 
 
-@dataclass(frozen=True)
 class DisableJobConfiguration(Command):
     pass
 
 
-@dataclass(frozen=True)
 class DeleteJobConfiguration(Command):
     pass
 

@@ -22,43 +22,35 @@ from catactl.values.sizes import MAX_BYTES, check_size_bytes
 # --- events ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class OrganizationCreated(Event):
     name: str
     created_at: datetime
 
 
-@dataclass(frozen=True)
 class OrganizationRenamed(Event):
     name: str
 
 
-@dataclass(frozen=True)
 class QuotaSet(Event):
     quota_bytes: int
 
 
-@dataclass(frozen=True)
 class QuotaCleared(Event):
     pass
 
 
-@dataclass(frozen=True)
 class OrganizationSuspended(Event):
     pass
 
 
-@dataclass(frozen=True)
 class OrganizationResumed(Event):
     pass
 
 
-@dataclass(frozen=True)
 class OrganizationDeleted(Event):
     pass
 
 
-@dataclass(frozen=True)
 class StorageUsageChanged(Event):
     """A file event changed the usage by `delta_*`; the other fields are the usage after it."""
 
@@ -70,7 +62,6 @@ class StorageUsageChanged(Event):
     part_count: int
 
 
-@dataclass(frozen=True)
 class StorageUsageCorrected(Event):
     """The running figures differed from the file events, and were corrected.
 
@@ -88,7 +79,6 @@ class StorageUsageCorrected(Event):
     unpaired_events: int
 
 
-@dataclass(frozen=True)
 class OrganizationContentSwept(Event):
     """Unreferenced content may be removed from now on.
 
@@ -99,7 +89,6 @@ class OrganizationContentSwept(Event):
     generations: Mapping[str, int]
 
 
-@dataclass(frozen=True)
 class OrganizationClockCorrected(Event):
     """The log was ahead of the clock: its last event was dated `last_recorded_at`.
 
@@ -184,44 +173,36 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
 # --- commands -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class CreateOrganization(Command):
     name: str
     created_at: datetime
     quota_bytes: int | None = None
 
 
-@dataclass(frozen=True)
 class RenameOrganization(Command):
     name: str
 
 
-@dataclass(frozen=True)
 class SetQuota(Command):
     quota_bytes: int
 
 
-@dataclass(frozen=True)
 class ClearQuota(Command):
     pass
 
 
-@dataclass(frozen=True)
 class SuspendOrganization(Command):
     pass
 
 
-@dataclass(frozen=True)
 class ResumeOrganization(Command):
     pass
 
 
-@dataclass(frozen=True)
 class DeleteOrganization(Command):
     pass
 
 
-@dataclass(frozen=True)
 class ChangeStorageUsage(Command):
     """Only the storage usage saga sends it, once for each file event that changes usage."""
 
@@ -230,7 +211,6 @@ class ChangeStorageUsage(Command):
     delta_parts: int
 
 
-@dataclass(frozen=True)
 class CorrectStorageUsage(Command):
     """Only recomputation sends it, with the sums of the file events."""
 
@@ -241,14 +221,12 @@ class CorrectStorageUsage(Command):
     unpaired_events: int
 
 
-@dataclass(frozen=True)
 class SweepOrganizationContent(Command):
     """Only the sweep sends it, with the content that it found unreferenced under the lock."""
 
     generations: Mapping[str, int]
 
 
-@dataclass(frozen=True)
 class CorrectClock(Command):
     """Date the next events of a log by the clock, although the last event is dated later."""
 

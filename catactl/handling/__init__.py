@@ -7,14 +7,14 @@ The architecture on one page. A command such as `catactl part record` takes this
     handling/handler.py           opens one transaction; runs it again if the database requires that
     handling/transaction.py       checks the schema, finds the organization, locks its log,
                                   and returns the stored result of an idempotency key that was used
-    operations/parts.py           looks up names, makes a command, and returns a typed result
+    operations/files.py           looks up names, makes a command, and returns a typed result
     handling/unit_of_work.py      handles the command:
         load                      the stored state, evolved over the events after it
         decide                    pure; an error refuses the command, no events mean no change
         evolve                    pure
         react                     pure; sagas send commands in response, which join the same queue
     store/                        flush: events, states, projections and the log's head, each once
-    results/parts.py              the result: JSON, columns of a table, and `catactl schema`
+    results/files.py              the result: JSON, columns of a table, and `catactl schema`
     cli/output/render.py          prints it after the commit
 
 If any step raises an error, no change is committed.

@@ -6,14 +6,13 @@ Taking a name takes all of its Unicode forms.
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 
 from catactl.errors import AlreadyExists
 from catactl.store import name_lookup
-from catactl.store.tables import files, job_configurations
 from catactl.values.ids import CachedId
 from catactl.values.spelling import normalized
-from catactl.wiring.flow import FILE, ORGANIZATION, Aggregate
+from catactl.wiring.flow import ORGANIZATION, Aggregate
 
 _Name = tuple[str, str]
 
@@ -40,22 +39,15 @@ class NameReservations:
         self.look_up(aggregate, [name])
         return self._holders[key]
 
-    def known(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return the live stream with a name if it was looked up before."""
-        return self._holders.get(_key(aggregate, name))
-
     def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
         """Look up the live streams of several names of files or jobs in one query."""
         unknown = [name for name in names if _key(aggregate, name) not in self._holders]
         if unknown:
-            found = name_lookup.find_all_live(
-                self._conn, table_of(aggregate), self._org_id, unknown
-            )
+            table = aggregate.store.table
+            found = name_lookup.find_all_live(self._conn, table, self._org_id, unknown)
             for name in unknown:
-                holder = found.get(name)
-                self._holders[_key(aggregate, name)] = (
-                    CachedId.of(holder) if holder is not None else None
-                )
+                holder = CachedId.of(found[name]) if name in found else None
+                self._holders[_key(aggregate, name)] = holder
 
     def take(
         self, aggregate: Aggregate, stream_id: UUID, before: str | None, name: str | None
@@ -82,10 +74,6 @@ class NameReservations:
             if not was_known:  # not looked up yet, which is different from free
                 del self._holders[name]
 
-    def forget(self) -> None:
-        """Forget all names, because the database has them now."""
-        self._holders.clear()
-
     def _set(self, name: _Name, holder: UUID | None) -> None:
         self._before.append((name, self._holders.get(name), name in self._holders))
         self._holders[name] = holder
@@ -93,8 +81,3 @@ class NameReservations:
 
 def _key(aggregate: Aggregate, name: str) -> _Name:
     return aggregate.name, normalized(name)
-
-
-def table_of(aggregate: Aggregate) -> Table:
-    """Return the table that has the names of files, or of job configurations."""
-    return files if aggregate is FILE else job_configurations

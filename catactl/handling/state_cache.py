@@ -28,16 +28,6 @@ class StateCache:
     position: int
     states: OrderedDict[UUID, CachedState] = field(default_factory=OrderedDict)
 
-    def fold(self, later: Iterable[StreamEvent], position: int) -> None:
-        """Evolve the states to a position, given all events since."""
-        for each in later:
-            cached = self.states.get(each.stream_id)
-            if cached is not None:
-                aggregate, stored = cached
-                state = aggregate.decider.evolve(stored.state, each.event)
-                self.states[each.stream_id] = aggregate, Stored(state, each.version)
-        self.position = position
-
     def after(self, written: Iterable[tuple[UUID, CachedState]], position: int) -> "StateCache":
         """Return a copy with the states that a transaction wrote."""
         states = self.states.copy()
@@ -64,9 +54,14 @@ class StateCaches:
         """Return an organization's cache, evolved to the present position of its log."""
         cache = self._caches.get(org_id)
         if cache is None or cache.position > position or len(later) >= event_log.MANY_EVENTS:
-            cache = StateCache(position)
-        cache.fold(later, position)
-        self.remember(org_id, cache)
+            return StateCache(position)
+        for each in later:
+            cached = cache.states.get(each.stream_id)
+            if cached is not None:
+                aggregate, stored = cached
+                state = aggregate.decider.evolve(stored.state, each.event)
+                cache.states[each.stream_id] = aggregate, Stored(state, each.version)
+        cache.position = position
         return cache
 
     def remember(self, org_id: UUID, cache: StateCache) -> None:

@@ -5,7 +5,6 @@ queues the commands that sagas send in response. `flush` writes events, states a
 """
 
 from collections import deque
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,7 +16,7 @@ from catactl.domain.file import File
 from catactl.domain.organization import CorrectClock, Organization, check_accepts
 from catactl.errors import ClockBehindLog, NotFound, VersionConflict
 from catactl.handling.intent import Intent
-from catactl.handling.name_reservations import NameReservations, table_of
+from catactl.handling.name_reservations import NameReservations
 from catactl.handling.state_cache import StateCache
 from catactl.handling.stream_state import StreamState, changes_in_order, load, no_such_stream
 from catactl.projections.projection import DecodedEvent
@@ -57,8 +56,9 @@ class UnitOfWork:
     """The changes of one transaction in one organization, in memory until `flush` writes them.
 
     `intent` is that of the next command. `suggests_names`: the error for a name that was not found
-    has similar names; a batch does without, because that costs a query. `evidence` tests whether
-    the database holds a write that added no event.
+    has similar names; a batch does without, because that costs a query. `names` finds live streams
+    after the commands so far. `evidence` tests whether the database holds a write that added no
+    event.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class UnitOfWork:
         self._ids = new_ids(now)
         self._streams: dict[UUID, StreamState] = {}
         self._events: list[DecodedEvent] = []
-        self._names = NameReservations(conn, self.org_id)
+        self.names = NameReservations(conn, self.org_id)
         self._undo: list[tuple[StreamState, Any, int]] = []
         self.corrects_clock = False
 
@@ -128,7 +128,7 @@ class UnitOfWork:
         self.check_clock(target.command)
         head, event_count = self.head, len(self._events)
         self._undo.clear()
-        self._names.begin()
+        self.names.begin()
         try:
             return self._handle(target)
         except BaseException:
@@ -136,7 +136,7 @@ class UnitOfWork:
             del self._events[event_count:]
             for stream, state, version in reversed(self._undo):
                 stream.state, stream.version = state, version
-            self._names.undo()
+            self.names.undo()
             raise
 
     def check_clock(self, command: Command) -> None:
@@ -200,7 +200,7 @@ class UnitOfWork:
         conn, org_id = self.conn, self.org_id
         if self._events:
             event_log.append(conn, org_id, self._stored_head, self.events)
-        for stream_id, stream in changes_in_order(self._streams, with_names=len(self._names) > 1):
+        for stream_id, stream in changes_in_order(self._streams, with_names=len(self.names) > 1):
             store = stream.aggregate.store
             if stream.trusted:
                 store.persist(conn, org_id, stream_id, stream.state, stream.version, stream.stored)
@@ -218,7 +218,7 @@ class UnitOfWork:
         self._stored_head = self.head
         self._events = []
         self._streams = {}
-        self._names.forget()
+        self.names = NameReservations(conn, org_id)
         self.corrects_clock = False
 
     def _decide(self, stream: StreamState, stream_id: UUID, command: Command) -> list[Event]:
@@ -233,7 +233,7 @@ class UnitOfWork:
         name_before = before.live_name if before is not None else None
         name = stream.state.live_name if events else name_before
         if name != name_before:
-            self._names.take(aggregate, stream_id, name_before, name)
+            self.names.take(aggregate, stream_id, name_before, name)
         return events
 
     def _add(
@@ -285,14 +285,6 @@ class UnitOfWork:
             raise no_such_stream(aggregate, stream_id)
         return stream
 
-    def find_live(self, aggregate: Aggregate, name: str) -> UUID | None:
-        """Return the live stream with a name, after the commands of this transaction so far."""
-        return self._names.find(aggregate, name)
-
-    def look_up(self, aggregate: Aggregate, names: Collection[str]) -> None:
-        """Look up the live streams of several names of files or jobs in one query."""
-        self._names.look_up(aggregate, names)
-
     def file_id(self, reference: str) -> UUID:
         """Return the id of a file, given its id or name; see `resolve`."""
         return self.resolve(FILE, reference)
@@ -307,16 +299,14 @@ class UnitOfWork:
 
         Raises `NotFound`, with similar names if the unit of work `suggests_names`.
         """
-        found = self._names.known(aggregate, reference) or parse_id(reference)
-        if found is None:
-            found = self.find_live(aggregate, reference) or self._find_deleted(aggregate, reference)
-        if found is None:
-            if self.suggests_names:
-                find = name_lookup.resolve_file if aggregate is FILE else name_lookup.resolve_job
-                return find(self.conn, self.org_id, reference)
-            noun = "file" if aggregate is FILE else "job"
-            raise NotFound(f"no {noun} {reference!r}", f"see: catactl {noun} list ORG")
-        return found
+        found = parse_id(reference) or self.names.find(aggregate, reference)
+        found = found or self._find_deleted(aggregate, reference)
+        if found is not None:
+            return found
+        if self.suggests_names:
+            raise name_lookup.not_found(self.conn, aggregate.store.table, self.org_id, reference)
+        noun = "file" if aggregate is FILE else "job"
+        raise NotFound(f"no {noun} {reference!r}", f"see: catactl {noun} list ORG")
 
     def _find_deleted(self, aggregate: Aggregate, name: str) -> UUID | None:
         """Return the newest stream with a name, stored or not written yet."""
@@ -326,7 +316,7 @@ class UnitOfWork:
             for stream_id, stream in self._streams.items()
             if stream.aggregate is aggregate and stream.state and stream.state.name in forms
         }
-        stored = name_lookup.find(self.conn, table_of(aggregate), self.org_id, name)
+        stored = name_lookup.find(self.conn, aggregate.store.table, self.org_id, name)
         if stored is not None and stored not in self._streams:
             state = self.get(aggregate, stored).state
             if state is not None:  # None for a stored row without events

@@ -237,4 +237,4 @@ class _LineRunner:
                 for aggregate, reference in line.operation.references(line.arguments):
                     names[org_id, aggregate].add(reference)
         for (org_id, aggregate), of_kind in names.items():
-            self._transaction.unit(org_id).look_up(aggregate, of_kind)
+            self._transaction.unit(org_id).names.look_up(aggregate, of_kind)

@@ -55,7 +55,7 @@ def create_job(
 ) -> JobWritten:
     given = _spec_fields(unit, {"name": name, "image": image, **fields})
     spec = check_spec(JobSpec(**given))
-    existing = unit.find_live(JOB_CONFIGURATION, name) if if_not_exists else None
+    existing = unit.names.find(JOB_CONFIGURATION, name) if if_not_exists else None
     if existing is None:
         command = CreateJobConfiguration(spec, unit.now)
         return job_written(unit.run_stream(unit.new_id(), command))

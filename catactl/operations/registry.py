@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from catactl.operations import files, jobs, organizations, parts, users
+from catactl.operations import files, jobs, organizations, users
 from catactl.operations.operation import Operation
 
 OPERATIONS: dict[str, Operation[..., Any]] = {
@@ -30,6 +30,6 @@ OPERATIONS: dict[str, Operation[..., Any]] = {
         files.complete_file,
         files.delete_file,
         files.restore_file,
-        parts.record_part,
+        files.record_part,
     )
 }

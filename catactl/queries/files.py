@@ -7,8 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, select
 
 from catactl.queries.rows import stored_row, stream_rows
-from catactl.results.files import FileResult
-from catactl.results.parts import ListedPart
+from catactl.results.files import FileResult, ListedPart
 from catactl.results.result import result_from
 from catactl.store.canonical_json import load_array
 from catactl.store.tables import file_parts, files

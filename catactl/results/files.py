@@ -1,4 +1,4 @@
-"""Results about files."""
+"""Results about files and their parts."""
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 from uuid import UUID
@@ -106,4 +106,46 @@ def file_result(org_id: UUID, file_id: UUID, state: "File", version: int) -> Fil
 def file_written(outcome: "Outcome") -> FileWritten:
     """Return the file after a command to it."""
     result = file_result(outcome.org_id, outcome.stream_id, outcome.state, outcome.version)
+    return {**result, **written(outcome)}
+
+
+class ListedPart(TypedDict):
+    """A part in the list of its file's parts. `stored` parts have content in the blob store."""
+
+    number: int
+    size_bytes: int
+    sha256: str
+    stored: bool
+
+
+@columns_like(ListedPart)
+class PartResult(TypedDict):
+    """A part, with the version of its file."""
+
+    org_id: Uuid
+    file_id: Uuid
+    number: int
+    size_bytes: int
+    sha256: str
+    stored: bool
+    version: int
+
+
+@columns_like(ListedPart)
+class PartWritten(PartResult, Written):
+    """A part after a write."""
+
+
+def part_written(outcome: "Outcome", number: int) -> PartWritten:
+    """Return a part after a command to its file."""
+    part = outcome.state.parts.get(number)
+    result: PartResult = {
+        "org_id": str(outcome.org_id),
+        "file_id": str(outcome.stream_id),
+        "number": part.number,
+        "size_bytes": part.size_bytes,
+        "sha256": part.sha256,
+        "stored": part.stored,
+        "version": outcome.version,
+    }
     return {**result, **written(outcome)}

@@ -3,7 +3,7 @@
 All Unicode forms of a name are equal, both of a typed and of a stored name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -27,18 +27,14 @@ from catactl.values.ids import parse_id
 from catactl.values.spelling import normalized, spellings
 
 _MANY_NAMES = 10_000
+_NAMES = select(organization_names.c.name, organization_names.c.org_id)
 
 
 def resolve_organization(conn: Connection, reference: str) -> UUID:
     """Return the id of a live organization by name, or of any organization by id; raise
     `NotFound`.
     """
-    id_ = parse_id(reference)
-    if id_ is None:
-        org_id = find_organization(conn, reference)
-    else:
-        query = select(organizations.c.org_id).where(organizations.c.org_id == id_)
-        org_id = conn.execute(query).scalar()
+    org_id = find_organizations(conn, [reference]).get(reference)
     if org_id is None:
         raise _no_organization(conn, reference)
     return org_id
@@ -59,18 +55,16 @@ def _no_organization(conn: Connection, reference: str) -> NotFound:
 
 def find_organization(conn: Connection, name: str) -> UUID | None:
     """Return the id of the live organization with a name, None if there is none."""
-    query = select(organization_names.c.name, organization_names.c.org_id)
-    rows = conn.execute(query.where(is_named(organization_names.c.name, name)))
-    return _by_spelling({row[0]: row[1] for row in rows}, [name]).get(name)
+    return _ids_by_name(conn, _NAMES, organization_names.c.name, [name]).get(name)
 
 
 def find_organizations(conn: Connection, references: Collection[str]) -> dict[str, UUID]:
     """Return the id of each organization that exists, by its name or id in `references`."""
     ids = {reference: id_ for reference in references if (id_ := parse_id(reference)) is not None}
     names = [reference for reference in references if reference not in ids]
-    by_id, by_name = organizations.c.org_id, organization_names.c.name
+    by_id = organizations.c.org_id
     existing = set(_rows_with_values(conn, select(by_id), by_id, ids.values()))
-    named = _ids_by_name(conn, select(by_name, organization_names.c.org_id), by_name, names)
+    named = _ids_by_name(conn, _NAMES, organization_names.c.name, names)
     return named | {reference: id_ for reference, id_ in ids.items() if (id_,) in existing}
 
 
@@ -85,17 +79,12 @@ def _ids_by_name(
 ) -> dict[str, UUID]:
     """Return the ids of a query for names and ids, by the name in `names`."""
     forms = [form for name in names for form in spellings(name)]
-    rows = _rows_with_values(conn, query, column, forms)
-    return _by_spelling({row[0]: row[1] for row in rows}, names)
-
-
-def _by_spelling(stored: Mapping[str, UUID], names: Iterable[str]) -> dict[str, UUID]:
-    ids = {}
-    for name in names:
-        form = next((form for form in spellings(name) if form in stored), None)
-        if form is not None:
-            ids[name] = stored[form]
-    return ids
+    stored = dict(_rows_with_values(conn, query, column, forms))
+    found = {
+        name: next((stored[form] for form in spellings(name) if form in stored), None)
+        for name in names
+    }
+    return {name: id_ for name, id_ in found.items() if id_ is not None}
 
 
 def _rows_with_values(
@@ -128,13 +117,6 @@ def organization_name(conn: Connection, org_id: UUID) -> str | None:
     ).scalar()
 
 
-def find_live(conn: Connection, table: Table, org_id: UUID, name: str) -> UUID | None:
-    """Return the id of the live file or job with a name. `table` is `files` or
-    `job_configurations`.
-    """
-    return find_all_live(conn, table, org_id, [name]).get(name)
-
-
 def find_all_live(
     conn: Connection, table: Table, org_id: UUID, names: Collection[str]
 ) -> dict[str, UUID]:
@@ -147,12 +129,12 @@ def resolve_file(conn: Connection, org_id: UUID, reference: str) -> UUID:
     """Return a file's id by id or name; raise `NotFound`. With a name prefer the live file, then
     the file created last.
     """
-    return _resolve(conn, files, org_id, "file", reference)
+    return _resolve(conn, files, org_id, reference)
 
 
 def resolve_job(conn: Connection, org_id: UUID, reference: str) -> UUID:
     """Return a job's id by id or name, as `resolve_file` does."""
-    return _resolve(conn, job_configurations, org_id, "job", reference)
+    return _resolve(conn, job_configurations, org_id, reference)
 
 
 def resolve_user(conn: Connection, org_id: UUID, reference: str) -> UUID:
@@ -202,16 +184,19 @@ def _id_column(table: Table) -> Column[UUID]:
     return table.c.file_id if table is files else table.c.job_id
 
 
-def _resolve(conn: Connection, table: Table, org_id: UUID, kind: str, reference: str) -> UUID:
+def _resolve(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID:
     id_ = find(conn, table, org_id, reference)
     if id_ is None:
-        names = (
-            select(table.c.name)
-            .where(table.c.org_id == org_id, ~table.c.deleted)
-            .order_by(table.c.name)
-        )
-        raise _not_found(conn, kind, reference, names, f"catactl {kind} list ORG")
+        raise not_found(conn, table, org_id, reference)
     return id_
+
+
+def not_found(conn: Connection, table: Table, org_id: UUID, reference: str) -> NotFound:
+    """Return the error for a file or job that does not exist, which suggests similar names."""
+    kind = "file" if table is files else "job"
+    query = select(table.c.name).where(table.c.org_id == org_id, ~table.c.deleted)
+    names = query.order_by(table.c.name)
+    return _not_found(conn, kind, reference, names, f"catactl {kind} list ORG")
 
 
 def find(conn: Connection, table: Table, org_id: UUID, reference: str) -> UUID | None:

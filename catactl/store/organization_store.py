@@ -26,16 +26,7 @@ class OrganizationStore(StateStore[Organization]):
         super().__init__(organizations.c.org_id, organization_names.c.org_id)
 
     def to_row(self, state: Organization, version: int) -> dict[str, Any]:
-        return {
-            "name": state.name,
-            "status": state.status.value,
-            "quota_bytes": state.quota_bytes,
-            "used_bytes": state.used_bytes,
-            "file_count": state.file_count,
-            "part_count": state.part_count,
-            "created_at": state.created_at,
-            "version": version,
-        }
+        return {**vars(state), "status": state.status.value, "version": version}
 
     def from_row(self, conn: Connection, row: Any) -> Organization:
         return Organization(

@@ -28,7 +28,7 @@ class Stored(NamedTuple, Generic[S]):
 
 class StateStore(ABC, Generic[S]):
     """The store of one aggregate. `tables` maps each table that holds rows of a state to the column
-    with the id of the row's stream; the first table has one row per state.
+    with the id of the row's stream; the first, `table`, has one row per state.
 
     A subclass converts between a state and its row.
     """
@@ -36,19 +36,19 @@ class StateStore(ABC, Generic[S]):
     def __init__(self, *id_columns: Column[UUID], constant: Collection[str] = ()) -> None:
         """Make the statements. `constant` names columns whose values never change."""
         self.tables: Mapping[Table, Column[UUID]] = {column.table: column for column in id_columns}
-        self._table, self._id = id_columns[0].table, id_columns[0].name
+        self.table, self._id = id_columns[0].table, id_columns[0].name
         # SQLAlchemy reserves the names of columns for parameters of its own.
         self._changing = {
             column.name: f"new_{column.name}"
-            for column in self._table.columns
+            for column in self.table.columns
             if not column.primary_key and column.name not in constant
         }
         is_it = _is_row_of(id_columns[0])
-        is_at_version = self._table.c.version == bindparam("before_version")
-        self._select = select(self._table).where(is_it)
-        self._insert = insert(self._table)
+        is_at_version = self.table.c.version == bindparam("before_version")
+        self._select = select(self.table).where(is_it)
+        self._insert = insert(self.table)
         self._update = (
-            update(self._table)
+            update(self.table)
             .where(is_it, is_at_version)
             .values({name: bindparam(parameter) for name, parameter in self._changing.items()})
         )

@@ -9,6 +9,7 @@ from uuid import UUID, SafeUUID, uuid5
 # 5). A stored format: do not change it.
 _KEY_NAMESPACE = UUID("0b6f1e2a-6a53-5d0e-9c0e-8f3c7a4d2b10")
 _BATCH = 16
+_DIGITS = 32
 
 
 class CachedId(UUID):
@@ -43,6 +44,8 @@ _set = object.__setattr__  # because UUID forbids assignment
 
 def parse_id(text: str) -> UUID | None:
     """Return the UUID that the text spells, or None if the text is a name."""
+    if len(text) < _DIGITS:  # an error of UUID would take longer
+        return None
     try:
         return UUID(text)
     except ValueError:

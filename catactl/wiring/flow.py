@@ -7,62 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catactl.domain import file, job_configuration, organization
+from catactl.domain import file
+from catactl.domain import job_configuration as job
+from catactl.domain import organization as org
 from catactl.domain.decider import Command, CommandEnvelope, Decider, Event, EventEnvelope
-from catactl.domain.file import (
-    CompleteFile,
-    CreateFile,
-    DeleteFile,
-    FileCompleted,
-    FileContentSwept,
-    FileCreated,
-    FileDeleted,
-    FileLinked,
-    FileRestored,
-    FileUnlinked,
-    LinkFile,
-    PartUploaded,
-    RestoreFile,
-    SweepFileContent,
-    UnlinkFile,
-    UploadPart,
-)
-from catactl.domain.job_configuration import (
-    CreateJobConfiguration,
-    DeleteJobConfiguration,
-    DisableJobConfiguration,
-    EnableJobConfiguration,
-    JobConfigurationCreated,
-    JobConfigurationDeleted,
-    JobConfigurationDisabled,
-    JobConfigurationEnabled,
-    JobConfigurationUpdated,
-    UpdateJobConfiguration,
-)
-from catactl.domain.organization import (
-    ChangeStorageUsage,
-    ClearQuota,
-    CorrectClock,
-    CorrectStorageUsage,
-    CreateOrganization,
-    DeleteOrganization,
-    OrganizationClockCorrected,
-    OrganizationContentSwept,
-    OrganizationCreated,
-    OrganizationDeleted,
-    OrganizationRenamed,
-    OrganizationResumed,
-    OrganizationSuspended,
-    QuotaCleared,
-    QuotaSet,
-    RenameOrganization,
-    ResumeOrganization,
-    SetQuota,
-    StorageUsageChanged,
-    StorageUsageCorrected,
-    SuspendOrganization,
-    SweepOrganizationContent,
-)
 from catactl.projections import storage_usage as storage_usage_projection
 from catactl.projections import storage_usage_days as storage_usage_days_projection
 from catactl.projections import swept_content as swept_content_projection
@@ -95,20 +43,20 @@ class Saga:
 
 ORGANIZATION = Aggregate(
     "organization",
-    organization.decider,
+    org.decider,
     OrganizationStore(),
     {
-        CreateOrganization: (OrganizationCreated, QuotaSet),
-        RenameOrganization: (OrganizationRenamed,),
-        SetQuota: (QuotaSet,),
-        ClearQuota: (QuotaCleared,),
-        SuspendOrganization: (OrganizationSuspended,),
-        ResumeOrganization: (OrganizationResumed,),
-        DeleteOrganization: (OrganizationDeleted,),
-        ChangeStorageUsage: (StorageUsageChanged,),
-        CorrectStorageUsage: (StorageUsageCorrected,),
-        SweepOrganizationContent: (OrganizationContentSwept,),
-        CorrectClock: (OrganizationClockCorrected,),
+        org.CreateOrganization: (org.OrganizationCreated, org.QuotaSet),
+        org.RenameOrganization: (org.OrganizationRenamed,),
+        org.SetQuota: (org.QuotaSet,),
+        org.ClearQuota: (org.QuotaCleared,),
+        org.SuspendOrganization: (org.OrganizationSuspended,),
+        org.ResumeOrganization: (org.OrganizationResumed,),
+        org.DeleteOrganization: (org.OrganizationDeleted,),
+        org.ChangeStorageUsage: (org.StorageUsageChanged,),
+        org.CorrectStorageUsage: (org.StorageUsageCorrected,),
+        org.SweepOrganizationContent: (org.OrganizationContentSwept,),
+        org.CorrectClock: (org.OrganizationClockCorrected,),
     },
 )
 FILE = Aggregate(
@@ -116,26 +64,26 @@ FILE = Aggregate(
     file.decider,
     FileStore(),
     {
-        CreateFile: (FileCreated,),
-        UploadPart: (PartUploaded,),
-        CompleteFile: (FileCompleted,),
-        DeleteFile: (FileDeleted,),
-        RestoreFile: (FileRestored,),
-        SweepFileContent: (FileContentSwept,),
-        LinkFile: (FileLinked,),
-        UnlinkFile: (FileUnlinked,),
+        file.CreateFile: (file.FileCreated,),
+        file.UploadPart: (file.PartUploaded,),
+        file.CompleteFile: (file.FileCompleted,),
+        file.DeleteFile: (file.FileDeleted,),
+        file.RestoreFile: (file.FileRestored,),
+        file.SweepFileContent: (file.FileContentSwept,),
+        file.LinkFile: (file.FileLinked,),
+        file.UnlinkFile: (file.FileUnlinked,),
     },
 )
 JOB_CONFIGURATION = Aggregate(
     "job_configuration",
-    job_configuration.decider,
+    job.decider,
     JobConfigurationStore(),
     {
-        CreateJobConfiguration: (JobConfigurationCreated,),
-        UpdateJobConfiguration: (JobConfigurationUpdated,),
-        EnableJobConfiguration: (JobConfigurationEnabled,),
-        DisableJobConfiguration: (JobConfigurationDisabled,),
-        DeleteJobConfiguration: (JobConfigurationDeleted,),
+        job.CreateJobConfiguration: (job.JobConfigurationCreated,),
+        job.UpdateJobConfiguration: (job.JobConfigurationUpdated,),
+        job.EnableJobConfiguration: (job.JobConfigurationEnabled,),
+        job.DisableJobConfiguration: (job.JobConfigurationDisabled,),
+        job.DeleteJobConfiguration: (job.JobConfigurationDeleted,),
     },
 )
 
@@ -146,27 +94,23 @@ SAGAS: tuple[Saga, ...] = (
         "storage_usage",
         storage_usage_saga.react,
         listens=storage_usage_saga.LISTENS,
-        sends=(ChangeStorageUsage,),
+        sends=(org.ChangeStorageUsage,),
     ),
     Saga(
         "job_inputs",
         job_inputs_saga.react,
         listens=job_inputs_saga.LISTENS,
-        sends=(LinkFile, UnlinkFile),
+        sends=(file.LinkFile, file.UnlinkFile),
     ),
 )
 
-PROJECTIONS: tuple[Projection, ...] = (
-    storage_usage_projection,
-    storage_usage_days_projection,
-    swept_content_projection,
-)
 # The projections whose rows depend on the times from which events count. A correction of the clock
 # rebuilds them.
 DATED_PROJECTIONS: tuple[Projection, ...] = (
     storage_usage_projection,
     storage_usage_days_projection,
 )
+PROJECTIONS: tuple[Projection, ...] = (*DATED_PROJECTIONS, swept_content_projection)
 
 _AGGREGATE_OF: dict[type[Command], Aggregate] = {
     command: aggregate for aggregate in AGGREGATES for command in aggregate.commands
@@ -227,7 +171,7 @@ def projections_of(event: type[Event]) -> tuple[Projection, ...]:
 def listens(projection: Projection) -> tuple[type[Event], ...]:
     """Return the events that a projection applies, and the events that rebuild it."""
     if projection in DATED_PROJECTIONS:
-        return (*projection.LISTENS, OrganizationClockCorrected)
+        return (*projection.LISTENS, org.OrganizationClockCorrected)
     return projection.LISTENS
 
 

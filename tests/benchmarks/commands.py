@@ -12,7 +12,7 @@ from catactl.domain.organization import CreateOrganization
 from catactl.handling.handler import Handler
 from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import Outcome
-from catactl.results.parts import part_written
+from catactl.results.files import part_written
 from catactl.values.ids import new_id
 from catactl.values.numbers import MAX_PART_NUMBER
 from tests.support import handle

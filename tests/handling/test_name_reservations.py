@@ -157,7 +157,7 @@ def test_a_name_is_looked_up_as_the_transaction_has_changed_it(
     def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
         def live(*names: str) -> list[UUID | None]:
             return [
-                unit.find_live(aggregate, name)
+                unit.names.find(aggregate, name)
                 for aggregate, name in zip(
                     (ORGANIZATION, FILE, JOB_CONFIGURATION), names, strict=True
                 )

@@ -83,7 +83,7 @@ def test_a_transaction_is_retried_from_its_start_when_the_database_is_busy(
 
     def work(conn: Connection, unit: UnitOfWork) -> dict[str, Any]:
         attempts.append(unit.head.position)
-        assert unit.find_live(FILE, "data.bin") is None
+        assert unit.names.find(FILE, "data.bin") is None
         for command in whole_file(file_id):
             unit.run(CommandEnvelope(*command))
         if len(attempts) < 3:

@@ -3,6 +3,7 @@
 The module of a command is imported when the command is run or described, and not before.
 """
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -79,15 +80,7 @@ Example: catactl org create acme --quota 10GB
 
 def root() -> TyperGroup:
     """Return the whole command tree."""
-    return _Root(name="catactl", help=_HELP, **_group_settings())
-
-
-def _group_settings() -> dict[str, Any]:
-    return {
-        "no_args_is_help": True,
-        "rich_markup_mode": None,
-        "context_settings": context_settings(),
-    }
+    return _Root("catactl", _HELP, (*NOUNS, *COMMANDS))
 
 
 def _build(*path: str) -> Any:
@@ -101,10 +94,22 @@ def _build(*path: str) -> Any:
 class _Group(TyperGroup):
     """A group that suggests similar commands for an unknown one."""
 
+    def __init__(self, name: str, help: str, names: Sequence[str]) -> None:
+        super().__init__(
+            name=name,
+            help=help,
+            no_args_is_help=True,
+            rich_markup_mode=None,
+            context_settings=context_settings(),
+        )
+        self.names = list(names)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return self.names
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
-            close = get_close_matches(args[0], known, n=3)
+        if args and args[0] not in self.names and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.names, n=3)
             hint = f"did you mean {', '.join(map(repr, close))}?" if close else None
             raise InvalidValue(
                 f"no such command {args[0]!r}", hint or f"see: {ctx.command_path} --help"
@@ -112,35 +117,25 @@ class _Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        names = self.list_commands(ctx)
+        rows = [(name, first_sentence(self.get_command(ctx, name))) for name in self.names]
         with formatter.section("Commands"):
-            write_list(
-                formatter, [(name, first_sentence(self.get_command(ctx, name))) for name in names]
-            )
+            write_list(formatter, rows)
 
 
 class _NounGroup(_Group):
     """A noun. It imports a verb only to run or describe it."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(NOUNS[str(self.name)].verbs)
-
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in NOUNS[str(self.name)].verbs:
-            return None
-        return _build(str(self.name), cmd_name)
+        return _build(str(self.name), cmd_name) if cmd_name in self.names else None
 
 
 class _Root(_Group):
     """The nouns, and the commands without a noun."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [*NOUNS, *COMMANDS]
-
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command with its help in one line. `resolve_command` imports the one to run."""
         if cmd_name in NOUNS:
-            return _NounGroup(name=cmd_name, help=NOUNS[cmd_name].help, **_group_settings())
+            return _NounGroup(cmd_name, *NOUNS[cmd_name])
         if cmd_name in COMMANDS:
             return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name], rich_markup_mode=None)
         return None

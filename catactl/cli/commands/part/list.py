@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import FileArgument, OrgArgument
 from catactl.queries.files import list_parts
-from catactl.results.parts import ListedPart
+from catactl.results.files import ListedPart
 from catactl.store import name_lookup
 
 

@@ -12,8 +12,8 @@ from catactl.cli.framework.options import (
     OrgArgument,
     PartNumberArgument,
 )
-from catactl.operations.parts import record_part
-from catactl.results.parts import PartWritten
+from catactl.operations.files import record_part
+from catactl.results.files import PartWritten
 from catactl.values.numbers import parse_part_number
 from catactl.values.sizes import parse_size
 

@@ -16,7 +16,7 @@ from catactl.cli.framework.options import (
     PartNumberArgument,
 )
 from catactl.operations.arguments import canonical_name
-from catactl.results.parts import PartWritten
+from catactl.results.files import PartWritten
 from catactl.values.numbers import parse_part_number
 
 
