@@ -1,15 +1,6 @@
 """Writes of organizations."""
 
-from catactl.domain.organization import (
-    ClearQuota,
-    CorrectClock,
-    CreateOrganization,
-    DeleteOrganization,
-    RenameOrganization,
-    ResumeOrganization,
-    SetQuota,
-    SuspendOrganization,
-)
+from catactl.domain import organization
 from catactl.errors import AlreadyExists, ConfirmationRequired
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Confirmation, Name
@@ -32,7 +23,7 @@ def create_organization(
 ) -> OrganizationWritten:
     existing = name_lookup.find_organization(unit.conn, name) if if_not_exists else None
     if existing is None:
-        command = CreateOrganization(name, unit.now, quota_bytes)
+        command = organization.CreateOrganization(name, unit.now, quota_bytes)
         return organization_written(unit.run_organization(command))
     found = get_organization(unit.conn, existing)
     if quota_bytes is not None and found["quota_bytes"] != quota_bytes:
@@ -46,17 +37,17 @@ def create_organization(
 
 @operation("org.rename", changes_names=True)
 def rename_organization(unit: UnitOfWork, *, new: Name) -> OrganizationWritten:
-    return organization_written(unit.run_organization(RenameOrganization(new)))
+    return organization_written(unit.run_organization(organization.RenameOrganization(new)))
 
 
 @operation("org.suspend")
 def suspend_organization(unit: UnitOfWork) -> OrganizationWritten:
-    return organization_written(unit.run_organization(SuspendOrganization()))
+    return organization_written(unit.run_organization(organization.SuspendOrganization()))
 
 
 @operation("org.resume")
 def resume_organization(unit: UnitOfWork) -> OrganizationWritten:
-    return organization_written(unit.run_organization(ResumeOrganization()))
+    return organization_written(unit.run_organization(organization.ResumeOrganization()))
 
 
 @operation("org.delete", changes_names=True)
@@ -66,21 +57,21 @@ def delete_organization(unit: UnitOfWork, *, confirm: Confirmation = None) -> Or
             f"deleting organization {unit.intent.org_ref!r} needs its name as a confirmation",
             f'add "confirm": "{unit.intent.org_ref}"',
         )
-    return organization_written(unit.run_organization(DeleteOrganization()))
+    return organization_written(unit.run_organization(organization.DeleteOrganization()))
 
 
 @operation("quota.set")
 def set_quota(unit: UnitOfWork, *, size_bytes: int) -> OrganizationWritten:
-    return organization_written(unit.run_organization(SetQuota(size_bytes)))
+    return organization_written(unit.run_organization(organization.SetQuota(size_bytes)))
 
 
 @operation("quota.clear")
 def clear_quota(unit: UnitOfWork) -> OrganizationWritten:
-    return organization_written(unit.run_organization(ClearQuota()))
+    return organization_written(unit.run_organization(organization.ClearQuota()))
 
 
 @operation("event.correct-clock")
 def correct_clock(unit: UnitOfWork) -> OrganizationWritten:
     now, last = unit.now, unit.head.recorded_at
-    command = CorrectClock(last if last is not None else now, now)
+    command = organization.CorrectClock(last if last is not None else now, now)
     return organization_written(unit.run_organization(command))

@@ -1,6 +1,6 @@
 """Writes of users, which are plain rows. They change under the lock of their organization's log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -28,27 +28,26 @@ def add_user(
 ) -> UserWritten:
     name = check_label("name", name) if name is not None else None
 
-    def change() -> Mapping[str, Any]:
-        existing = users.find_by_email(unit.conn, unit.org_id, check_email(email))
-        if existing is None or not if_not_exists:
-            return users.add(
-                unit.conn,
-                unit.org_id,
-                unit.new_id(),
-                email=email,
-                name=name,
-                role=role if role is not None else users.DEFAULT_ROLE,
-                created_at=unit.now,
+    _check_accepts(unit)
+    existing = users.find_by_email(unit.conn, unit.org_id, check_email(email))
+    if existing is None or not if_not_exists:
+        added = users.add(
+            unit.conn,
+            unit.org_id,
+            unit.new_id(),
+            email=email,
+            name=name,
+            role=role if role is not None else users.DEFAULT_ROLE,
+            created_at=unit.now,
+        )
+        return _written(unit, added, added["version"])
+    for field, given in (("name", name), ("role", role)):
+        if given is not None and existing[field] != given:
+            raise AlreadyExists(
+                f"user {existing['email']!r} exists with another {field}: {existing[field]!r}",
+                f"catactl user update {unit.intent.org_ref} {existing['email']} --{field} …",
             )
-        for field, given in (("name", name), ("role", role)):
-            if given is not None and existing[field] != given:
-                raise AlreadyExists(
-                    f"user {existing['email']!r} exists with another {field}: {existing[field]!r}",
-                    f"catactl user update {unit.intent.org_ref} {existing['email']} --{field} …",
-                )
-        return existing
-
-    return _write(unit, change)
+    return _written(unit, existing, existing["version"])
 
 
 @operation("user.update", is_versioned=False)
@@ -79,32 +78,26 @@ def enable_user(unit: UnitOfWork, *, user: UserRef) -> UserWritten:
 
 @operation("user.remove", is_versioned=False)
 def remove_user(unit: UnitOfWork, *, user: UserRef) -> UserWritten:
-    def remove() -> Mapping[str, Any]:
-        user_id = name_lookup.resolve_user(unit.conn, unit.org_id, user)
-        return users.remove(unit.conn, unit.org_id, user_id)
-
-    return _write(unit, remove, removes=True)
+    _check_accepts(unit)
+    user_id = name_lookup.resolve_user(unit.conn, unit.org_id, user)
+    return _written(unit, users.remove(unit.conn, unit.org_id, user_id), None)
 
 
 def _change(unit: UnitOfWork, user: str, **changes: Any) -> UserWritten:
-    def change() -> Mapping[str, Any]:
-        user_id = name_lookup.resolve_user(unit.conn, unit.org_id, user)
-        return users.change(unit.conn, unit.org_id, user_id, **changes)
+    _check_accepts(unit)
+    user_id = name_lookup.resolve_user(unit.conn, unit.org_id, user)
+    row = users.change(unit.conn, unit.org_id, user_id, **changes)
+    return _written(unit, row, row["version"])
 
-    return _write(unit, change)
 
-
-def _write(
-    unit: UnitOfWork, change: Callable[[], Mapping[str, Any]], *, removes: bool = False
-) -> UserWritten:
-    """Write the row of a user, if the log's clock and the organization allow a write."""
+def _check_accepts(unit: UnitOfWork) -> None:
+    """Raise unless the log's clock and the organization allow a write of a user."""
     unit.check_clock(Command())
     check_accepts(unit.organization(), Command())
-    row = change()
-    unit.evidence = partial(
-        users.holds,
-        org_id=unit.org_id,
-        user_id=row["user_id"],
-        version=None if removes else row["version"],
-    )
+
+
+def _written(unit: UnitOfWork, row: Mapping[str, Any], version: int | None) -> UserWritten:
+    """Return a row after its write. `version` is the one that is stored now, None if no row is."""
+    ids = {"org_id": unit.org_id, "user_id": row["user_id"]}
+    unit.evidence = partial(users.holds, **ids, version=version)
     return {**user_result(row), **without_events(unit)}
