@@ -39,11 +39,8 @@ def describe(result: type) -> list[dict[str, Any]]:
 
     `always` is false for a field that only some results have.
     """
-    hints = get_type_hints(result, include_extras=True)
-    return [
-        _field(name, hint) | {"always": name in result.__required_keys__}  # type: ignore[attr-defined]
-        for name, hint in hints.items()
-    ]
+    always: frozenset[str] = result.__required_keys__  # type: ignore[attr-defined]
+    return [field | {"always": field["name"] in always} for field in describe_fields(result)]
 
 
 def _forms(returned: Any) -> Iterator[tuple[str, type]]:

@@ -6,10 +6,6 @@ if TYPE_CHECKING:
     from catactl.handling.unit_of_work import Outcome, UnitOfWork
 
 
-class DryRun(TypedDict):
-    dry_run: NotRequired[bool]
-
-
 class Written(TypedDict):
     """The log's position after a write, and the types of the events that it added."""
 

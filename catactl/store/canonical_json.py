@@ -9,7 +9,8 @@ from catactl.errors import CorruptLog
 
 T = TypeVar("T")
 
-_canonical = json.JSONEncoder(
+# Returns a value as JSON. Equal values give equal texts.
+canonical = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode
 
@@ -19,11 +20,6 @@ def _refuse(constant: str) -> None:
 
 
 _decode = json.JSONDecoder(parse_constant=_refuse).decode
-
-
-def canonical(payload: object) -> str:
-    """Return a value as JSON. Equal values give equal texts."""
-    return _canonical(payload)
 
 
 def load_document(text: str) -> dict[str, Any]:

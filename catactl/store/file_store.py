@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from catactl.domain.file import File
 from catactl.domain.parts import Part, Parts
 from catactl.store import canonical_json
-from catactl.store.sql.checked_types import unreadable
+from catactl.store.sql.checked_types import read
 from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write, write_all
 from catactl.store.state_store import StateStore, Stored, stale
@@ -71,7 +71,7 @@ class FileStore(StateStore[File]):
             deleted=row.deleted,
             swept=row.swept,
             parts=parts,
-            linked_by=_ids(row.linked_by),
+            linked_by=read(_ids, row.linked_by, "files.linked_by"),
         )
 
     def rows(
@@ -111,7 +111,4 @@ class FileStore(StateStore[File]):
 
 
 def _ids(linked_by: str) -> frozenset[UUID]:
-    try:
-        return frozenset(map(UUID, canonical_json.load_array(linked_by)))
-    except (ValueError, TypeError, AttributeError):
-        raise unreadable(linked_by, "files.linked_by") from None
+    return frozenset(map(UUID, canonical_json.load_array(linked_by)))

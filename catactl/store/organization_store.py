@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, bindparam, delete, insert
 
 from catactl.domain.organization import Organization, OrganizationStatus
-from catactl.store.sql.checked_types import unreadable
+from catactl.store.sql.checked_types import read
 from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write
 from catactl.store.state_store import StateStore, Stored
@@ -32,7 +32,7 @@ class OrganizationStore(StateStore[Organization]):
         return Organization(
             name=row.name,
             created_at=row.created_at,
-            status=_status(row.status),
+            status=read(OrganizationStatus, row.status, "organizations.status"),
             quota_bytes=row.quota_bytes,
             used_bytes=row.used_bytes,
             file_count=row.file_count,
@@ -62,10 +62,3 @@ class OrganizationStore(StateStore[Organization]):
             write(conn, _DELETE_NAME, {"of_org_id": id_})
             if name is not None:
                 write(conn, _INSERT_NAME, {"name": name, "org_id": id_})
-
-
-def _status(text: str) -> OrganizationStatus:
-    try:
-        return OrganizationStatus(text)
-    except ValueError:
-        raise unreadable(text, "organizations.status") from None

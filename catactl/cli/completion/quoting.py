@@ -1,5 +1,6 @@
 """Parse an unfinished command line as a shell does, and quote a word to complete it."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -50,16 +51,11 @@ def quoted(text: str, quote: str) -> str | None:
         case "'":
             return None if "'" in text else text
         case '"':  # where an interactive shell expands ! from its history
-            return None if "!" in text else "".join(_backslashed(text, '$`"\\'))
+            return None if "!" in text else re.sub(r'[$`"\\]', r"\\\g<0>", text)
     return "".join(
         character if character.isalnum() or character in _UNQUOTED else f"\\{character}"
         for character in text
     )
-
-
-def _backslashed(text: str, special: str) -> Iterator[str]:
-    for character in text:
-        yield f"\\{character}" if character in special else character
 
 
 class BashLine:

@@ -47,14 +47,6 @@ class Named:
 
     column_name = ""
 
-    def unreadable(self, value: object) -> CorruptLog:
-        """Return the error for a value of the wrong type or form."""
-        return unreadable(value, self.column_name)
-
-    def read(self, convert: Callable[[Any], T], value: object) -> T:
-        """Convert a value; raise `CorruptLog` if its type or form is wrong."""
-        return read(convert, value, self.column_name)
-
 
 class CheckedType(Named):
     """A column type of one Python type, checked on SQLite. PostgreSQL checks types itself."""
@@ -69,7 +61,7 @@ class CheckedType(Named):
         def check(value: Any) -> Any:
             if type(value) is stored_type or value is None:
                 return value
-            raise self.unreadable(value)
+            raise unreadable(value, self.column_name)
 
         return check
 
@@ -121,4 +113,4 @@ class CheckedBoolean(Named, Boolean):
             return None
         if type(value) is int and value in (0, 1):
             return value == 1
-        raise self.unreadable(value)
+        raise unreadable(value, self.column_name)

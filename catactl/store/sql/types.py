@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Dialect, Numeric, String, Text, TypeDecorator, types
 from sqlalchemy.types import TypeEngine
 
-from catactl.store.sql.checked_types import CheckedType, Named
+from catactl.store.sql.checked_types import CheckedType, Named, read
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class _Native(Named, TypeDecorator[T]):
     def process_result_value(self, value: Any, dialect: Dialect) -> T | None:
         if value is None or isinstance(value, self.value_type):
             return value
-        return self.read(self.from_text, value)
+        return read(self.from_text, value, self.column_name)
 
 
 class IdType(_Native[UUID]):
