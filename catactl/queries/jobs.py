@@ -9,7 +9,7 @@ from catactl.queries.rows import stored_row, stream_rows
 from catactl.results.jobs import JobResult, JobSpecResult
 from catactl.results.result import result_from
 from catactl.store.canonical_json import load_document
-from catactl.store.sql.checked_types import unreadable
+from catactl.store.sql.types import unreadable
 from catactl.store.tables import job_configurations
 
 

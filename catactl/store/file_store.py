@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from catactl.domain.file import File
 from catactl.domain.parts import Part, Parts
 from catactl.store import canonical_json
-from catactl.store.sql.checked_types import read
 from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write, write_all
+from catactl.store.sql.types import read
 from catactl.store.state_store import StateStore, Stored, stale
 from catactl.store.tables import file_parts, files
 

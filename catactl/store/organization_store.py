@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, bindparam, delete, insert
 
 from catactl.domain.organization import Organization, OrganizationStatus
-from catactl.store.sql.checked_types import read
 from catactl.store.sql.guarded_statement import SqlRow
 from catactl.store.sql.statements import write
+from catactl.store.sql.types import read
 from catactl.store.state_store import StateStore, Stored
 from catactl.store.tables import organization_names, organizations
 

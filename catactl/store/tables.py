@@ -22,16 +22,20 @@ from sqlalchemy import (
     text,
 )
 
-from catactl.store.sql.checked_types import (
+from catactl.store.sql.types import (
     CheckedBigInteger,
     CheckedBoolean,
     CheckedBytes,
     CheckedInteger,
     CheckedString,
     CheckedText,
+    Day,
+    Document,
+    ExactInteger,
+    IdType,
+    Instant,
     name_column,
 )
-from catactl.store.sql.types import Day, Document, ExactInteger, IdType, Instant
 
 # The revision that this version of the code works with: the head of `alembic/versions`.
 SCHEMA_REVISION = "0006"

@@ -9,8 +9,8 @@ from catactl.results.usage import ReportLine
 from catactl.store.canonical_json import format_instant
 from catactl.store.effective_time import effective, limits_by_log
 from catactl.store.log_queries import CORRECTED
-from catactl.store.sql.checked_types import checked_integer
 from catactl.store.sql.functions import payload_field
+from catactl.store.sql.types import checked_integer
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, organizations
 from catactl.usage.past_organizations import organizations_changed_since
 from catactl.values.times import Interval

@@ -16,7 +16,7 @@ from catactl.results.usage import HistoryResult
 from catactl.store import log_queries
 from catactl.store.canonical_json import format_instant
 from catactl.store.log_queries import UsageStep
-from catactl.store.sql.checked_types import checked_integer
+from catactl.store.sql.types import checked_integer
 from catactl.store.tables import storage_usage_days
 from catactl.usage.units import byte_hours
 from catactl.values.times import DAY, Every, Interval, microseconds

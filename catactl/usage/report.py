@@ -17,10 +17,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, and_, case, func, literal, select
 
-from catactl.store.sql.checked_types import checked_integer, read
 from catactl.store.sql.functions import exact_sum, microseconds_between, midnight, plus_product
 from catactl.store.sql.statements import stream
-from catactl.store.sql.types import Instant
+from catactl.store.sql.types import Instant, checked_integer, read
 from catactl.store.tables import logs, organizations, storage_usage_days
 from catactl.usage.history import Span, closing_bytes_before, joined, usage_over
 from catactl.usage.past_organizations import PastOrganization, organizations_changed_since

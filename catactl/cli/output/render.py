@@ -115,11 +115,9 @@ class Output:
             case "id":
                 self._id(row, columns)
             case "tsv":
-                for name, value in row.items():
-                    self._line(f"{name}\t{plain(value)}")
+                self._line("\n".join(f"{name}\t{plain(value)}" for name, value in row.items()))
             case _:
-                for line in field_lines(row):
-                    self._line(line)
+                self._line("\n".join(field_lines(row)))
 
     def rows(self, rows: Iterable[Row], columns: Columns) -> None:
         """Print a list. All formats except the table stream it."""
