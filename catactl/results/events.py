@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from catactl.store.event_log import StoredEvent
 
 
-@columns("position", "recorded_at", "type", "stream_id", "version", "actor", id="event_id")
+@columns("position recorded_at type stream_id version actor", id="event_id")
 class EventResult(TypedDict):
     org_id: Uuid
     position: int

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from catactl.handling.unit_of_work import Outcome
 
 
-@columns("file_id", "name", "status", "size_bytes", "part_count", "created_at")
+@columns("file_id name status size_bytes part_count created_at")
 class FileResult(TypedDict):
     """A file. `linked_by` holds the ids of the job configurations that use it as an input."""
 
@@ -42,7 +42,7 @@ class FileUploaded(FileWritten):
     skipped_bytes: int
 
 
-@columns("file_id", "name", "outcome", "size_bytes", "stored_bytes", "path")
+@columns("file_id name outcome size_bytes stored_bytes path")
 class UploadResult(TypedDict):
     """The result for one file of an upload. A failed one has an error and few other fields.
 
@@ -70,7 +70,7 @@ class UploadResult(TypedDict):
     dry_run: NotRequired[bool]
 
 
-@columns("file_id", "name", "outcome", "size_bytes", "path")
+@columns("file_id name outcome size_bytes path")
 class DownloadResult(TypedDict):
     """The result for one file of a download. A failed one has an error and few other fields.
 

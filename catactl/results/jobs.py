@@ -29,7 +29,7 @@ class _JobState(TypedDict):
     status: str
 
 
-@columns("job_id", "name", "status", "image", "schedule", "created_at")
+@columns("job_id name status image schedule created_at")
 class JobResult(_JobState, JobSpecResult):
     created_at: Time
     version: int

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from catactl.handling.unit_of_work import Outcome
 
 
-@columns("org_id", "name", "status", "used_bytes", "quota_bytes", "created_at")
+@columns("org_id name status used_bytes quota_bytes created_at")
 class OrganizationResult(TypedDict):
     org_id: Uuid
     name: str
@@ -27,7 +27,7 @@ class OrganizationWritten(OrganizationResult, Written):
     """An organization after a write."""
 
 
-@columns("org_id", "name", "used_bytes", "quota_bytes", "used_percent")
+@columns("org_id name used_bytes quota_bytes used_percent")
 class QuotaResult(OrganizationResult):
     """`used_percent` is rounded down."""
 

@@ -43,7 +43,7 @@ class ConfigPath(TypedDict):
     path: str
 
 
-@columns("status", "name", "message", "hint", id="name")
+@columns("status name message hint", id="name")
 class ExaminationResult(TypedDict):
     name: str
     status: str
@@ -58,7 +58,7 @@ class DoctorResult(TypedDict):
     checks: list[ExaminationResult]
 
 
-@columns("line", "status", "result", "error")
+@columns("line status result error")
 class AppliedLine(TypedDict):
     """The result of a line of `apply`. `status` is ok or error."""
 

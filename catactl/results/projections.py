@@ -28,7 +28,7 @@ class DifferenceResult(TypedDict):
     from_events: str | None
 
 
-@columns("org_id", "name", "table", "key", "problem", "column", "stored", "from_events")
+@columns("org_id name table key problem column stored from_events")
 class OrganizationDifference(DifferenceResult):
     """A difference with its organization."""
 
@@ -52,7 +52,7 @@ class RowsChecked(TypedDict):
     organizations: list[CheckedOrganization]
 
 
-@columns("name", "organizations", "events")
+@columns("name organizations events")
 class RebuiltProjection(TypedDict):
     name: str
     organizations: int

@@ -43,13 +43,15 @@ _COLUMNS: dict[type, Columns] = {}
 
 
 def columns(
-    *names: str, id: str | None = None, bar: str | None = None, for_programs: tuple[str, ...] = ()
+    names: str = "", *, id: str | None = None, bar: str | None = None, for_programs: str = ""
 ) -> Callable[[_TypedDict], _TypedDict]:
-    """Declare the columns of a result type: by default all fields, with the first one as the id."""
+    """Declare the columns of a result type: names with spaces between them, as for a named tuple.
+    By default they are all fields, with the first one as the id.
+    """
 
     def declare(result: _TypedDict) -> _TypedDict:
-        fields = names or tuple(result.__annotations__)
-        _COLUMNS[result] = Columns(fields, id or fields[0], bar, for_programs)
+        fields = tuple(names.split() or result.__annotations__)
+        _COLUMNS[result] = Columns(fields, id or fields[0], bar, tuple(for_programs.split()))
         return result
 
     return declare

@@ -34,9 +34,7 @@ class ClockAhead(TypedDict):
     clock_ahead_seconds: int
 
 
-@columns(
-    "org_id", "name", "used_bytes", "quota_bytes", "file_count", "part_count", "position", "as_of"
-)
+@columns("org_id name used_bytes quota_bytes file_count part_count position as_of")
 class UsageResult(CurrentUsage, ClockAhead):
     """Usage at a time. Usage of the present also has the fields of `UsageWithGrowth`."""
 
@@ -47,13 +45,7 @@ class UsageResult(CurrentUsage, ClockAhead):
 
 
 @columns(
-    "org_id",
-    "name",
-    "used_bytes",
-    "quota_bytes",
-    "used_percent",
-    "growth_7_days_bytes",
-    "growth_30_days_bytes",
+    "org_id name used_bytes quota_bytes used_percent growth_7_days_bytes growth_30_days_bytes "
     "quota_reached_estimate",
     bar="used_bytes",
 )
@@ -61,15 +53,7 @@ class TopResult(UsageWithGrowth, ClockAhead):
     pass
 
 
-@columns(
-    "start",
-    "end",
-    "opening_bytes",
-    "closing_bytes",
-    "peak_bytes",
-    "byte_hours",
-    bar="closing_bytes",
-)
+@columns("start end opening_bytes closing_bytes peak_bytes byte_hours", bar="closing_bytes")
 class HistoryResult(TypedDict):
     """Usage in one bucket of a history."""
 
@@ -126,20 +110,10 @@ class ReportLine(_ReportLine, total=False):
 
 
 @columns(
-    "kind",
-    "position",
-    "recorded_at",
-    "delta_bytes",
-    "used_bytes",
-    "cause",
-    "file_name",
-    "file_id",
-    "part_number",
-    "actor",
-    "reason",
-    "problem",
+    "kind position recorded_at delta_bytes used_bytes cause file_name file_id part_number "
+    "actor reason problem",
     id="event_id",
-    for_programs=("file_id",),
+    for_programs="file_id",
 )
 class ExplanationRow(TypedDict):
     """A usage event and its cause, or the figure before the first or after the last of them."""
@@ -161,7 +135,7 @@ class ExplanationRow(TypedDict):
     settled_by: int | None
 
 
-@columns("id", "time", "subject", "type", "data")
+@columns("id time subject type data")
 class CloudEvent(TypedDict):
     """A usage event in the form of CloudEvents 1.0."""
 
@@ -199,18 +173,8 @@ class UsageFinding(TypedDict):
 
 
 @columns(
-    "org_id",
-    "name",
-    "events_bytes",
-    "organization_bytes",
-    "projection_bytes",
-    "drift_bytes",
-    "unpaired_events",
-    "correction",
-    "files_bytes",
-    "broken_days",
-    "broken_files",
-    "state_differs",
+    "org_id name events_bytes organization_bytes projection_bytes drift_bytes unpaired_events "
+    "correction files_bytes broken_days broken_files state_differs"
 )
 class UsageFindingResult(UsageFinding):
     """A finding. `error` is the reason why the organization could not be checked or corrected."""

@@ -6,7 +6,7 @@ from catactl.results.result import Time, Uuid, columns, columns_like
 from catactl.results.written import Written
 
 
-@columns("user_id", "email", "name", "role", "status", "created_at")
+@columns("user_id email name role status created_at")
 class UserResult(TypedDict):
     org_id: Uuid
     user_id: Uuid
