@@ -24,7 +24,7 @@ class CatactlError(Exception):
 
 
 class InvalidValue(CatactlError):
-    """A value is malformed, out of range or of the wrong type, whatever the state of the system."""
+    """A value is malformed, out of range or of the wrong type, in any state of the system."""
 
     code = "invalid_value"
 
@@ -51,7 +51,7 @@ class NotFound(CatactlError):
 
 
 class Conflict(CatactlError):
-    """The request contradicts what exists already."""
+    """The request contradicts the present state."""
 
     code = "conflict"
 
@@ -180,7 +180,7 @@ class ContentUnreachable(Unreachable):
 
 
 class Busy(CatactlError):
-    """The log is locked, or the database asks to run the transaction again."""
+    """The log is locked, or the database requires another attempt."""
 
     code = "busy"
     retryable = True

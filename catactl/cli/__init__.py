@@ -1,1 +1,1 @@
-"""The command line. Nothing imports this package."""
+"""The command line. May import all packages. No other package imports it."""

@@ -56,7 +56,7 @@ class Settings:
 
     @property
     def database_url(self) -> Setting:
-        """Return the configured database, else the default one.
+        """Return the configured database, or the default one.
 
         Raises `BadConfiguration` if there is no home folder for the default database.
         """

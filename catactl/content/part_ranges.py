@@ -17,7 +17,7 @@ from catactl.errors import Conflict, InvalidValue
 from catactl.values.numbers import MAX_PART_NUMBER
 
 DEFAULT_PART_BYTES = 8 * 1024 * 1024
-UNLIMITED_BYTES = 2**63 - 1  # the size of a part that is as large as its stream
+UNLIMITED_BYTES = 2**63 - 1  # for a part that extends to the end of its stream
 _MAX_GROWN_BYTES = 4 * 1024**3
 
 
@@ -62,8 +62,8 @@ def grows(existing: File | None, number: int, size_bytes: int) -> bool:
 def cut(name: str, size_bytes: int, part_bytes: int | None, existing: File | None) -> list[Range]:
     """Return the parts of a file in order.
 
-    All parts but the last have the same size. This is `part_bytes`; else the size that results in
-    the existing parts; else the default; else a multiple of the default, if there would be too many
+    All parts except the last have the same size. This is `part_bytes`, or the size that results in
+    the existing parts, or the default, or a multiple of the default if there would be too many
     parts. If no single size results in the existing parts, each of them keeps its size. A complete
     file is cut as it was. Raises `Conflict` if the existing file cannot become this one, and
     `InvalidValue` if there would be too many parts.

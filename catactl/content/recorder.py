@@ -70,7 +70,7 @@ class Recorder:
         """Record the ready parts of the uploads in one transaction: all of them or none. Finish
         the uploads that are whole.
 
-        An upload with an idempotency key must come alone. Raises the errors of the domain, and
+        An upload with an idempotency key must be the only one. Raises the errors of the domain, and
         `ContentGone`; the uploads are then unchanged.
         """
         first = uploads[0]

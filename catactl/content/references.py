@@ -216,7 +216,7 @@ def digests_uploaded_since(conn: Connection, org_id: UUID, position: int) -> set
 
 
 def file_in_log(conn: Connection, org_id: UUID, file_id: UUID) -> File | None:
-    """Return the state of a file that its events define, whatever its stored row contains."""
+    """Return the state of a file from its events, without its stored row."""
     recorded = event_log.read_stream(conn, org_id, file_id)
     state: File | None = fold(FILE.decider, None, (each.event for each in recorded))
     return state

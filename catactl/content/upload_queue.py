@@ -165,7 +165,7 @@ class UploadQueue:
         if self._must_check(pending, source.size_bytes):
             size_bytes = source.size_bytes or 0
             self._recorder.check_rules(pending, size_bytes + self._checked_bytes, intent)
-            if intent.dry_run:  # nothing is recorded, so the sizes add up here
+            if intent.dry_run:  # a dry run records nothing, so add up the sizes here
                 self._checked_bytes += pending.growth_bytes(size_bytes)
         if pending.result is None:
             plan = source.plan(pending.name, self._options.part_bytes, pending.existing)

@@ -25,7 +25,7 @@ class Part(NamedTuple):
     stored: bool = False
 
     def has_same_content(self, other: "Part") -> bool:
-        """Return whether both have the same content, wherever it is stored."""
+        """Return whether both have the same content, stored anywhere."""
         return self.sha256 == other.sha256 and self.size_bytes == other.size_bytes
 
 

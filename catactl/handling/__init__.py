@@ -22,8 +22,8 @@ If any step raises an error, no change is committed.
 The reasons:
 
 - One lock per organization. Each organization has one log with positions 1, 2, 3 … A transaction
-  locks the log's row before it reads anything that it decides on, and several logs in the order of
-  their ids. So there are no deadlocks and no lost updates, and no race can exceed a quota.
+  locks the log's row before it reads anything that it decides on. It locks several logs in the
+  order of their ids. So there are no deadlocks and no lost updates, and no race can exceed a quota.
 - Sagas and projections run in the transaction of the event. So storage usage is exact at every
   commit, and no message can be lost or processed twice.
 - The events are the only source of truth. State rows and projections are derived from them:

@@ -174,7 +174,7 @@ class _LineRunner:
         """Run and write a line that changes names of organizations.
 
         Names are unique over all organizations and are not locked, so another transaction may take
-        one meanwhile. The savepoint makes this line alone fail then.
+        one meanwhile. With the savepoint only this line fails then.
         """
         transaction = self._transaction
         transaction.unit(org_id)

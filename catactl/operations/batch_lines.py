@@ -113,7 +113,7 @@ def _no_such_command(name: object) -> InvalidValue:
         return InvalidValue("'command' is not a string")
     if name in _RUN_BY_THEMSELVES:
         by_itself = f"catactl {name.replace('.', ' ')}"
-        return InvalidValue(f"{name} cannot be a line of apply", f"run it by itself: {by_itself}")
+        return InvalidValue(f"{name} cannot be a line of apply", f"run it separately: {by_itself}")
     # Never suggest a destructive command.
     close = get_close_matches(name, [each for each in OPERATIONS if each not in _DESTROY], n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(OPERATIONS)}"

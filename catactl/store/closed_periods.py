@@ -1,4 +1,4 @@
-"""Find out whether a period that is over is closed: no writer can add events to it any more.
+"""Find out whether a past period is closed: no writer can add events to it any more.
 
 A writer dates its events while it holds the lock of a log, and they become visible when it commits.
 So a snapshot has all events of a period if, after the period's end and before the snapshot, there
@@ -33,7 +33,7 @@ _WRITERS = text(
 
 
 def why_open(engine: Engine, end: datetime, waiting: Callable[[int], None]) -> str | None:
-    """Wait until no writer can add events to a period that is over by the clock that dates events.
+    """Wait until no writer can add events to a period that ended by the clock that dates events.
 
     Return None if the period is closed for each later snapshot. Otherwise return the reason: the
     writers do not end within the lock timeout, or the database does not show them. Call `waiting`

@@ -149,7 +149,7 @@ def lock(conn: Connection, org_id: UUID, after: int | None = None) -> Lock:
     """Lock an organization's log until the transaction ends. With `after` also read the events
     after that position, at most `MANY_EVENTS`.
 
-    A statement of its own takes the lock, because after a wait READ COMMITTED reads only the locked
+    A separate statement takes the lock, because after a wait READ COMMITTED reads only the locked
     row again, and would join it with stale rows. The next statements run after the lock is taken.
     """
     is_postgresql = conn.dialect.name == "postgresql"

@@ -86,8 +86,8 @@ class StateStore(ABC, Generic[S]):
         version: int,
         before: Stored[S] | None,
     ) -> None:
-        """Write what differs from `before`, which `get_by_id` returned. Raise `VersionConflict` if
-        the stored version is another.
+        """Write the differences from `before`, which `get_by_id` returned. Raise
+        `VersionConflict` if the stored version is another.
         """
         row = self.to_row(state, version)
         if before is None:

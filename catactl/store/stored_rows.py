@@ -69,13 +69,13 @@ def run_stored(conn: Connection, table: Table, query: Select[Any]) -> Iterator[S
 
 
 def _any_text(conn: Connection, query: Select[Any]) -> Iterator[SqlRow]:
-    """Yield rows from SQLite, also those with a text that is not UTF-8."""
+    """Yield rows from SQLite, including rows with a text that is not UTF-8."""
     with any_text(conn):
         yield from map(tuple, conn.execute(query))
 
 
 def to_stored(conn: Connection, table: Table) -> Callable[[SqlRow], SqlRow]:
-    """Return a function that converts a row of Python values to what the database holds."""
+    """Return a function that converts a row of Python values to the stored values."""
     return partial(_convert_row, [_converter(conn, column) for column in table.columns])
 
 

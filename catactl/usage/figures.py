@@ -55,7 +55,7 @@ def of_file_events(conn: Connection, org_ids: Sequence[UUID]) -> dict[UUID, File
     """Add up the last size of each part of each file, unless the file's own last event deleted it.
     Compare each file with its stored row.
 
-    One pass over the events: those of the file itself are a group beside its parts.
+    One pass over the events: the events of the file itself are a group like each of its parts.
     """
     is_part = events.c.type == EVENT_NAMES[PartUploaded]
     number = payload_field(events.c.payload, "number")

@@ -17,7 +17,7 @@ from catactl.usage.comparison import Comparison
 def recompute(
     handler: Handler, engine: Engine, org_ids: Sequence[UUID], intent: Intent
 ) -> Iterator[Comparison]:
-    """Check each organization and correct those that drifted, in one transaction each.
+    """Check each organization and correct the ones that drifted, in one transaction each.
 
     A snapshot finds the candidates, so that only they are locked. Each candidate is compared again
     under its lock, and only this comparison is used. So a second recomputation, even at the same

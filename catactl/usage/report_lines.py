@@ -34,8 +34,8 @@ def usage_line(line: UsageLine, interval: Interval, *, is_closed: bool) -> Repor
 
 
 def in_order(rows: Iterable[ReportLine], corrected: Iterable[ReportLine]) -> list[ReportLine]:
-    """Return each organization's line, followed by those of its corrections; last, corrections of
-    organizations without a line.
+    """Return each organization's line, followed by the lines of its corrections. Corrections of
+    organizations without a line come last.
     """
     by_org: dict[str, list[ReportLine]] = {}
     for row in corrected:

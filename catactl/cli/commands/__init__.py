@@ -1,1 +1,1 @@
-"""The commands. The path of a module is the command line: `part record` is `part/record.py`."""
+"""Commands. The path of a module is the command line: `part record` is `part/record.py`."""

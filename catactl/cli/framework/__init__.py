@@ -1,1 +1,1 @@
-"""How a command is declared, run, described and ended."""
+"""The framework of commands: declaration, help, context, errors and exit codes."""

@@ -125,7 +125,7 @@ class Storage(Console):
 
     @cached_property
     def blob_url(self) -> str:
-        """The configured URL of the blob store, else the folder beside a SQLite database."""
+        """The configured URL of the blob store, or the folder beside a SQLite database."""
         from catactl.store.sql.urls import file_of
 
         engine = self.engine

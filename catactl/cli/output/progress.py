@@ -1,6 +1,6 @@
-"""Progress on stderr: a bar on a terminal, else a line every ten seconds, nothing with --quiet.
+"""Print progress on stderr: a bar on a terminal, otherwise a line every ten seconds.
 
-Work that takes less than a second shows nothing.
+Print nothing with --quiet, or for work that takes less than a second.
 """
 
 import math

@@ -12,8 +12,8 @@ Parameters = Mapping[str, Any]
 
 
 class GuardedStatement(NamedTuple):
-    """A statement and its parameters. With `otherwise` it must affect exactly one row, else the
-    error that `otherwise` returns is raised.
+    """A statement and its parameters. With `otherwise` it must affect exactly one row;
+    if not, the error that `otherwise` returns is raised.
     """
 
     statement: Executable

@@ -14,7 +14,7 @@ Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
 
 
 def _replace(new: Columns, present: Columns) -> Mapping[str, Any]:
-    """Set all columns but those of the primary key to the values of the new row."""
+    """Set all columns except the primary key to the values of the new row."""
     return {name: new[name] for name, column in present.items() if not column.primary_key}
 
 

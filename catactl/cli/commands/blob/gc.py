@@ -46,7 +46,7 @@ def gc(
     context.confirm(_question(older_than, claim=claim))
     with context.reading() as conn:
         ids = name_lookup.organizations_or_all(conn, orgs)
-    # Without ORG, because an organization swept alone makes the same request as among others.
+    # Without ORG, because the request of an organization is the same alone and among others.
     request = {"command": "blob.gc", "older_than_seconds": parse_age(older_than)}
     intent = context.intent("", lambda: request)
     rows: list[SweptOrganization] = []
