@@ -40,7 +40,7 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True)
 class Decider(Generic[S, C, E]):
-    """`None` is the state of a stream without events."""
+    """The two functions of an aggregate. `None` is the state of a stream without events."""
 
     decide: Callable[[S | None, C], list[E]]
     evolve: Callable[[S | None, E], S]

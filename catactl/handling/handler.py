@@ -97,8 +97,8 @@ class Handler:
     ) -> R:
         """Run an operation of one organization in a transaction, and return its result.
 
-        Without an `org_id` it is the organization that the intent names. The handler calls the
-        operation under the lock, and again from the start when the database asks for that, so it
+        Without an `org_id`, the intent names the organization. The handler calls the operation
+        under the lock, and again from the start if the database requires that, so the operation
         must keep nothing from one call to the next. If the intent's idempotency key was used before
         for the same request, the handler returns the stored result and does not call the operation.
         """
