@@ -153,7 +153,7 @@ class Transaction:
         this flush writes no such rows, return the test of the flush before.
         """
         for org_id, unit in self._units.items():
-            if unit.has_events:
+            if unit.events:
                 return partial(event_log.holds, org_id=org_id, head=unit.head)
             if unit.evidence is not None:
                 return unit.evidence

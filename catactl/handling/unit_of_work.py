@@ -91,10 +91,6 @@ class UnitOfWork:
         """The events that are not written yet, in order."""
         return [stored for stored, _ in self._events]
 
-    @property
-    def has_events(self) -> bool:
-        return bool(self._events)
-
     def organization(self) -> Organization | None:
         state: Organization | None = self._load(ORGANIZATION, self.org_id).state
         return state

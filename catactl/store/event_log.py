@@ -103,7 +103,7 @@ class StreamEvent(NamedTuple):
         return codec.decode(self.type, self.schema_version, self.payload)
 
 
-_COLUMNS = [events.c[name] for name in StoredEvent._fields]
+STREAM_COLUMNS = [events.c[name] for name in StreamEvent._fields]
 _LOCK = (
     select(logs.c.position, logs.c.recorded_at, logs.c.head_hash)
     .where(logs.c.org_id == bindparam("of_org"))
@@ -111,19 +111,15 @@ _LOCK = (
 )
 _NOW = select(func.clock_timestamp(), cast(func.pg_current_xact_id(), Text))
 _LOCK_ID = select(func.pg_advisory_xact_lock(bindparam("of_org", type_=BigInteger)))
+_IS_LATER = (events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
 _AFTER = (
-    select(*_COLUMNS)
-    .where(events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
+    select(*(events.c[name] for name in StoredEvent._fields))
+    .where(*_IS_LATER)
     .order_by(events.c.position)
 )
-_LATER = (
-    select(*(events.c[name] for name in StreamEvent._fields))
-    .where(events.c.org_id == bindparam("of_org"), events.c.position > bindparam("after"))
-    .order_by(events.c.position)
-    .limit(MANY_EVENTS)
-)
+_LATER = select(*STREAM_COLUMNS).where(*_IS_LATER).order_by(events.c.position).limit(MANY_EVENTS)
 _STREAM = (
-    select(*(events.c[name] for name in StreamEvent._fields))
+    select(*STREAM_COLUMNS)
     .where(
         events.c.org_id == bindparam("of_org"),
         events.c.stream_id == bindparam("of_stream"),

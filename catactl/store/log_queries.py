@@ -17,7 +17,7 @@ from catactl.domain.organization import StorageUsageChanged, StorageUsageCorrect
 from catactl.errors import CorruptLog
 from catactl.store.codec import EVENT_NAMES
 from catactl.store.effective_time import effective, effective_at, limits_by_log, limits_of
-from catactl.store.event_log import END, StoredEvent, StreamEvent, read_pages
+from catactl.store.event_log import END, STREAM_COLUMNS, StoredEvent, StreamEvent, read_pages
 from catactl.store.sql.bulk import batched
 from catactl.store.sql.functions import payload_field
 from catactl.store.tables import IS_LIFECYCLE_EVENT, events, logs
@@ -139,10 +139,9 @@ def organization_events(conn: Connection, org_id: UUID, position: int) -> list[S
     """Return the events to fold for an organization's state at a position: its rare events, and its
     last usage event, which makes the earlier ones unnecessary.
     """
-    columns = [events.c[name] for name in StreamEvent._fields]
     until = (events.c.org_id == org_id, events.c.position <= position)
-    rare = select(*columns).where(*until, IS_LIFECYCLE_EVENT).order_by(events.c.position)
-    last = _last(*columns, where=(*until, events.c.type.in_(USAGE_EVENTS)))
+    rare = select(*STREAM_COLUMNS).where(*until, IS_LIFECYCLE_EVENT).order_by(events.c.position)
+    last = _last(*STREAM_COLUMNS, where=(*until, events.c.type.in_(USAGE_EVENTS)))
     rows = [row for query in (rare, last) for row in conn.execute(query)]
     return sorted((StreamEvent(*row) for row in rows), key=lambda event: event.version)
 
@@ -156,7 +155,7 @@ def events_of_streams(
 ) -> Iterator[StreamEvent]:
     """Yield the events of the given types and streams up to a position, in the order of the log."""
     query = (
-        select(*(events.c[name] for name in StreamEvent._fields))
+        select(*STREAM_COLUMNS)
         .where(
             events.c.org_id == org_id,
             events.c.stream_id.in_(streams),

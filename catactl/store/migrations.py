@@ -73,7 +73,8 @@ def check_once(conn: Connection) -> None:
     """
     if is_checked(conn):
         return
-    _check_encoding(conn)
+    if conn.dialect.name == "postgresql":
+        _check_encoding(conn)
     ((revision,), *others) = fetch(conn, (_REVISIONS, {}))[0] or [(None,)]
     if others or revision != SCHEMA_REVISION:
         raise SchemaMismatch("the schema has another revision", _UPGRADE)
@@ -156,9 +157,9 @@ def _read_revision(conn: Connection) -> str | None:
     Raises `BadConfiguration` if the database's encoding is not UTF-8 or the session has no schema,
     `SchemaMismatch` if there are several revisions.
     """
-    _check_encoding(conn)
     # Look for the table first, because that takes less time than a query that fails.
     if conn.dialect.name == "postgresql":
+        _check_encoding(conn)
         exists, current_schema = conn.execute(
             text("SELECT to_regclass('alembic_version') IS NOT NULL, current_schema()")
         ).one()
@@ -186,9 +187,7 @@ def _read_revision(conn: Connection) -> str | None:
 
 
 def _check_encoding(conn: Connection) -> None:
-    """Raise `BadConfiguration` unless the database stores text as UTF-8."""
-    if conn.dialect.name != "postgresql":
-        return
+    """Raise `BadConfiguration` unless the PostgreSQL database stores text as UTF-8."""
     from catactl.store.sql.postgresql import server_encoding  # here, because it needs psycopg
 
     encoding = server_encoding(conn)
