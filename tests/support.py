@@ -131,7 +131,7 @@ def handle(
     intent: Intent,
     present: Callable[[Outcome], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Run one command in a transaction of its own; a bare command goes to the organization.
+    """Run one command in a transaction. A command without an envelope goes to the organization.
 
     A function is called under the lock, and returns the command.
     """
@@ -173,7 +173,7 @@ def perform(
     command: Command,
     intent: Intent = INTENT,
 ) -> dict[str, Any]:
-    """Handle one command, and return the result of the caller, which may be a stored one."""
+    """Handle one command, and return the caller's result or the stored result of its key."""
     return handle(handler, org_id, CommandEnvelope(stream_id, command), intent, summary)
 
 
@@ -259,7 +259,7 @@ class Usage(NamedTuple):
 
 
 def usage(engine: Engine, org_id: UUID) -> Usage:
-    """Return the usage in the row of the organization, by which commands are decided."""
+    """Return the usage in the row of the organization, which decides on commands."""
     row = organizations.c
     with reading(engine) as conn:
         figures = conn.execute(
@@ -408,7 +408,7 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
 
 
 def projection_rows(conn: Connection, org_id: UUID) -> dict[str, list[tuple[Any, ...]]]:
-    """Return an organization's rows of each projection, as the database holds them."""
+    """Return an organization's stored rows of each projection."""
     return {
         projection.NAME: [
             tuple(row)

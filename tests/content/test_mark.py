@@ -1,4 +1,4 @@
-"""A sweep removes nothing where another log recorded content last."""
+"""A sweep removes nothing if another log recorded content last."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A sweep removes content without references, whatever happens meanwhile."""
+"""A sweep removes only content without references, even during concurrent writes."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace

@@ -24,7 +24,7 @@ USER = "user"
 _CHARGED = "organization.storage_usage_changed"
 WORTH_A_RETRY = (69, 75)
 _PATIENCE_SECONDS = 60
-# How long a client waits for an answer of the server.
+# How long a client waits for a response of the server.
 _COMMIT_TIMEOUT_SECONDS = 2.0
 _PAUSE_SECONDS = 0.2
 

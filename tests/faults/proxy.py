@@ -19,7 +19,7 @@ from tests.processes import processes
 from tests.support import server_address
 
 _CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
-# Parse, Bind, Describe, Execute, Close and copied data: the server answers only a later message.
+# Parse, Bind, Describe, Execute, Close and copied data, to which the server does not respond yet.
 _IS_CONTINUED = frozenset(b"PBDECd")
 
 
@@ -220,7 +220,7 @@ class _Session:
                 return group
 
     async def forward_answers(self) -> None:
-        """Forward the server's messages until it leaves, or its fault drops the answer."""
+        """Forward the server's messages until it closes, or until the fault drops the response."""
         with suppress(OSError, asyncio.IncompleteReadError):
             async for message in _messages(self._server_reader):
                 if self._fault is Fault.CUT_AFTER_COMMIT and message.ends_a_transaction:

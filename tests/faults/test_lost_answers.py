@@ -38,7 +38,7 @@ def server() -> Iterator[KillableServer]:
 
 
 def _faults(chance: random.Random) -> Iterator[Fault | None]:
-    """Yield a fault for every third commit. Few are silences, because each takes seconds."""
+    """Yield a fault for every third commit. Few are silences, because a silence takes seconds."""
     for number in range(_CUTS):
         yield from [None] * chance.randint(0, 4)
         yield chance.choice(SILENCES if number % 20 == 10 else CUTS)

@@ -209,7 +209,7 @@ def database(
 
 
 def _write_and_read(database: Database, folder: Path) -> None:
-    """Write and read under the current settings, and read again without those of the database."""
+    """Write and read under the current settings, and read again without the database's settings."""
     cli, since = Cli(), datetime.now(UTC)
     write_what_is_hard_to_send(cli, folder)
     read = read_all(cli)

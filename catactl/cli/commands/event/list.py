@@ -40,7 +40,7 @@ def list_(
     """
     stream_id = parse_id(stream) if stream is not None else None
     if stream is not None and stream_id is None:
-        raise InvalidValue(f"--stream takes an id, not {stream!r}")
+        raise InvalidValue(f"--stream needs an id, not {stream!r}")
     conn = context.snapshot
     org_id = name_lookup.resolve_organization(conn, org)
     events = event_log.read_after(conn, org_id, after, stream_id)
