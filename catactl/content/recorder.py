@@ -105,7 +105,7 @@ def dry_run(
     handler: Handler, org_id: UUID, work: Callable[[Connection, UnitOfWork], object], intent: Intent
 ) -> Result:
     """Run `work` and roll back. Return the stored result if the intent's idempotency key was used
-    for this request before, else an empty result.
+    for this request before, or an empty result.
     """
 
     def discarded(conn: Connection, unit: UnitOfWork) -> Result:

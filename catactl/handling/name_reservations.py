@@ -1,6 +1,6 @@
 """The names that a transaction takes and releases before it writes them.
 
-Taking a name takes all of its Unicode forms.
+A stream that takes a name takes all of its Unicode forms.
 """
 
 from collections.abc import Collection

@@ -55,10 +55,10 @@ class Outcome(NamedTuple):
 class UnitOfWork:
     """The changes of one transaction in one organization, in memory until `flush` writes them.
 
-    `intent` is that of the next command. `suggests_names`: the error for a name that was not found
-    has similar names; a batch does without, because that costs a query. `names` finds live streams
-    after the commands so far. `evidence` tests whether the database holds a write that added no
-    event.
+    `intent` is the intent of the next command. If `suggests_names` is set, the error for an unknown
+    name suggests similar names. A batch does not set it, because this needs a query. `names` finds
+    live streams after the commands so far. `evidence` tests whether the database holds a write that
+    added no event.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class UnitOfWork:
     def run(self, target: CommandEnvelope) -> Outcome:
         """Handle a command, and the commands that sagas send in response: all of them or none.
 
-        After an error the unit of work is as it was before, and can run other commands.
+        After an error the unit of work is unchanged, and can run other commands.
         """
         self.check_clock(target.command)
         head, event_count = self.head, len(self._events)
@@ -241,7 +241,7 @@ class UnitOfWork:
         correlation_id: UUID,
         causation_id: UUID | None,
     ) -> StoredEvent:
-        """Add an event to the log in memory; return it as it will be stored."""
+        """Add an event to the log in memory, and return the event to store."""
         name = codec.EVENT_NAMES[type(event)]
         stored = hash_chain.with_hash(
             self.head,
@@ -290,8 +290,8 @@ class UnitOfWork:
         return self.resolve(JOB_CONFIGURATION, reference)
 
     def resolve(self, aggregate: Aggregate, reference: str) -> UUID:
-        """Return the id of a file or job, given its id or name. A name means the live one, else the
-        last deleted one.
+        """Return the id of a file or job, given its id or name. A name means the live one, or the
+        last deleted one if none is live.
 
         Raises `NotFound`, with similar names if the unit of work `suggests_names`.
         """

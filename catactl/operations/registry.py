@@ -1,4 +1,4 @@
-"""The operations by their names, which lines of `apply` use."""
+"""The operations by name, for the lines of `apply`."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ class CurrentUsage(TypedDict):
 
 
 class UsageWithGrowth(CurrentUsage):
-    """Usage, and how it grew up to now. `quota_reached_estimate` is a date."""
+    """Usage now, and its growth until now. `quota_reached_estimate` is a date."""
 
     used_percent: int | None
     growth_7_days_bytes: int

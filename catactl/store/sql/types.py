@@ -154,7 +154,7 @@ class _Native(Named, TypeDecorator[T]):
 
 
 class IdType(_Native[UUID]):
-    """A UUID. On SQLite its 36 characters."""
+    """A UUID. SQLite stores its 36 characters."""
 
     impl = types.Uuid
     cache_ok = True
@@ -177,7 +177,7 @@ def _parse_instant(text: str) -> datetime:
 
 
 class Instant(_Native[datetime]):
-    """A moment in UTC, to the microsecond. On SQLite RFC 3339 text of fixed width, so it sorts."""
+    """A moment in UTC, to the microsecond. SQLite stores RFC 3339 text, which sorts."""
 
     impl = types.DateTime
     cache_ok = True
@@ -203,7 +203,7 @@ class _Date(types.UserDefinedType[str]):
 
 
 class Day(_Native[date]):
-    """A date. On SQLite RFC 3339 text."""
+    """A date. SQLite stores RFC 3339 text."""
 
     impl = types.Date
     cache_ok = True
@@ -214,7 +214,7 @@ class Day(_Native[date]):
 
 
 class ExactInteger(_Native[int]):
-    """An integer without bounds. On SQLite its digits, because NUMERIC would round them."""
+    """An integer without bounds. SQLite stores its digits, because NUMERIC would round them."""
 
     impl = types.Numeric
     cache_ok = True
@@ -224,8 +224,8 @@ class ExactInteger(_Native[int]):
 
 
 class Document(CheckedType, TypeDecorator[str]):
-    """A JSON document, written and read as text. JSONB on PostgreSQL, whose driver does not parse
-    it.
+    """A JSON document, written and read as text. PostgreSQL stores JSONB, and its driver does not
+    parse it.
     """
 
     stored_type = str
