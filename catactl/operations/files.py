@@ -5,7 +5,7 @@ from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import FileRef, Sha256
 from catactl.operations.operation import operation
 from catactl.results.files import FileWritten, PartWritten, file_result, file_written, part_written
-from catactl.results.written import without_events
+from catactl.results.result import without_events
 from catactl.wiring.flow import FILE
 
 

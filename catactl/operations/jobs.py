@@ -17,7 +17,7 @@ from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import FileRefs, JobRef, Name
 from catactl.operations.operation import operation
 from catactl.results.jobs import JobWritten, job_result, job_written
-from catactl.results.written import without_events
+from catactl.results.result import without_events
 from catactl.wiring.flow import JOB_CONFIGURATION
 
 

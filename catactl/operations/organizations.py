@@ -8,7 +8,7 @@ from catactl.operations.operation import operation
 from catactl.queries.organizations import get_organization
 from catactl.queries.usage import get_usage
 from catactl.results.organizations import OrganizationWritten, organization_written
-from catactl.results.written import Written
+from catactl.results.result import Written
 from catactl.store import name_lookup
 from catactl.values.spelling import normalized
 

@@ -11,8 +11,8 @@ from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Email, NewRole, OptionalEmail, OptionalLabel, UserRef
 from catactl.operations.operation import operation
 from catactl.queries.users import user_result
+from catactl.results.result import without_events
 from catactl.results.users import UserWritten
-from catactl.results.written import without_events
 from catactl.store import name_lookup, users
 from catactl.values.names import check_email, check_label
 

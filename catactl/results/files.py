@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from uuid import UUID
 
 from catactl.results.error import ErrorResult
-from catactl.results.result import Time, Uuid, columns, columns_like
-from catactl.results.written import Written, written
+from catactl.results.result import Time, Uuid, Written, columns, columns_like, written
 from catactl.store.canonical_json import format_instant
 
 if TYPE_CHECKING:

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
-from catactl.results.result import Time, Uuid, columns, columns_like, result_from
-from catactl.results.written import Written, written
+from catactl.results.result import Time, Uuid, Written, columns, columns_like, result_from, written
 
 if TYPE_CHECKING:
     from catactl.domain.organization import Organization

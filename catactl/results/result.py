@@ -1,4 +1,5 @@
-"""Describe results: formats of fields, columns of lists, and results that have two forms.
+"""Describe results: formats of fields, columns of lists, fields of every write, and results that
+have two forms.
 
 A result type is a `TypedDict`. Its annotations are the fields in JSON and in `catactl schema`, so
 fields are added and never renamed. `columns` names the fields that a list shows.
@@ -7,7 +8,7 @@ fields are added and never renamed. `columns` names the fields that a list shows
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NotRequired, TypedDict, TypeVar, cast
 from uuid import UUID
 
 from catactl.errors import CatactlError
@@ -15,6 +16,8 @@ from catactl.store.canonical_json import format_instant
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
+
+    from catactl.handling.unit_of_work import Outcome, UnitOfWork
 
 Uuid = Annotated[str, "uuid"]
 Time = Annotated[str, "date-time"]  # RFC 3339 in UTC
@@ -136,3 +139,30 @@ class Json(Generic[T]):
 
     data: T
     otherwise: str = "json"
+
+
+class Written(TypedDict):
+    """The log's position after a write, and the types of the events that it added."""
+
+    position: int
+    events: list[str]
+    dry_run: NotRequired[bool]
+
+
+def written(outcome: "Outcome") -> Written:
+    """Return the fields that every write adds to its resource."""
+    result: Written = {
+        "position": outcome.position,
+        "events": [event.type for event in outcome.events],
+    }
+    if outcome.dry_run:
+        result["dry_run"] = True
+    return result
+
+
+def without_events(unit: "UnitOfWork") -> Written:
+    """Return the fields that a write adds to its resource when it added no events."""
+    result: Written = {"position": unit.head.position, "events": []}
+    if unit.intent.dry_run:
+        result["dry_run"] = True
+    return result

@@ -2,8 +2,7 @@
 
 from typing import TypedDict
 
-from catactl.results.result import Time, Uuid, columns, columns_like
-from catactl.results.written import Written
+from catactl.results.result import Time, Uuid, Written, columns, columns_like
 
 
 @columns("user_id email name role status created_at")

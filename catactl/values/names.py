@@ -64,11 +64,7 @@ def check_name(subject: str, name: str) -> str:
         raise InvalidValue(f"{subject} begins or ends with white space")
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise InvalidValue(f"{subject} must not be a path")
-    if parse_id(name) is not None:
-        raise InvalidValue(
-            f"{subject} looks like an id: {name!r}", "choose a name that is not a UUID"
-        )
-    return name
+    return _check_no_id(subject, name)
 
 
 def check_file_name(name: str) -> str:
@@ -77,9 +73,13 @@ def check_file_name(name: str) -> str:
     for segment in name.split("/"):
         if segment != segment.strip():
             raise InvalidValue("file name has a part that begins or ends with white space")
+    return _check_no_id("file name", name)
+
+
+def _check_no_id(subject: str, name: str) -> str:
     if parse_id(name) is not None:
         raise InvalidValue(
-            f"file name looks like an id: {name!r}", "choose a name that is not a UUID"
+            f"{subject} looks like an id: {name!r}", "choose a name that is not a UUID"
         )
     return name
 
