@@ -20,12 +20,12 @@ from catactl.errors import (
 )
 from catactl.handling.intent import Intent
 from catactl.handling.state_cache import StateCaches
-from catactl.handling.transaction import ForgottenStates, Transaction
+from catactl.handling.transaction import ForgottenStates, Transaction, find_organization
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.store import migrations
 from catactl.store.event_log import StoredEvent
 from catactl.store.idempotency import Result
-from catactl.store.sql.engine import make_room, writing
+from catactl.store.sql.engine import make_room, reading, writing
 from catactl.store.sql.lock_timeout import lock_timeout_seconds
 from catactl.values.names import check_text
 
@@ -103,10 +103,16 @@ class Handler:
         for the same request, the handler returns the stored result and does not call the operation.
         """
         check_text("idempotency key", intent.idempotency_key or "", MAX_KEY_BYTES)
-        return self.transact_across(
-            intent,
-            lambda transaction: transaction.run_once(org_id, operation, *arguments, **given),
-        )
+        try:
+            return self.transact_across(
+                intent,
+                lambda transaction: transaction.run_once(org_id, operation, *arguments, **given),
+            )
+        except Busy:
+            if org_id is None:
+                with reading(self.engine) as conn:
+                    find_organization(conn, intent)  # a wrong name is not worth another attempt
+            raise
 
     def transact(
         self, org_id: UUID | None, intent: Intent, work: Callable[[Connection, UnitOfWork], R]

@@ -12,7 +12,7 @@ from catactl.domain.job_configuration import (
     UpdateJobConfiguration,
     check_spec,
 )
-from catactl.errors import AlreadyExists, InvalidValue
+from catactl.errors import AlreadyExists
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import FileRefs, JobRef, Name
 from catactl.operations.operation import operation
@@ -69,10 +69,8 @@ def create_job(
     return {**job_result(unit.org_id, existing, state, version), **without_events(unit)}
 
 
-@operation("job.update")
+@operation("job.update", is_update=True)
 def update_job(unit: UnitOfWork, *, job: JobRef, **changes: Unpack[JobChanges]) -> JobWritten:
-    if not changes:
-        raise InvalidValue("nothing to update", "set at least one field")
     command = UpdateJobConfiguration(_spec_fields(unit, changes))
     return job_written(unit.run_stream(unit.job_id(job), command))
 

@@ -75,7 +75,8 @@ class Operation(Generic[P, R]):
     """A write by its name.
 
     If it `creates` the organization, a line of `apply` has no `org`. If it `changes_names`, it
-    changes names of organizations. If it `is_versioned`, a line may have an expected version.
+    changes names of organizations. If it `is_versioned`, a line may have an expected version. If it
+    `is_update`, it needs an optional argument, because each of them is a change.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Operation(Generic[P, R]):
     creates: bool
     changes_names: bool
     is_versioned: bool
+    is_update: bool = False
 
     @cached_property
     def arguments(self) -> Mapping[str, Argument]:
@@ -118,6 +120,15 @@ class Operation(Generic[P, R]):
             for name, argument in arguments.items():
                 if argument.is_required and name not in given:
                     raise InvalidValue(f"{self.name} needs {name!r}, {argument.words}")
+        self.check_change(given)
+
+    def check_change(self, given: Mapping[str, Any]) -> None:
+        """Raise `InvalidValue` for an update that changes nothing."""
+        if self.is_update and all(
+            self.arguments[name].is_required or value == self.arguments[name].default
+            for name, value in given.items()
+        ):
+            raise InvalidValue("nothing to update", "give at least one change")
 
     def request(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request under an idempotency key for these arguments.
@@ -145,12 +156,18 @@ class Operation(Generic[P, R]):
 
 
 def operation(
-    name: str, *, creates: bool = False, changes_names: bool = False, is_versioned: bool = True
+    name: str,
+    *,
+    creates: bool = False,
+    changes_names: bool = False,
+    is_versioned: bool = True,
+    is_update: bool = False,
 ) -> Callable[[Callable[Concatenate[UnitOfWork, P], R]], Operation[P, R]]:
     """Declare a function `(unit, *, …)` as an operation. See `Operation`."""
 
     def declare(run: Callable[Concatenate[UnitOfWork, P], R]) -> Operation[P, R]:
-        return Operation(name, run, creates, changes_names or creates, is_versioned and not creates)
+        changes, versioned = changes_names or creates, is_versioned and not creates
+        return Operation(name, run, creates, changes, versioned, is_update)
 
     return declare
 

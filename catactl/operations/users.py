@@ -6,7 +6,7 @@ from typing import Any
 
 from catactl.domain.decider import Command
 from catactl.domain.organization import check_accepts
-from catactl.errors import AlreadyExists, InvalidValue
+from catactl.errors import AlreadyExists
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Email, NewRole, OptionalEmail, OptionalLabel, UserRef
 from catactl.operations.operation import operation
@@ -50,7 +50,7 @@ def add_user(
     return _written(unit, existing, existing["version"])
 
 
-@operation("user.update", is_versioned=False)
+@operation("user.update", is_versioned=False, is_update=True)
 def update_user(
     unit: UnitOfWork,
     *,
@@ -61,8 +61,6 @@ def update_user(
 ) -> UserWritten:
     given = {"email": email, "name": name, "role": role}
     changes = {field: value for field, value in given.items() if value is not None}
-    if not changes:
-        raise InvalidValue("nothing to update", "set email, name or role")
     return _change(unit, user, **changes)
 
 

@@ -29,6 +29,7 @@ def test_a_locked_sqlite_is_not_waited_for(sqlite_cli: Cli, sqlite_url: URL) -> 
         error = sqlite_cli.fails(75, "org", "create", "acme", "--lock-timeout", "0")
         assert (error["code"], error["retryable"]) == ("busy", True)
         assert sqlite_cli.ok("org", "list") == []  # readers do not wait
+        sqlite_cli.fails(3, "org", "suspend", "acme", "--lock-timeout", "0")  # no such name
     finally:
         holder.close()
 

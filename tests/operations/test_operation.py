@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from catactl.cli.framework.context import Context
+from catactl.errors import InvalidValue
 from catactl.handling.unit_of_work import UnitOfWork
 from catactl.operations.arguments import Name
 from catactl.operations.jobs import update_job
@@ -144,6 +146,26 @@ def test_a_stored_fingerprint_never_changes(
 ) -> None:
     expected = hashlib.sha256(request_text.encode()).hexdigest()
     assert (FINGERPRINT_VERSION, _fingerprint(name, arguments)) == (2, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "is_change"),
+    [
+        ("job.update", {"job": "a"}, False),
+        ("job.update", {"job": "a", "schedule": None}, True),
+        ("job.update", {"job": "a", "env": {}}, True),
+        ("user.update", {"user": "a"}, False),
+        ("user.update", {"user": "a", "email": None, "name": None, "role": None}, False),
+        ("user.update", {"user": "a", "name": ""}, True),
+        ("file.delete", {"file": "a"}, True),
+    ],
+)
+def test_an_update_needs_a_change(name: str, arguments: _Arguments, is_change: bool) -> None:
+    expected: AbstractContextManager[object] = nullcontext()
+    if not is_change:
+        expected = pytest.raises(InvalidValue, match="nothing to")
+    with expected:
+        OPERATIONS[name].check(arguments)
 
 
 def _is_not_called(context: Context) -> None:

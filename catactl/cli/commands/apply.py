@@ -56,6 +56,9 @@ def apply(
         raise InvalidValue(
             "--atomic cannot be used with --fail-fast", "--atomic stops at the first failure anyway"
         )
+    from catactl.store import migrations
+
+    migrations.ensure(context.database)  # because input without lines runs no transaction
     # Collect garbage rarely, because reference counting frees the objects of each line.
     gc.freeze()
     gc.set_threshold(100_000)

@@ -46,6 +46,7 @@ class Context(Storage):
         """Run an operation in an organization; return its result."""
         from catactl.values.ids import id_to_create
 
+        operation.check_change(given)
         intent = self.intent(org_ref, lambda: operation.request(given))
         org_id = None
         if operation.creates:

@@ -11,7 +11,7 @@ from catactl.cli.framework import command_tree
 from catactl.cli.framework.options import CONFIRMATION, EVERY_COMMAND, EXPECTED_VERSION, WRITES
 from catactl.operations.batch_lines import _RUN_BY_THEMSELVES
 from catactl.operations.registry import OPERATIONS
-from tests.cli.support import Cli, Result, run_process, run_shell
+from tests.cli.support import NOBODY_LISTENS, Cli, Result, run_process, run_shell
 from tests.support import BYTES_1
 
 
@@ -155,6 +155,13 @@ def test_an_unreadable_or_invalid_source_exits_2(
     long_key = ("--idempotency-key", "k" * 257)
     assert "257 bytes" in _apply(sqlite_cli, source, *long_key).stderr
     assert sqlite_cli.ok("org", "list") == []
+
+
+def test_input_without_lines_needs_a_database_all_the_same(stranger: Cli, source: Path) -> None:
+    source.write_text("\n\n")
+    stranger.fails(69, "apply", "--from", source, "--database-url", NOBODY_LISTENS)
+    assert stranger.ok("apply", "--from", source) == []
+    assert stranger.ok("org", "list") == []
 
 
 def test_lines_come_from_standard_input_too(sqlite_cli: Cli, source: Path) -> None:
