@@ -25,6 +25,7 @@ from catactl.domain.file import (
 )
 from catactl.domain.job_configuration import CreateJobConfiguration, JobSpec
 from catactl.domain.organization import CreateOrganization
+from catactl.handling import row_check
 from catactl.handling.handler import Handler
 from catactl.handling.intent import Intent
 from catactl.handling.unit_of_work import Outcome, UnitOfWork
@@ -337,6 +338,7 @@ def assert_consistent(engine: Engine, org_id: UUID) -> Usage:
         _assert_numbered(history)
         _assert_states_are_folds(conn, org_id, history)
         _assert_projections_are_replays(conn, org_id, history)
+        assert row_check.compare(conn, org_id).first == []
         assert broken_days(conn, [org_id]) == {}
         return _assert_usage(conn, org_id, history)
 

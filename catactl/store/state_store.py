@@ -36,6 +36,7 @@ class StateStore(ABC, Generic[S]):
     def __init__(self, *id_columns: Column[UUID], constant: Collection[str] = ()) -> None:
         """Make the statements. `constant` names columns whose values never change."""
         self.tables: Mapping[Table, Column[UUID]] = {column.table: column for column in id_columns}
+        self.constant = constant
         self.table, self._id = id_columns[0].table, id_columns[0].name
         # SQLAlchemy reserves the names of columns for parameters of its own.
         self._changing = {

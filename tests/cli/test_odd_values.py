@@ -97,6 +97,9 @@ def test_an_odd_value_is_a_finding_and_not_a_bug(
     org_id = UUID(acme.ok("org", "show", "acme")["org_id"])
     with tampering(database_url) as conn:
         conn.execute(text(f"CREATE TABLE saved AS SELECT * FROM {table.name}"))
+        saved = conn.execute(text("SELECT count(*) FROM saved")).scalar_one()
+    assert saved, f"`_fill` puts no row into {table.name}"
+    assert table.name in _COMMANDS, f"`_COMMANDS` lacks commands that read {table.name}"
     for column in table.columns:
         if column.primary_key:
             continue

@@ -25,19 +25,18 @@ from catactl.domain.file import (
     UnlinkFile,
     UploadPart,
     decider,
-    evolve,
 )
 from catactl.domain.parts import Part, Parts
 from catactl.errors import (
     AlreadyExists,
     Conflict,
-    CorruptLog,
     InUse,
     InvalidValue,
     NotFound,
     Refused,
 )
 from catactl.values.sizes import MAX_BYTES
+from tests.domain.examples import class_name, examples_of
 from tests.domain.scenario import Given
 from tests.support import BYTES_1, BYTES_2, NOON
 
@@ -82,19 +81,7 @@ def test_a_name_that_leads_outside_the_folder_is_refused(name: str) -> None:
     given().when(CreateFile(name, NOON)).then_refused(InvalidValue, "file name")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        UploadPart(1, 1, BYTES_1),
-        CompleteFile(),
-        DeleteFile(),
-        RestoreFile(),
-        SweepFileContent(),
-        LinkFile(JOB_1),
-        UnlinkFile(JOB_1),
-    ],
-    ids=lambda command: type(command).__name__,
-)
+@pytest.mark.parametrize("command", examples_of(FileCommand, CreateFile), ids=class_name)
 def test_a_file_that_was_never_created_is_not_found(command: FileCommand) -> None:
     given().when(command).then_refused(NotFound, "no such file")
 
@@ -398,23 +385,6 @@ def test_a_deleted_file_cannot_become_an_input() -> None:
 
 
 # --- evolve ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        FIRST,
-        COMPLETED,
-        FileDeleted(0, 0),
-        FileRestored(0, 0),
-        FileContentSwept(0, 0),
-        FileLinked(JOB_1),
-    ],
-    ids=lambda event: type(event).__name__,
-)
-def test_a_stream_without_its_first_event_is_corrupt(event: FileEvent) -> None:
-    with pytest.raises(CorruptLog, match="without FileCreated"):
-        evolve(None, event)
 
 
 def test_a_new_file_has_no_parts() -> None:

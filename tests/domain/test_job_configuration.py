@@ -22,9 +22,9 @@ from catactl.domain.job_configuration import (
     UpdateJobConfiguration,
     check_spec,
     decider,
-    evolve,
 )
-from catactl.errors import AlreadyExists, CatactlError, CorruptLog, InvalidValue, NotFound, Refused
+from catactl.errors import AlreadyExists, CatactlError, InvalidValue, NotFound, Refused
+from tests.domain.examples import class_name, examples_of
 from tests.domain.scenario import Given
 from tests.support import NOON
 
@@ -129,35 +129,14 @@ def test_deleting_releases_the_inputs_of_the_last_update() -> None:
     given(CREATED, updated).when(DeleteJobConfiguration()).then(JobConfigurationDeleted((C,)))
 
 
-_LATER: list[JobConfigurationCommand] = [
-    UpdateJobConfiguration({"image": "other"}),
-    EnableJobConfiguration(),
-    DisableJobConfiguration(),
-    DeleteJobConfiguration(),
-]
-
-
-@pytest.mark.parametrize("command", _LATER, ids=lambda command: type(command).__name__)
+@pytest.mark.parametrize(
+    "command", examples_of(JobConfigurationCommand, CreateJobConfiguration), ids=class_name
+)
 def test_a_job_that_was_never_created_or_is_deleted_refuses_commands(
     command: JobConfigurationCommand,
 ) -> None:
     given().when(command).then_refused(NotFound, "no such job")
     given(CREATED, DELETED).when(command).then_refused(Refused, "'nightly' is deleted")
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        JobConfigurationUpdated(SPEC, (), ()),
-        DISABLED,
-        JobConfigurationEnabled(),
-        DELETED,
-    ],
-    ids=lambda event: type(event).__name__,
-)
-def test_a_stream_without_its_first_event_is_corrupt(event: JobConfigurationEvent) -> None:
-    with pytest.raises(CorruptLog, match="without JobConfigurationCreated"):
-        evolve(None, event)
 
 
 # --- validation ----------------------------------------------------------------------------------

@@ -11,39 +11,65 @@ from sqlalchemy import Engine, select
 from catactl.handling.handler import Handler
 from catactl.operations.batch import LineOutcome
 from catactl.operations.batch_lines import FailedLine
+from catactl.operations.registry import OPERATIONS
 from catactl.store import event_log
 from catactl.store.sql.engine import reading
 from catactl.store.tables import file_parts, files, job_configurations, organizations, users
-from tests.operations.support import Document, apply_lines, line, part_line
-from tests.support import assert_consistent
+from tests.operations.support import Document, apply_lines, line
+from tests.support import BYTES_1, assert_consistent
 
 _numbers = count()
 _ORGS = st.sampled_from("ab")
 _FILES = st.sampled_from("xy")
 _JOBS = st.sampled_from("jk")
 _INPUTS = st.lists(_FILES, max_size=2)
+_EMAIL = st.just("u@x.org")
 
 
-def _lines_of(command: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Document]:
-    return st.builds(line, st.just(command), _ORGS, **arguments)
+# The arguments of each operation, but `org.create` has no organization.
+_ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "org.create": {"name": _ORGS},
+    "org.rename": {"new": _ORGS},
+    "org.suspend": {},
+    "org.resume": {},
+    "org.delete": {"confirm": _ORGS},
+    "quota.set": {"size_bytes": st.sampled_from([0, 65, 1_000])},
+    "quota.clear": {},
+    "event.correct-clock": {},
+    "user.add": {"email": _EMAIL, "if_not_exists": st.booleans()},
+    "user.update": {"user": _EMAIL, "name": st.sampled_from(["U", "V"])},
+    "user.disable": {"user": _EMAIL},
+    "user.enable": {"user": _EMAIL},
+    "user.remove": {"user": _EMAIL},
+    "job.create": {"name": _JOBS, "image": st.just("i"), "inputs": _INPUTS},
+    "job.update": {"job": _JOBS, "inputs": _INPUTS, "name": _JOBS},
+    "job.enable": {"job": _JOBS},
+    "job.disable": {"job": _JOBS},
+    "job.delete": {"job": _JOBS},
+    "file.create": {"name": _FILES},
+    "file.complete": {"file": _FILES},
+    "file.delete": {"file": _FILES},
+    "file.restore": {"file": _FILES},
+    "part.record": {
+        "file": _FILES,
+        "number": st.integers(1, 2),
+        "size_bytes": st.sampled_from([0, 5, 60]),
+        "sha256": st.just(BYTES_1),
+    },
+}
+_OFTEN = ["file.create", "part.record", "file.delete", "file.restore", "job.create", "job.update"]
 
 
-_LINES: st.SearchStrategy[Document] = st.one_of(
-    _lines_of("file.create", name=_FILES),
-    st.builds(part_line, _ORGS, _FILES, st.integers(1, 2), st.sampled_from([0, 5, 60])),
-    st.builds(part_line, _ORGS, _FILES, st.integers(1, 2), st.sampled_from([0, 5, 60])),
-    _lines_of("file.delete", file=_FILES),
-    _lines_of("file.restore", file=_FILES),
-    _lines_of("file.complete", file=_FILES),
-    _lines_of("job.create", name=_JOBS, image=st.just("i"), inputs=_INPUTS),
-    _lines_of("job.update", job=_JOBS, inputs=_INPUTS, name=_JOBS),
-    _lines_of("job.delete", job=_JOBS),
-    _lines_of("quota.set", size_bytes=st.sampled_from([0, 65, 1_000])),
-    _lines_of("user.add", email=st.just("u@x.org"), if_not_exists=st.booleans()),
-    _lines_of("user.remove", user=st.just("u@x.org")),
-    _lines_of("org.rename", new=_ORGS),
-    st.builds(line, st.just("org.create"), name=_ORGS),
-)
+def _lines_of(name: str) -> st.SearchStrategy[Document]:
+    org = st.none() if OPERATIONS[name].creates else _ORGS
+    return st.builds(line, st.just(name), org, **_ARGUMENTS[name])
+
+
+_LINES = st.sampled_from([*_ARGUMENTS, *_OFTEN * 3]).flatmap(_lines_of)
+
+
+def test_every_operation_has_arguments() -> None:
+    assert set(_ARGUMENTS) == set(OPERATIONS)
 
 
 @settings(
@@ -71,7 +97,7 @@ def test_a_batch_has_the_same_result_as_its_lines_one_by_one(
 
 def _in(prefix: str, document: Document) -> Document:
     """Return the same line for organizations with other names."""
-    fields = ("org", "new", *(("name",) if document["command"] == "org.create" else ()))
+    fields = ("org", "new", "confirm", *(("name",) if document["command"] == "org.create" else ()))
     return document | {field: prefix + document[field] for field in fields if field in document}
 
 
@@ -93,7 +119,7 @@ def _resources(engine: Engine, prefix: str) -> list[Any]:
                         job_configurations,
                         select(job_configurations.c.name, job_configurations.c.deleted),
                     ),
-                    (users, select(users.c.email)),
+                    (users, select(users.c.email, users.c.name, users.c.disabled)),
                 )
             ]
             types = [each.type for each in event_log.read_after(conn, row.org_id)]
