@@ -42,17 +42,17 @@ SPECS = st.builds(
 )
 
 
-def _of_type(hint: Any) -> st.SearchStrategy[Any]:
+def _of_type(hint: Any, integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
     if get_origin(hint) in {Union, UnionType}:
-        return st.one_of([_of_type(each) for each in get_args(hint)])
+        return st.one_of([_of_type(each, integers) for each in get_args(hint)])
     if get_origin(hint) is tuple:
-        return st.lists(_of_type(get_args(hint)[0]), max_size=4).map(tuple)
+        return st.lists(_of_type(get_args(hint)[0], integers), max_size=4).map(tuple)
     if get_origin(hint) is Mapping:
-        keys, values = map(_of_type, get_args(hint))
+        keys, values = (_of_type(each, integers) for each in get_args(hint))
         return st.dictionaries(keys, values, max_size=4)
     known: dict[Any, st.SearchStrategy[Any]] = {
         str: TEXT,
-        int: INTEGERS,
+        int: integers,
         bool: st.booleans(),
         UUID: st.uuids(),
         datetime: INSTANTS,
@@ -62,9 +62,11 @@ def _of_type(hint: Any) -> st.SearchStrategy[Any]:
     return known[hint]
 
 
-def events_of(cls: type[Event]) -> st.SearchStrategy[Event]:
+def events_of(
+    cls: type[Event], integers: st.SearchStrategy[int] = INTEGERS
+) -> st.SearchStrategy[Event]:
     """Events of a class, each field with any value of its type."""
-    fields = {name: _of_type(hint) for name, hint in get_type_hints(cls).items()}
+    fields = {name: _of_type(hint, integers) for name, hint in get_type_hints(cls).items()}
     return st.builds(cls, **fields)
 
 
