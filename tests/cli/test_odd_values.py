@@ -63,8 +63,12 @@ def _odd_values(column: Column[Any], dialect: str) -> tuple[str, ...]:
 def _fill(acme: Cli, folder: Path) -> None:
     """Put a row into every table."""
     (folder / "data.bin").write_text("content")
+    (folder / "swept").write_text("other content")
     acme.ok("quota", "set", "acme", "1GB")
     acme.ok("file", "upload", "acme", folder / "data.bin")
+    acme.ok("file", "upload", "acme", folder / "swept")
+    acme.ok("file", "delete", "acme", "swept")
+    acme.ok("blob", "gc", "--older-than", "0", "--yes")
     acme.ok("job", "create", "acme", "nightly", "--image", "x", "--input", "data.bin")
     acme.ok("user", "add", "acme", "ada@example.com", "--name", "Ada")
     acme.ok("file", "create", "acme", "keyed", "--idempotency-key", "key")
