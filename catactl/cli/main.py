@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command_tree import COMPLETION_VARIABLE, root
 from catactl.cli.framework.errors import fail, fail_bug, fail_interrupted, fail_usage
-from catactl.cli.output.render import ReaderGone, discard
+from catactl.cli.output.streams import ReaderGone, discard
 from catactl.errors import CatactlError, Unreachable
 
 

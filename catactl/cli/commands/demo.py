@@ -27,7 +27,8 @@ from catactl.blobs.opening import url_beside
 from catactl.cli.framework import exit_codes
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONTENT
-from catactl.cli.output.render import Output, complain
+from catactl.cli.output.render import Output
+from catactl.cli.output.streams import complain
 from catactl.cli.output.text import shown
 from catactl.config.paths import sqlite_url
 from catactl.errors import (

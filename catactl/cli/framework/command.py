@@ -18,7 +18,7 @@ from typer.models import CommandInfo
 from catactl.cli.framework.context import Context
 from catactl.cli.framework.help_format import CatactlCommand
 from catactl.cli.framework.options import CONTENT, EVERY_COMMAND, WRITES, OptionGroup, Options
-from catactl.cli.output.render import ReaderGone
+from catactl.cli.output.streams import ReaderGone
 
 __all__ = ["Context", "Declaration", "command", "declaration"]  # a command module needs `Context`
 

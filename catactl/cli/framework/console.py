@@ -10,7 +10,8 @@ from typing import Any, ParamSpec
 
 from catactl.cli.framework.options import Options
 from catactl.cli.output.log import Log
-from catactl.cli.output.render import Lasting, Output
+from catactl.cli.output.render import Output
+from catactl.cli.output.streams import Lasting
 from catactl.cli.output.text import shown
 from catactl.config.settings import OUTPUT_FORMATS, Setting, Settings, guess, load_settings
 from catactl.errors import BadConfiguration, ConfirmationRequired

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperCommand, TyperOption
 
 from catactl.cli.framework import exit_codes
-from catactl.cli.framework.options import Options
-from catactl.cli.output.render import complain
+from catactl.cli.output.streams import complain
 from catactl.errors import CatactlError
 
 if TYPE_CHECKING:
+    from catactl.cli.framework.options import Options
     from catactl.cli.output.log import Log
 
 
@@ -96,8 +96,10 @@ def _log(arguments: Sequence[str]) -> "Log":
     )
 
 
-def _options(arguments: Sequence[str]) -> Options:
+def _options(arguments: Sequence[str]) -> "Options":
     """Parse the options that decide the format, and ignore all other arguments."""
+    from catactl.cli.framework.options import Options
+
     command = TyperCommand(
         "catactl",
         params=[

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from catactl.cli.output.render import as_json, complain
+from catactl.cli.output.render import as_json
+from catactl.cli.output.streams import complain
 from catactl.cli.output.text import shown
 from catactl.config.masking import mask
 

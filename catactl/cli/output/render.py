@@ -6,56 +6,12 @@ plain values. Control characters in values are escaped, and values are never rea
 
 import csv
 import json
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from catactl.cli.output.text import Row, field_lines, plain
 from catactl.errors import InvalidValue
 from catactl.results.result import Columns, Json, Listed, Report, Text, WithError, columns_of
-
-
-class ReaderGone(Exception):
-    """The reader of stdout closed it. Not an `OSError`, because Typer exits with 1 on those."""
-
-
-def complain(line: str) -> None:
-    """Print a line on stderr. Continue without it if stderr is closed."""
-    try:
-        print(line, file=sys.stderr, flush=True)
-    except OSError:
-        discard(sys.stderr.fileno())  # otherwise Python writes it again at exit
-
-
-class Lasting:
-    """A stream for a command that must finish. When the reader closes it, the rest is discarded."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        try:
-            return self._stream.write(text)
-        except BrokenPipeError:
-            discard(self._stream.fileno())
-            return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            discard(self._stream.fileno())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def discard(file: int) -> None:
-    """Discard everything that is written to a descriptor from now on."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, file)
-    os.close(null)
 
 
 class Output:
