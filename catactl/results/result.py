@@ -3,6 +3,8 @@ have two forms.
 
 A result type is a `TypedDict`. Its annotations are the fields in JSON and in `catactl schema`, so
 fields are added and never renamed. `columns` names the fields that a list shows.
+
+The classes here have no generated methods but `__init__`, because every command pays for those.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +30,7 @@ S = TypeVar("S")
 _TypedDict = TypeVar("_TypedDict", bound=type)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Columns:
     """The fields of a result type that a list shows. JSON has all fields.
 
@@ -90,7 +92,7 @@ def _json(value: Any) -> Any:
     return format_instant(value) if isinstance(value, datetime) else value
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class WithError(Generic[T]):
     """A result that is printed before its error is raised, if it has an error."""
 
@@ -98,7 +100,7 @@ class WithError(Generic[T]):
     error: CatactlError | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Report(Generic[S, T]):
     """A summary, which is the result in JSON, and rows, which are the result in other formats.
 
@@ -110,7 +112,7 @@ class Report(Generic[S, T]):
     if_empty: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Listed(Generic[T]):
     """Rows in columns that depend on an option."""
 
@@ -118,7 +120,7 @@ class Listed(Generic[T]):
     columns: Columns
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Text(Generic[T]):
     """Lines of text for people. JSON and CSV have `data` instead, unless `is_always_text` is set.
 
@@ -131,7 +133,7 @@ class Text(Generic[T]):
     is_always_text: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Json(Generic[T]):
     """A result that is always printed as JSON. `otherwise` is the format, json or jsonl, unless the
     user chose one of them.

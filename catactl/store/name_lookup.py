@@ -12,7 +12,6 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, o
 
 from catactl.errors import NotFound
 from catactl.store import canonical_json
-from catactl.store.name_history import bearers
 from catactl.store.sql.bulk import batched
 from catactl.store.tables import (
     files,
@@ -41,6 +40,8 @@ def resolve_organization(conn: Connection, reference: str) -> UUID:
 
 
 def _no_organization(conn: Connection, reference: str) -> NotFound:
+    from catactl.store.name_history import bearers  # here, because it loads the whole domain
+
     last = next(reversed(bearers(conn, reference)), None) if parse_id(reference) is None else None
     if last is not None and last.until is not None:
         became = "deleted" if last.is_deleted else "renamed"

@@ -11,11 +11,11 @@ from catactl.cli.framework.context import Context
 from catactl.errors import AmbiguousName
 from catactl.store import name_lookup
 from catactl.store.canonical_json import format_instant
-from catactl.store.name_history import Bearer, bearers
 from catactl.values.ids import parse_id
 
 if TYPE_CHECKING:
     from catactl.queries.as_of import Point
+    from catactl.store.name_history import Bearer
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -76,19 +76,23 @@ def organization_at(context: Context, conn: Connection, org: str, point: "Point 
     return organization_between(context, conn, org, point.moment, point.moment + _INSTANT)
 
 
-def _had(conn: Connection, org: str, start: datetime | None, end: datetime | None) -> list[Bearer]:
+def _had(
+    conn: Connection, org: str, start: datetime | None, end: datetime | None
+) -> list["Bearer"]:
     if parse_id(org) is not None:
         return []
+    from catactl.store.name_history import bearers  # here, because it loads the whole domain
+
     return [each for each in bearers(conn, org) if each.had_it_between(start, end)]
 
 
-def _note(context: Context, org: str, found: Iterable[Bearer]) -> None:
+def _note(context: Context, org: str, found: Iterable["Bearer"]) -> None:
     for bearer in found:
         if bearer.until is not None:
             context.note(f"{org!r} was the name of organization {_in_words(bearer)}")
 
 
-def _in_words(bearer: Bearer) -> str:
+def _in_words(bearer: "Bearer") -> str:
     since = f"{bearer.org_id} from {format_instant(bearer.since)}"
     if bearer.until is None:
         return f"{since} on"
