@@ -4,9 +4,10 @@ The architecture on one page. A command such as `catactl part record` takes this
 
     cli/commands/part/record.py   declares its options, and calls `context.write(record_part, …)`
     cli/framework/context.py      finds settings and database, and gives the handler an intent
-    handling/handler.py           opens one transaction; runs it again if the database requires that
-    handling/transaction.py       checks the schema, finds the organization, locks its log,
-                                  and returns the stored result of an idempotency key that was used
+    handling/handler.py           opens one transaction, checks the schema, and begins again if the
+                                  database requires that
+    handling/transaction.py       finds the organization, locks its log, and returns the stored
+                                  result of an idempotency key that was used
     operations/files.py           looks up names, makes a command, and returns a typed result
     handling/unit_of_work.py      handles the command:
         load                      the stored state, evolved over the events after it

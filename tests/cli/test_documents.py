@@ -1,5 +1,5 @@
 """README.md and the topics of `catactl help`: their examples run, and their links, commands and
-options exist.
+options exist. CONTRIBUTING.md describes the present code.
 """
 
 import os
@@ -8,10 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from catactl import handling
 from catactl.cli.framework import command_tree
 from catactl.cli.framework.help_format import contexts
 from catactl.help.topics import topic_names, topic_summary
@@ -246,3 +248,51 @@ def test_the_readme_is_short_and_lists_every_topic() -> None:
     assert len(text.splitlines()) <= _MAX_README_LINES
     rows = re.findall(r"^\| \[([^]]+)\]\(catactl/help/\1\.md\) \| (.+) \|$", text, re.MULTILINE)
     assert rows == [(name, topic_summary(name)) for name in topic_names()]
+
+
+# --- CONTRIBUTING ---------------------------------------------------------------------------------
+
+_CONTRIBUTING = (ROOT / ".ci" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+_PLACEHOLDER = re.compile(r"NOUN|VERB|NAME|AGGREGATE|NNNN")
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    text = _CONTRIBUTING + (handling.__doc__ or "")
+    named = set(re.findall(r"(?<![\w./])[\w/]+\.(?:py|toml|md)\b", text))
+    files = [path.as_posix() for top in ("catactl", "tests") for path in (ROOT / top).rglob("*.*")]
+    files += [path.as_posix() for path in ROOT.glob("*.*")]
+    missing = {
+        name
+        for name in named
+        if not _PLACEHOLDER.search(name) and not any(path.endswith(f"/{name}") for path in files)
+    }
+    assert not missing
+
+
+def test_every_identifier_that_contributing_names_exists() -> None:
+    named = set(re.findall(r"`(\w*_\w*|[A-Z]\w+)`", _CONTRIBUTING))
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for top in ("catactl", "tests")
+        for path in (ROOT / top).rglob("*.py")
+    )
+    assert named - set(re.findall(r"\w+", code)) == set()
+
+
+def test_contributing_draws_the_floors_that_import_linter_checks() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = project["tool"]["importlinter"]["contracts"][0]
+    floors = [set(re.findall(r"catactl\.(\w+)", layer)) for layer in contract["layers"]]
+    drawing = _CONTRIBUTING.partition("## Rooms")[2].split("```")[1].strip()
+    room = r"(?:^| {2,})(?:(\w+)/|(errors)\.py) "
+    drawn = [
+        {name for names in re.findall(room, line) for name in names if name}
+        for line in drawing.splitlines()
+    ]
+    assert drawn == floors
+
+
+def test_contributing_is_short_and_has_twenty_terms() -> None:
+    assert len(_CONTRIBUTING.splitlines()) <= 165
+    glossary = _CONTRIBUTING.partition("## Glossary")[2]
+    assert len(re.findall(r"^\| (?!term )", glossary, re.MULTILINE)) == 20

@@ -66,4 +66,5 @@ def test_the_example_in_the_help_of_a_command_works(
     for folder in ("/tmp", "/var/lib/node_exporter"):
         text = text.replace(f" {folder}/", f" {here}/")
     result = stranger(*shlex.split(text))
-    assert (result.code, "error" in result.stderr) == (0, False), result
+    has_run = (result.code, "error" in result.stderr) == (0, False)
+    assert has_run, f"`make_stages` makes what examples name; {result}"
