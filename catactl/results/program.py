@@ -4,7 +4,6 @@ from typing import NotRequired, TypedDict
 
 from catactl.results.error import ErrorResult
 from catactl.results.result import JsonObject, columns
-from catactl.results.usage import CurrentUsage, UsageFinding
 
 
 class SchemaRevision(TypedDict):
@@ -67,16 +66,6 @@ class AppliedLine(TypedDict):
     result: NotRequired[JsonObject]
     replayed: NotRequired[bool]
     error: NotRequired[ErrorResult]
-
-
-class DemoResult(CurrentUsage, UsageFinding):  # type: ignore[misc]
-    """Usage after the demo, its check, and the comparison of the files."""
-
-    commands: int
-    files_compared: int
-    files_same: int
-    content_problems: int
-    seconds_millis: int
 
 
 class Topology(TypedDict):

@@ -41,7 +41,7 @@ from catactl.errors import (
     QuotaExceeded,
     SourceChanged,
 )
-from catactl.results.program import DemoResult
+from catactl.results.demo import DemoResult
 from catactl.results.result import WithError
 from catactl.values.ids import new_id
 from catactl.values.names import check_file_name

@@ -10,7 +10,7 @@ from catactl.cli.framework.help_format import EVERY_COMMAND_TITLE, MOST, WRITES_
 from catactl.config.settings import LogFormat, OutputFormat
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Options:
     """The values of the options in all groups. An option that a command does not take is unset."""
 
