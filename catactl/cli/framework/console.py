@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property, partial
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from catactl.cli.framework.options import Options
-from catactl.cli.output.log import Log
 from catactl.cli.output.render import Output
 from catactl.cli.output.streams import Lasting
 from catactl.cli.output.text import shown
 from catactl.config.settings import OUTPUT_FORMATS, Setting, Settings, guess, load_settings
 from catactl.errors import BadConfiguration, ConfirmationRequired
+
+if TYPE_CHECKING:
+    from catactl.cli.output.log import Log
 
 P = ParamSpec("P")
 
@@ -82,7 +84,9 @@ class Console:
         self._after_result.append(partial(function, *arguments, **given))
 
     @cached_property
-    def log(self) -> Log:
+    def log(self) -> "Log":
+        from catactl.cli.output.log import Log
+
         return Log(
             json=self.settings.log_format.value == "json",
             quiet=self.options.quiet,
