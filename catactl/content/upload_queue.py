@@ -40,7 +40,7 @@ from catactl.results.files import FileUploaded
 from catactl.values.names import check_file_name
 
 _PARTS_AHEAD = 64  # parts that are being stored or are next
-_FILES_AHEAD = 64  # files in progress; those that are stored together are recorded together
+_FILES_AHEAD = 64  # files in progress; files that are stored together are recorded together
 _STOP_TIMEOUT_SECONDS = 2.0  # for workers to remove their unfinished files
 # Errors that concern every file: no other file could be uploaded.
 _FATAL = (Unreachable, Busy, Forbidden, BadConfiguration, Suspended)

@@ -21,7 +21,7 @@ _NO_TEXT = os.fsdecode(b"\xff\xfe")
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Return a folder of so many files that the list of results exceeds the buffer of a pipe."""
+    """Return a folder with enough files for a list of results that exceeds the buffer of a pipe."""
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(_MANY):

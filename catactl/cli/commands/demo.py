@@ -228,7 +228,7 @@ class _Commands:
         return json.loads(completed.stdout)
 
     def upload(self, org: str, files: list[FileArgument], scratch: str) -> list[FileArgument]:
-        """Upload files at once; return those that are live."""
+        """Upload files at once; return the live files."""
         live = []
         for file, uploading in self._pool.imap_unordered(partial(_upload, org, scratch), files):
             for completed in uploading:
