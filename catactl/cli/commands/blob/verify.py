@@ -20,7 +20,7 @@ def verify(
 
     Example: catactl blob verify acme
     """
-    from catactl.cli.commands.verifying import report
+    from catactl.cli.commands._verification import report
     from catactl.content.verify import verify_organizations
 
     before = moment_before(context, older_than)

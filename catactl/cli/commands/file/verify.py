@@ -30,7 +30,7 @@ def verify(
 
     Example: catactl file verify acme reports/2026.csv
     """
-    from catactl.cli.commands.verifying import report
+    from catactl.cli.commands._verification import report
     from catactl.content.verify import verify_files
 
     with context.reading() as conn:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typer import Argument
 
-from catactl.cli.commands.job import fields
+from catactl.cli.commands.job import _fields as fields
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, IfNotExists, OrgArgument
 from catactl.errors import InvalidValue

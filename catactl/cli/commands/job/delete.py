@@ -1,6 +1,6 @@
 """catactl job delete"""
 
-from catactl.cli.commands.job.fields import JobArgument
+from catactl.cli.commands.job._fields import JobArgument
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import CONFIRMATION, EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import delete_job

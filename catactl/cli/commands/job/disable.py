@@ -1,6 +1,6 @@
 """catactl job disable"""
 
-from catactl.cli.commands.job.fields import JobArgument
+from catactl.cli.commands.job._fields import JobArgument
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import disable_job

@@ -1,6 +1,6 @@
 """catactl job show"""
 
-from catactl.cli.commands.job.fields import JobArgument
+from catactl.cli.commands.job._fields import JobArgument
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import AsOf, AtVersion, OrgArgument
 from catactl.cli.framework.past_names import organization_at

@@ -4,7 +4,7 @@ from typing import Annotated, cast
 
 from typer import Option
 
-from catactl.cli.commands.job import fields
+from catactl.cli.commands.job import _fields as fields
 from catactl.cli.framework.command import Context, command
 from catactl.cli.framework.options import EXPECTED_VERSION, WRITES, OrgArgument
 from catactl.operations.jobs import JobChanges, update_job
